@@ -1,0 +1,3 @@
+"""buildferry: one CI step that creates builds, uploads artifacts, follows and aborts them on four services."""
+
+__version__ = "1.0.0"
