@@ -1,0 +1,68 @@
+"""What can go wrong, one class per thing the user must do: each class is one exit code.
+
+The README's table of exit codes is made from these classes and their docstrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class PluginError(Exception):
+    """A bug in buildferry | report it, with the redacted traceback in the log"""
+
+    exit_code = 1
+    status: int | None = None  # the HTTP status, when a server's answer is the reason
+
+
+class InputError(PluginError):
+    """Inputs are missing or wrong, or an artifact was not found: all are listed at once | fix the workflow"""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        """Take every problem found, each a sentence that names the input as the host spells it."""
+        super().__init__("\n".join(problems))
+        self.problems: Sequence[str] = problems
+
+
+class AuthError(PluginError):
+    """The service answered 401 or 403 | fix the token, or what it may do"""
+
+    exit_code = 3
+
+
+class RefusedError(PluginError):
+    """The service refused the request, or answered with something that is not its API | fix the request"""
+
+    exit_code = 4
+
+
+class UnavailableError(PluginError):
+    """No connection, a stall, 429 or 5xx after all tries, or an unknown outcome | run again later"""
+
+    exit_code = 5
+
+
+class BuildFailedError(PluginError):
+    """The remote build failed, or somebody else aborted it | look at the build"""
+
+    exit_code = 6
+
+
+class NotFinishedError(PluginError):
+    """`timeout` passed while the build still runs; its id is still output | raise `timeout`"""
+
+    exit_code = 7
+
+
+class Cancelled(BaseException):
+    """The CI job was cancelled: exit 128 + the signal's number.
+
+    Like KeyboardInterrupt it is no Exception, so that no `except Exception` swallows it.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        """Remember which signal it was: 2 is SIGINT, 15 is SIGTERM."""
+        super().__init__(f"cancelled by signal {signal_number}")
+        self.exit_code = 128 + signal_number
