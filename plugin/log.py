@@ -54,7 +54,7 @@ class Redactor:
 
 
 def defuse(text: str) -> str:
-    """Break up what a CI system would obey: `::command::` at a line's start, `##[`, `##vso[`, `##teamcity[` anywhere."""
+    """Break up what a CI would obey: `::command::` at a line's start, `##[`, `##vso[`, `##teamcity[` anywhere."""
     return _COMMAND.sub(lambda match: f"{match[1]}: " if match[0].endswith(":") else "# ", text)
 
 
@@ -117,7 +117,7 @@ class Log:
 
     @contextmanager
     def relay(self) -> Iterator[Callable[[str], None]]:
-        """Give a function that writes lines of a service's own text, colours kept, so that none of it acts on the host."""
+        """Give a function that writes a service's own lines, colours kept, so that none of them acts on the host."""
         before, after = self._dialect.stop_commands() if self._dialect.stop_commands else (None, None)
         with self._lock:
             if before:

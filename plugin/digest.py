@@ -1,0 +1,64 @@
+"""Digests on a thread of their own: hashing takes about as long as sending, so the two go on side by side."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import queue
+import re
+import threading
+from collections.abc import Callable, Mapping
+
+AHEAD = 4  # blocks that may wait to be hashed: keeps memory flat when the disk is faster than the digest
+
+
+class Hasher:
+    """Hashes the blocks given to it, in order, in the background."""
+
+    def __init__(self, *algorithms: str) -> None:
+        """Start the thread; `algorithms` are hashlib's names."""
+        self._digests = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+        self._blocks: queue.Queue[tuple[bytes | memoryview, Callable[[], None] | None] | None] = queue.Queue(AHEAD)
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (item := self._blocks.get()) is not None:
+            block, done = item
+            for digest in self._digests.values():
+                digest.update(block)
+            if done:
+                done()
+
+    def update(self, block: bytes | memoryview, done: Callable[[], None] | None = None) -> None:
+        """Hash `block`, which must not change until `done` is called."""
+        self._blocks.put((block, done))
+
+    def close(self) -> dict[str, bytes]:
+        """Wait for the last block, end the thread, return the digests by algorithm."""
+        if self._thread.is_alive():
+            self._blocks.put(None)
+            self._thread.join()
+        return {name: digest.digest() for name, digest in self._digests.items()}
+
+
+def announced_md5(headers: Mapping[str, str]) -> bytes | None:
+    """Return the MD5 that a storage announces for a file, or None.
+
+    It stands in Content-MD5 (RFC 1864), in Google's x-goog-hash, or is the ETag of an S3 object that was stored in one
+    part and is not encrypted with a key of its own.
+    """
+    found = re.search(r"md5=([A-Za-z0-9+/=]+)", headers.get("x-goog-hash", ""))
+    encoded = headers.get("Content-MD5") or (found[1] if found else "")
+    if encoded:
+        try:
+            md5 = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            return None
+        return md5 if len(md5) == hashlib.md5(usedforsecurity=False).digest_size else None
+    is_s3 = any(name.lower().startswith("x-amz-") for name in headers)
+    has_own_key = "kms" in headers.get("x-amz-server-side-encryption", "") or any(
+        name.lower().startswith("x-amz-server-side-encryption-customer") for name in headers
+    )
+    tag = re.fullmatch(r'"([0-9a-f]{32})"', headers.get("ETag", ""))
+    return bytes.fromhex(tag[1]) if tag and is_s3 and not has_own_key else None
