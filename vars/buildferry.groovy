@@ -142,7 +142,7 @@ private String lineFor(Map outputs) {
 private List<String> problemsOf(Map arguments) {
     List<String> allowed = ['package']
     for (String name in ARGUMENTS.keySet()) {
-        allowed.add(ARGUMENTS[name].secret ? name + 'CredentialsId' : name)
+        allowed.add(spelling(name))
     }
     List<String> problems = []
     boolean unknown = false
@@ -152,9 +152,9 @@ private List<String> problemsOf(Map arguments) {
         String problem = problemOf(arguments[key], argument.list == true)
         if (argument.secret) {
             problems.add(name + ': a secret is not taken as text. Keep it in Jenkins as a "Secret text" credential '
-                + 'and give the id of that credential as ' + name + 'CredentialsId')
+                + 'and give the id of that credential as ' + spelling(name))
         } else if (!allowed.contains(name)) {
-            String near = nearest(name, allowed)
+            String near = nearest(name)
             problems.add(name + ': there is no such argument' + (near ? '; did you mean ' + near + '?' : ''))
             unknown = true
         } else if (problem) {
@@ -186,6 +186,12 @@ private String problemOf(Object value, boolean list) {
     return ''
 }
 
+/** How an input is written as an argument. */
+@NonCPS
+private String spelling(String name) {
+    return ARGUMENTS[name].secret ? name + 'CredentialsId' : name
+}
+
 @NonCPS
 private boolean isText(Object value) {
     return value instanceof CharSequence || value instanceof Number || value instanceof Boolean
@@ -204,11 +210,7 @@ private List<String> variablesFrom(Map arguments, String folder) {
     for (String name in ARGUMENTS.keySet()) {
         Object value = arguments[name]
         if (value != null) {
-            List<String> lines = []
-            for (Object item in (isText(value) ? [value] : value)) {
-                lines.add(item.toString())
-            }
-            variables.add(variableOf(name) + '=' + lines.join('\n'))
+            variables.add(variableOf(name) + '=' + (isText(value) ? value : value.join('\n')))
         }
     }
     return variables
@@ -232,18 +234,19 @@ private String variableOf(String name) {
     return 'PLUGIN_' + ARGUMENTS[name].input.toUpperCase(Locale.ENGLISH).replace('-', '_')
 }
 
-/** The name that differs least from `word`, if three letters of five agree; case and punctuation do not count. */
+/** The argument whose name differs least from `word`, if three letters of five agree. Case and punctuation don't count. */
 @NonCPS
-private String nearest(String word, List<String> names) {
+private String nearest(String word) {
+    String letters = word.toLowerCase(Locale.ENGLISH).replaceAll('[^a-z0-9]', '')
     String found = ''
     int fewest = Integer.MAX_VALUE
-    for (String name in names) {
-        String one = word.toLowerCase(Locale.ENGLISH).replaceAll('[^a-z0-9]', '')
-        String other = name.toLowerCase(Locale.ENGLISH)
-        int differing = distance(one, other)
-        if (differing < fewest && differing * 5 <= 2 * Math.max(one.length(), other.length())) {
-            found = name
-            fewest = differing
+    for (String name in ARGUMENTS.keySet()) {
+        for (String spelled in [name, spelling(name)]) {
+            int differing = distance(letters, spelled.toLowerCase(Locale.ENGLISH))
+            if (differing < fewest && differing * 5 <= 2 * Math.max(letters.length(), spelled.length())) {
+                found = spelling(name)
+                fewest = differing
+            }
         }
     }
     return found
@@ -276,20 +279,9 @@ private Map parse(String text) {
 @NonCPS
 private Object plain(Object value) {
     if (value instanceof Map) {
-        Map copy = [:]
-        for (String key in value.keySet()) {
-            copy.put(camelCase(key), plain(value.get(key)))
-        }
-        return copy
+        return value.collectEntries { key, item -> [(camelCase(key)): plain(item)] }
     }
-    if (value instanceof List) {
-        List copy = []
-        for (Object item in value) {
-            copy.add(plain(item))
-        }
-        return copy
-    }
-    return value
+    return value instanceof List ? value.collect { plain(it) } : value
 }
 
 @NonCPS

@@ -30,9 +30,9 @@ Object throughSerialization(Object value) {
     return new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray())).readObject()
 }
 
-Map run(Build build, String stepPath, Source source) {
+Map run(Build build, Class library) {
     Binding binding = new Binding(build: build, currentBuild: build.currentBuild)
-    build.library = new GroovyShell(getClass().classLoader, binding, compiler(source)).parse(new File(stepPath))
+    build.library = library.newInstance(binding: binding)
     Map report = [:]
     try {
         Object returned = new GroovyShell(getClass().classLoader, binding, compiler()).evaluate(build.scenario.pipeline)
@@ -46,7 +46,8 @@ Map run(Build build, String stepPath, Source source) {
     ]
 }
 
-Map builds = input.scenarios.collectEntries { name, scenario -> [(name): run(new Build(scenario), input.step, source)] }
+Class library = new GroovyClassLoader(getClass().classLoader, compiler(source)).parseClass(new File(input.step))
+Map builds = input.scenarios.collectEntries { name, scenario -> [(name): run(new Build(scenario), library)] }
 Map facts = [
     methods: source.methods, invoked: source.invoked, constructed: source.constructed, caught: source.caught, shells: source.shells
 ]

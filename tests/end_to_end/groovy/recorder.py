@@ -1,7 +1,8 @@
 """Stands in for buildferry on the agent: records how it was started, and does what its `FAKE_*` variables say.
 
-`FAKE_RECORD` is the JSON file to write. `FAKE_OUTPUTS` goes to `$PLUGIN_OUTPUT_FILE`, `FAKE_SAYS` to stderr, `FAKE_EXIT` is
-the exit code. With `FAKE_HANGS` it waits for SIGTERM and exits 143; the file that variable names shows that it waits.
+`FAKE_RECORD` is the JSON file to write. `FAKE_OUTPUTS` goes to `$PLUGIN_OUTPUT_FILE`, `FAKE_SAYS` to stderr, and
+`FAKE_EXIT` is the exit code. With `FAKE_HANGS` it waits for SIGTERM and exits 143; the file of that name shows that it
+waits.
 """
 
 from __future__ import annotations
