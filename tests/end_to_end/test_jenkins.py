@@ -1,60 +1,60 @@
 """The Jenkins step under plain Groovy: `sh` really runs, credentials and variables really reach the process.
 
-One JVM runs all scenarios (groovy/harness.groovy); each test looks at what one of them left behind. They run the
-recorder (groovy/recorder.py) in place of buildferry, and so see exactly what the agent was handed.
+One JVM runs all builds (groovy/builds.py); each test looks at what one of them left behind. Most agents have a recorder
+(groovy/recorder.py) in place of buildferry, which tells exactly what it was handed.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-HARNESS = Path(__file__).with_name("groovy")
-STEP = ROOT / "vars" / "buildferry.groovy"
+from tests.end_to_end.groovy import builds
+from tests.end_to_end.groovy.builds import Scenario
+
 TOKEN = "t0p $ecret's"
 RAW = "raw-t0ken"
-DELIVER = "service: 'app-distribution', phaseId: 7, artifacts: 'out/*.ipa', apiTokenCredentialsId: 'dist-token'"
+CREDENTIALS = {"dist-token": TOKEN}
+INPUTS = "service: 'app-distribution', phaseId: 7, artifacts: 'out/*.ipa', apiTokenCredentialsId: 'dist-token'"
+DELIVER = f"return buildferry({INPUTS})"
 OUTPUTS = {
     "build-id": "17",
     "build-ids": ["17", "18"],
     "build-url": "https://dist.example.com/builds/17?a=1&b=2",
     "result": {"service-status": None, "artifacts": [{"file-name": "a", "size": 3000000000, "ok": True, "took": 1}]},
 }
+GOOD = {"FAKE_OUTPUTS": json.dumps(OUTPUTS)}
+FORBIDDEN = {"FAKE_OUTPUTS": json.dumps({**OUTPUTS, "error": "POST /api/v2/builds: 403 Forbidden"}), "FAKE_EXIT": "3"}
+MARKUP = {"FAKE_OUTPUTS": json.dumps({"build-id": "1<script>'7", "build-url": "https://x\n/" + "y" * 999})}
 ODD = "it's \"$HOME\" `id` $$ ${x} \\n %PATH%\nsecond line ü"
-FORBIDDEN = {"OUTPUTS": json.dumps({**OUTPUTS, "error": "POST /api/v2/builds: 403 Forbidden"}), "EXIT": "3"}
 WRONG = f"""buildferry(
     phaseID: 7, apiToken: '{RAW}', 'api-token': '{RAW}', password: null, receipt: new File('x'), name: ['a', 'b'],
     artifacts: ['a\\nb'], environment: [A: 1], xyzzy: 1)"""
 VALUES = f"""def x = 8
 buildferry(name: {ODD!r}, description: "$x \\$x", artifacts: ['a b', "$x"], workflow: 'one,two'.split(','),
     timeout: 1.5, verbose: true, branch: null)"""
+BOUND = "withCredentials([string(credentialsId: 'dist-token', variable: 'PLUGIN_API_TOKEN')]) { buildferry() }"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("groovy") is None, reason="groovy is not installed (on Debian and Ubuntu: apt-get install groovy)"
-)
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A pipeline, and the agent it runs on. `program`: what PATH offers; else the launcher from the library is used."""
-
-    pipeline: str = f"return buildferry({DELIVER})"
-    fake: dict[str, str] = field(default_factory=lambda: {"OUTPUTS": json.dumps(OUTPUTS)})
-    program: bool = True
-    unix: bool = True
-    description: str | None = None
-    abort: bool = False
-
+SCENARIOS = {
+    "delivers": Scenario(DELIVER, GOOD, credentials=CREDENTIALS),
+    "has no program on PATH": Scenario(DELIVER, GOOD, credentials=CREDENTIALS, program=""),
+    "names a package": Scenario("buildferry(package: 'buildferry @ ' + 'file:/b')", GOOD, program=""),
+    "fails": Scenario(DELIVER, FORBIDDEN, credentials=CREDENTIALS),
+    "fails early": Scenario(DELIVER, {"FAKE_EXIT": "9"}, credentials=CREDENTIALS),
+    "writes no outputs": Scenario(DELIVER, credentials=CREDENTIALS),
+    "is aborted": Scenario(DELIVER, {**GOOD, "FAKE_HANGS": "waits"}, credentials=CREDENTIALS, abort_when="waits"),
+    "is wrong in every way": Scenario(WRONG),
+    "hands over values": Scenario(VALUES, GOOD),
+    "has the secret bound by the pipeline": Scenario(BOUND, GOOD, credentials=CREDENTIALS),
+    "asks for a credential that is not there": Scenario("buildferry(apiTokenCredentialsId: 'nobody')"),
+    "has a description": Scenario("buildferry(); buildferry()", MARKUP, description="nightly"),
+    "runs on Windows": Scenario("buildferry()", unix=False),
+}
+LEAKS = {"prints the secret": Scenario(DELIVER, {**GOOD, "FAKE_SAYS": f"it is {TOKEN}"}, credentials=CREDENTIALS)}
 
 # What the generic-whitelist of the script-security plugin allows on texts, collections, exceptions, Math and so on.
 WHITELIST = {
@@ -63,80 +63,12 @@ WHITELIST = {
     *("getClass", "getMessage", "getSimpleName", "max", "min", "parseText", "randomUUID", "toString"),
 }
 
-SCENARIOS = {
-    "delivers": Scenario(),
-    "has no program on PATH": Scenario(program=False),
-    "names a package": Scenario(f"buildferry({DELIVER}, package: 'buildferry @ ' + 'file:/b')", program=False),
-    "fails": Scenario(fake=FORBIDDEN),
-    "fails early": Scenario(fake={"EXIT": "9"}),
-    "writes no outputs": Scenario(fake={}),
-    "is aborted": Scenario(fake={"OUTPUTS": json.dumps(OUTPUTS), "HANGS": "waits"}, abort=True),
-    "is wrong in every way": Scenario(WRONG),
-    "hands over values": Scenario(VALUES),
-    "has the secret bound by the pipeline": Scenario(
-        "withCredentials([string(credentialsId: 'dist-token', variable: 'PLUGIN_API_TOKEN')]) { buildferry() }"
-    ),
-    "asks for a credential that is not there": Scenario("buildferry(apiTokenCredentialsId: 'nobody')"),
-    "has a description": Scenario(
-        f"buildferry({DELIVER}); buildferry({DELIVER})",
-        description="nightly",
-        fake={"OUTPUTS": json.dumps({"build-id": "1<script>'7", "build-url": "https://x\n/" + "y" * 999})},
-    ),
-    "runs on Windows": Scenario(unix=False),
-}
-LEAKS = {"prints the secret": Scenario(fake={"OUTPUTS": "{}", "SAYS": f"the token is {TOKEN}"})}
+pytestmark = builds.needs_groovy
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Run all scenarios; gives the harness's report, with what the recorder saw as `recorded` in each build."""
-    root = tmp_path_factory.mktemp("jenkins builds")  # the space is on purpose
-    scenarios = {name: _prepare(root / name, scenario) for name, scenario in {**SCENARIOS, **LEAKS}.items()}
-    report = run_harness(root, scenarios)
-    for name, build in report["builds"].items():
-        record = root / name / "record.json"
-        build["recorded"] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else None
-        build["left over"] = [path.name for path in root.joinpath(name, "ws@tmp").glob("*")]
-    return report
-
-
-def run_harness(root: Path, scenarios: dict[str, Any]) -> dict[str, Any]:
-    """Run the scenarios in one JVM. Debian's groovy may need to be told where Java is."""
-    _write(root / "scenarios.json", json.dumps({"step": str(STEP), "scenarios": scenarios}))
-    java = shutil.which("java")
-    environment = {"JAVA_HOME": str(Path(java).resolve().parents[1]) if java else "", **os.environ}
-    command = ["groovy", "-cp", str(HARNESS), str(HARNESS / "harness.groovy"), "scenarios.json", "report.json"]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    parsed: dict[str, Any] = json.loads(root.joinpath("report.json").read_text(encoding="utf-8"))
-    return parsed
-
-
-def _prepare(folder: Path, scenario: Scenario) -> dict[str, Any]:
-    """Lay out the agent's workspace and PATH, and the library's resources, in `folder`."""
-    recorder = f"exec {shlex.join([sys.executable, str(HARNESS / 'recorder.py')])}"
-    for path in (folder / "ws", folder / "bin", folder / "resources" / "buildferry"):
-        path.mkdir(parents=True)
-    if scenario.program:
-        _write(folder / "bin" / "buildferry", f'#!/bin/sh\n{recorder} "$@"\n')
-    _write(folder / "resources" / "buildferry" / "launch.sh", f'{recorder} launched "$@"\n')
-    _write(folder / "resources" / "buildferry" / "requirements.txt", "requests==2.32 # ü\n")
-    fake = {f"FAKE_{name}": value for name, value in {"RECORD": str(folder / "record.json"), **scenario.fake}.items()}
-    return {
-        "pipeline": scenario.pipeline,
-        "workspace": str(folder / "ws"),
-        "environment": {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", **fake},
-        "credentials": {"dist-token": TOKEN},
-        "unix": scenario.unix,
-        "resources": str(folder / "resources"),
-        "description": scenario.description,
-        "abort_when": str(folder / "ws" / scenario.fake["HANGS"]) if scenario.abort else None,
-    }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
+    return builds.run(tmp_path_factory.mktemp("jenkins builds"), {**SCENARIOS, **LEAKS})  # the space is on purpose
 
 
 def test_the_outputs_come_back_as_a_map_that_survives_serialization(report: dict[str, Any]) -> None:
@@ -227,8 +159,8 @@ def test_no_secret_is_in_a_step_or_in_the_log(report: dict[str, Any]) -> None:
 
 def test_what_the_program_prints_is_masked(report: dict[str, Any]) -> None:
     build = report["builds"]["prints the secret"]
-    assert f"the token is {TOKEN}" in build["raw_log"]
-    assert "the token is ****" in build["log"]
+    assert f"it is {TOKEN}" in build["raw_log"]
+    assert "it is ****" in build["log"]
 
 
 def test_a_failure_says_the_message_and_the_exit_code(report: dict[str, Any]) -> None:
@@ -294,6 +226,6 @@ def test_the_step_uses_only_what_the_groovy_sandbox_allows(report: dict[str, Any
     assert set(source["invoked"]) <= WHITELIST
     assert source["constructed"] == ["JsonSlurper"]
     assert source["caught"] == ["IOException"]  # anything wider would swallow an abort
-    text = STEP.read_text(encoding="ascii")  # a controller may read it in any encoding
+    text = builds.STEP.read_text(encoding="ascii")  # a controller may read it in any encoding
     banned = ("JsonSlurperClassic", "JsonOutput", "System.", "Eval", ".class", "metaClass", "@Grab", ".execute(")
     assert [word for word in banned if word in text] == []
