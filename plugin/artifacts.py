@@ -17,8 +17,8 @@ MOST_LOOKED_AT = 5000  # files of a folder tree, while looking for those
 def find(patterns: Sequence[str], folder: Path) -> tuple[list[Artifact], list[str]]:
     """Return the files that `patterns` mean, in order and each once, and all problems.
 
-    Relative patterns are below `folder`. A path that exists is taken as it is, even if it holds `*` or `[`; `**` matches
-    any folders; a dot-file counts when its pattern names the dot.
+    Relative patterns are below `folder`. A path that exists is taken as it is, even if it holds `*` or `[`; `**`
+    matches any folders; a dot-file counts when its pattern names the dot.
     """
     found: dict[Path, Artifact] = {}
     problems = []

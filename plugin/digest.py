@@ -8,6 +8,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 AHEAD = 4  # blocks that may wait to be hashed: keeps memory flat when the disk is faster than the digest
 
@@ -62,3 +63,12 @@ def announced_md5(headers: Mapping[str, str]) -> bytes | None:
     )
     tag = re.fullmatch(r'"([0-9a-f]{32})"', headers.get("ETag", ""))
     return bytes.fromhex(tag[1]) if tag and is_s3 and not has_own_key else None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a local file in hexadecimal. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

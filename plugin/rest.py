@@ -75,7 +75,7 @@ class Rest:
         return self._until_it_works(request, lambda: self._once(request))
 
     def fetch(self, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
-        """GET a file: ask `locate` for its address on every try, follow redirects without credentials, let `take` have it.
+        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
 
         An expired address (401 or 403 from a storage) is located anew. Raises as `send` does.
         """

@@ -145,8 +145,8 @@ def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], lim
                 try:
                     ended.put((index, work(items[index], stop), None))
                 except BaseException as error:
+                    ended.put((index, None, error))  # before the others see `stop`, so that this error comes first
                     stop.set()
-                    ended.put((index, None, error))
 
     threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(limit, len(items)))]
     results: dict[int, Any] = {}
@@ -207,7 +207,7 @@ def _save(answer: Download, target: Path, progress: Progress, size: int | None) 
 
 @contextlib.contextmanager
 def _temporary(target: Path) -> Iterator[tuple[Callable[[bytes], None], Callable[[], None]]]:
-    """Give functions that write to a temporary file beside `target` and that rename it; without the second it goes away.
+    """Give functions that write to a temporary file beside `target` and that rename it; unless renamed it goes away.
 
     Raises InputError when the disk refuses.
     """

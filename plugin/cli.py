@@ -1,0 +1,159 @@
+"""The command line, made from the schema: `run` for CI hosts, one group per service by hand, `sandbox` and `demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import click
+
+from plugin import __version__
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What the commands need of the outside: given by `__main__`."""
+
+    run: Callable[[Mapping[str, Any], Callable[[str], str] | None], None]  # raw inputs, and how they are spelled
+    read: Callable[[], dict[str, str]]  # the host's raw inputs
+    stdin: TextIO
+    stdout: TextIO
+
+
+class _Commands(click.Group):
+    """A group whose commands are made when they are asked for, so that `--version` loads nothing."""
+
+    def __init__(self, make: Callable[[], dict[str, Callable[[], click.Command]]], **options: Any) -> None:
+        super().__init__(**options)
+        self._make = make
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(self._make())
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        made = self._make().get(name)
+        return made() if made else None
+
+
+def command(edges: Edges) -> click.Command:
+    """Return the whole command line."""
+    group = _Commands(
+        lambda: _top(edges),
+        name="buildferry",
+        help="Create builds, upload artifacts, follow and abort them. CI systems call `run`; see the README.",
+    )
+    return click.version_option(__version__, prog_name="buildferry", message="%(prog)s %(version)s")(group)
+
+
+def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
+    from plugin import inputs
+
+    made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
+    for service in inputs.services():
+        made[service] = lambda service=service: _service(edges, service)  # type: ignore[misc] # binds early
+    made["sandbox"] = lambda: _sandbox(edges)
+    made["demo"] = lambda: _demo(edges)
+    return made
+
+
+def _run(edges: Edges) -> click.Command:
+    from plugin import inputs
+
+    def callback(**given: Any) -> None:
+        edges.run({**edges.read(), **_given(edges, given)}, None)
+
+    options: list[click.Parameter] = [_option(field, show_default=False) for field in inputs.inputs().values()]
+    text = "Do what the CI host's inputs say; inputs given here win over the host's."
+    return click.Command("run", callback=callback, params=options, help=text)
+
+
+def _service(edges: Edges, service: str) -> click.Command:
+    from plugin import inputs
+
+    def make(operation: str) -> click.Command:
+        def callback(**given: Any) -> None:
+            chosen = {"service": service, "operation": operation}
+            edges.run({**edges.read(), **_given(edges, given), **chosen}, lambda name: f"--{name}")
+
+        fields = inputs.inputs()
+        used = [
+            field
+            for name, field in fields.items()
+            if name in inputs.used_by(service, operation) - {"service", "operation"}
+        ]
+        required = inputs.required_by(service, operation)
+        own = sorted(used, key=lambda field: (field.name not in required, field.name in inputs.for_all()))
+        options = [
+            _option(field, default_url=inputs.default_url(service), required=field.name in required) for field in own
+        ]
+        return click.Command(operation, callback=callback, params=options, help=f"{operation} on {service}.")
+
+    operations = {name: (lambda name=name: make(name)) for name in inputs.services()[service]}
+    return _Commands(lambda: operations, name=service, help=f"Use {service} by hand.")
+
+
+def _option(
+    field: Any, show_default: bool = True, default_url: str | None = None, required: bool = False
+) -> click.Option:
+    """One input as an option: always text, parsed and checked where every host's inputs are."""
+    notes = []
+    if required and not (field.name == "service-url" and default_url):
+        notes.append("required")
+    default = default_url if field.name == "service-url" else field.default
+    if show_default and default is not None:
+        notes.append(f"default: {str(default).lower() if isinstance(default, bool) else default}")
+    if field.choices:
+        notes.append(f"one of {', '.join(field.choices)}")
+    if field.secret:
+        notes.append("better in the environment; - reads it from standard input")
+    text = field.description + (f" [{'; '.join(notes)}]" if notes else "")
+    flag = {"is_flag": False, "flag_value": "true"} if field.kind == "boolean" else {}
+    return click.Option([f"--{field.name}"], help=text, multiple=field.is_list, metavar=field.kind.upper(), **flag)  # type: ignore[arg-type]
+
+
+def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, as raw inputs."""
+    from plugin import inputs
+
+    raw: dict[str, Any] = {}
+    for field in inputs.inputs().values():
+        value = options.get(field.attribute)
+        if value in (None, ()):
+            continue
+        if field.secret and value == "-":
+            value = edges.stdin.readline().rstrip("\r\n")
+        raw[field.name] = "\n".join(value) if field.is_list else value
+    return raw
+
+
+def _sandbox(edges: Edges) -> click.Command:
+    def callback(port: int, fault: tuple[str, ...]) -> None:
+        try:
+            from plugin import sandbox
+        except ImportError as error:
+            raise click.UsageError(f"the sandbox needs {error.name}: pip install 'buildferry[sandbox]'") from None
+        try:
+            sandbox.serve(port, fault, edges.stdout)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+    options = [
+        click.Option(
+            ["--port"], type=click.IntRange(0, 65535), default=0, help="Port of the APIs; 0 takes a free one."
+        ),
+        click.Option(["--fault"], multiple=True, metavar="RULE", help="A fault, such as 'POST /api/v2/builds 503x2'."),
+    ]
+    text = "Serve all services' APIs on this machine, with no account, until stopped."
+    return click.Command("sandbox", callback=callback, params=options, help=text)
+
+
+def _demo(edges: Edges) -> click.Command:
+    def callback() -> None:
+        try:
+            from plugin import demo
+        except ImportError as error:
+            raise click.UsageError(f"the demo needs {error.name}: pip install 'buildferry[sandbox]'") from None
+        demo.tour(edges.stdout)
+
+    return click.Command("demo", callback=callback, help="Run the main job on every service, against the sandbox.")

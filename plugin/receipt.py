@@ -1,0 +1,119 @@
+"""What one run delivered: kept as it happens, written to the receipt, handed out as outputs, read again to resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plugin import __version__
+from plugin.errors import InputError
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One artifact that the service has."""
+
+    path: str
+    name: str
+    size: int  # bytes
+    sha256: str
+    seconds: float
+    id: str
+    build_id: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the delivery with keys as users read them."""
+        return {key.replace("_", "-"): value for key, value in asdict(self).items()}
+
+
+class Receipt:
+    """The record of one run. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        identity: Mapping[str, Any],
+        about: Mapping[str, Any],
+        path: Path | None = None,
+        write: Callable[[Path, str], None] = lambda _path, _text: None,
+        publish: Callable[[Mapping[str, Any]], None] = lambda _outputs: None,
+    ) -> None:
+        """Start a record.
+
+        A later run of the same `identity` may go on where this one ends; `about` is for people. The record is written
+        to `path`, if any, by `write`, and its outputs are handed to `publish` whenever there are new ones.
+        """
+        self._identity = dict(identity)
+        self._about = {name: value for name, value in about.items() if value is not None}
+        self._path = path
+        self._write = write
+        self._publish = publish
+        self._lock = threading.RLock()
+        self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
+        self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
+
+    def note(self, **outputs: Any) -> None:
+        """Keep outputs (`build_id="7"`) and hand them on at once: later steps get them even if the run is cut short."""
+        with self._lock:
+            self.outputs.update({name.replace("_", "-"): value for name, value in outputs.items() if value is not None})
+            self._save()
+            self._publish(self.outputs)
+
+    def delivered(self, index: int, delivery: Delivery) -> None:
+        """Keep one artifact's delivery; `index` is its place in the inputs."""
+        with self._lock:
+            self.deliveries[index] = delivery
+            self._save()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the whole record."""
+        with self._lock:
+            artifacts = [self.deliveries[index].as_json() for index in sorted(self.deliveries)]
+            return {"buildferry": __version__, **self._identity, **self._about, **self.outputs, "artifacts": artifacts}
+
+    def resume(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> dict[str, Any]:
+        """Take over what an earlier run of the same identity delivered; return its record, or an empty one.
+
+        `digests` gives each artifact's path and a function to its SHA-256 now. A file that has changed since makes this
+        another delivery, which takes nothing over. Raises InputError when the file at our path is no receipt: it would
+        be lost.
+        """
+        earlier = self._read()
+        taken: dict[int, Delivery] = {}
+        for entry in earlier.get("artifacts", ()):
+            delivery = Delivery(**{key.replace("-", "_"): value for key, value in entry.items()})
+            index, sha256 = next(
+                ((i, sha) for i, (path, sha) in enumerate(digests) if path == delivery.path), (-1, str)
+            )
+            if index < 0 or sha256() != delivery.sha256:
+                return {}
+            taken[index] = delivery
+        self.deliveries.update(taken)
+        return earlier
+
+    def _read(self) -> dict[str, Any]:
+        if not self._path or not self._path.exists():
+            return {}
+        try:
+            earlier = json.loads(self._path.read_text(encoding="utf-8"))
+            if not isinstance(earlier, dict) or "buildferry" not in earlier:
+                raise ValueError
+        except (OSError, ValueError):
+            raise InputError(f"receipt: {self._path} exists and is not a receipt; name another file") from None
+        return earlier if all(earlier.get(name) == value for name, value in self._identity.items()) else {}
+
+    def _save(self) -> None:
+        if self._path:
+            try:
+                self._write(self._path, json.dumps(self.as_json(), indent=2) + "\n")
+            except OSError as error:
+                raise InputError(f"receipt: {self._path} cannot be written: {error.strerror}") from None
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """Return a digest that is the same for the same inputs."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

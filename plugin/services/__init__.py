@@ -1,0 +1,10 @@
+"""The services, by name."""
+
+from __future__ import annotations
+
+from plugin.services import app_distribution, product_science
+from plugin.services.service import Service
+
+SERVICES: dict[str, Service] = {
+    service.name: service for service in (app_distribution.SERVICE, product_science.SERVICE)
+}

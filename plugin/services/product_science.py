@@ -1,0 +1,149 @@
+"""Product Science: builds of one comparison share a context; each build is one file, sent to a storage of Google's.
+
+Source: the service's API page, sections 1 to 3, and "Known beyond this document".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from plugin import address
+from plugin.errors import BuildFailedError, RefusedError
+from plugin.exchange import Repeat, Request, json_body
+from plugin.inputs import Values
+from plugin.services.service import (
+    FAILED,
+    RUNNING,
+    SUCCEEDED,
+    Job,
+    Service,
+    identifier,
+    resume,
+    upload_all,
+)
+from plugin.transfer import Artifact, Upload
+
+STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
+NO_CONTEXT = "none"
+EXPIRED = 403  # what the storage answers to a signed address that is too old
+DRY_BUILD = {
+    "uploadSpec": {"method": "PUT", "url": "https://storage.googleapis.com/UPLOAD-ADDRESS", "headers": {}},
+    "build": {"id": "BUILD-ID"},
+}
+FRESH_ADDRESSES = 3  # times that one file is given a new build because its signed address had expired
+
+
+def open_upload(job: Job) -> str:
+    """Obtain an upload context (section 1); return its id."""
+    request = Request(
+        "POST",
+        f"{_project(job)}/build-uploads",
+        repeat=Repeat.ONCE,
+        makes="the upload context",
+        dry={"id": "CONTEXT-ID"},
+    )
+    context_id = identifier(job, job.rest.send(request).data, "the upload context", "id")
+    job.log.line(f"opened upload context {context_id}")
+    job.receipt.note(upload_context_id=context_id)
+    return context_id
+
+
+def upload(job: Job) -> None:
+    """Upload every artifact as a build of the context that `upload-context-id` names."""
+    _upload_in(job, job.values.upload_context_id)
+
+
+def deliver(job: Job) -> None:
+    """Open a context unless one is given, then upload every artifact as a build of it."""
+    earlier = resume(job)
+    _upload_in(job, job.values.upload_context_id or earlier.get("upload-context-id") or open_upload(job))
+
+
+def _upload_in(job: Job, context_id: str) -> None:
+    job.receipt.note(upload_context_id=context_id if context_id != NO_CONTEXT else None)
+    states: dict[str, str] = {}  # the service's word by build id, in the order the builds were made
+
+    def send(upload: Upload) -> tuple[str, str]:
+        for attempt in range(1, FRESH_ADDRESSES + 1):
+            build_id, spec = _submit(job, upload.artifact, context_id, states)
+            try:
+                job.rest.send(_storage_request(spec, upload, job.values.allow_http))
+            except RefusedError as error:
+                if error.status != EXPIRED or attempt == FRESH_ADDRESSES:
+                    raise
+                job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
+            else:
+                return build_id, build_id
+        raise AssertionError("the last attempt returns or raises")
+
+    ids = [delivery.build_id for delivery in upload_all(job, send)]
+    job.receipt.note(
+        build_id=ids[0], build_ids=ids, artifact_ids=ids, status=SUCCEEDED, service_status=states.get(ids[0])
+    )
+
+
+def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Submit a build's metadata (section 2); return the build's id and the description of its upload."""
+    metadata = {
+        "contextId": context_id if context_id != NO_CONTEXT else None,
+        "buildType": job.values.build_type,
+        "buildFileName": artifact.name,
+        "name": job.values.name,
+        "description": job.values.description,
+        "sourceControlId": job.source.commit,
+        "sourceControlIsoTimestamp": job.source.commit_timestamp,
+    }
+    body = json_body({key: value for key, value in metadata.items() if value})
+    request = Request(
+        "POST", f"{_project(job)}/builds", body=body, repeat=Repeat.ONCE, makes="the build", dry=DRY_BUILD
+    )
+    answer = job.rest.send(request).data
+    build_id = identifier(job, answer, f"the build of {artifact.name}", "build", "id")
+    state = str(answer["build"].get("uploadState", ""))
+    states[build_id] = state
+    job.log.line(f"created build {build_id} for {artifact.name}")
+    job.receipt.note(build_id=next(iter(states)), build_ids=list(states))
+    if STATES.get(state) == FAILED:
+        raise BuildFailedError(f"product-science: build {build_id} for {artifact.name} is {state} from the start")
+    spec = answer.get("uploadSpec")
+    return build_id, spec if isinstance(spec, dict) else {}
+
+
+def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> Request:
+    """Return the upload that `spec` describes (section 3): exactly its method, URL and headers, and no credentials.
+
+    Raises RefusedError when the description is unusable, or when the file is larger than it allows.
+    """
+    method, url, headers = spec.get("method"), spec.get("url"), spec.get("headers")
+    if not (isinstance(method, str) and re.fullmatch("[A-Z]+", method) and isinstance(url, str)):
+        raise RefusedError("product-science: the answer describes no upload: uploadSpec needs a method and a url")
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise RefusedError("product-science: uploadSpec.headers must map names to texts")
+    said = address.problem(url, allow_http)
+    if said:
+        raise RefusedError(f"product-science: uploadSpec.url {said}")
+    limits = next((value for name, value in headers.items() if name.lower() == "x-goog-content-length-range"), "")
+    found = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", limits)
+    size = upload.artifact.size
+    if found and not int(found[1]) <= size <= int(found[2]):
+        raise RefusedError(
+            f"{upload.artifact.path}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
+        )
+    return Request(method, url, headers=headers, body=upload.body(), outside=True, json=False, dry={})
+
+
+def _project(job: Job) -> str:
+    return f"/api/v1/projects/{quote(job.values.project, safe='')}"
+
+
+def _authorization(values: Values) -> str:
+    return f"Bearer {values.api_token}"
+
+
+SERVICE = Service(
+    name="product-science",
+    authorization=_authorization,
+    operations={"open-upload": open_upload, "upload": upload, "deliver": deliver},
+)

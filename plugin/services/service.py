@@ -1,0 +1,99 @@
+"""What a service is: a record of functions. And what every operation is given: a Job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.clock import Clock
+from plugin.digest import sha256_of
+from plugin.errors import RefusedError
+from plugin.inputs import Values
+from plugin.log import Log
+from plugin.progress import Progress, size_text
+from plugin.receipt import Delivery, Receipt
+from plugin.rest import Rest
+from plugin.source import Source
+from plugin.transfer import Artifact, Upload, in_parallel
+
+# The one vocabulary of build states.
+QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "succeeded", "failed", "aborted", "unknown"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one operation: what it was asked, and all it may touch."""
+
+    rest: Rest
+    values: Values
+    artifacts: Sequence[Artifact]
+    source: Source
+    receipt: Receipt
+    log: Log
+    progress: Progress
+    clock: Clock
+    environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+
+
+Operation = Callable[[Job], object]  # what it finds out goes into the receipt
+
+
+@dataclass(frozen=True)
+class Service:
+    """A system that keeps builds."""
+
+    name: str
+    authorization: Callable[[Values], str]  # the header's value
+    operations: Mapping[str, Operation]  # the keys are what it can do; schema.json lists the same
+
+
+def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
+    """Return the id at `keys` in an answer. Raises RefusedError when it is not there or is no id."""
+    found = answer
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, bool) or not isinstance(found, (int, str)) or found == "":
+        raise RefusedError(
+            f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}; is service-url right?"
+        )
+    return str(found)
+
+
+def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Delivery]:
+    """Upload the artifacts that the service does not have yet, some at a time; return all deliveries in order.
+
+    `send` uploads one and returns its id and its build's id.
+    """
+
+    def deliver(index: int, stop: threading.Event) -> Delivery:
+        artifact = job.artifacts[index]
+        started = job.clock.now()
+        upload = Upload(artifact, job.progress, stop)
+        id_, build_id = send(upload)
+        seconds = round(job.clock.now() - started, 3)
+        delivery = Delivery(str(artifact.path), artifact.name, artifact.size, upload.sha256, seconds, id_, build_id)
+        if not job.rest.connection.dry_run:
+            job.receipt.delivered(index, delivery)
+            rate = size_text(artifact.size / max(seconds, 0.001))
+            job.log.line(
+                f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
+                f" sha256 {upload.sha256}"
+            )
+        return delivery
+
+    missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]
+    limit = 1 if job.rest.connection.dry_run else job.values.parallel
+    done = dict(zip(missing, in_parallel(missing, deliver, limit), strict=True))
+    return [job.receipt.deliveries.get(index) or done[index] for index in range(len(job.artifacts))]
+
+
+def resume(job: Job) -> dict[str, Any]:
+    """Take over what an interrupted run of the same inputs delivered; return its record, or an empty one."""
+    digests = [(str(artifact.path), lambda artifact=artifact: sha256_of(artifact.path)) for artifact in job.artifacts]
+    earlier = job.receipt.resume(digests)
+    if earlier:
+        have, total = len(job.receipt.deliveries), len(job.artifacts)
+        job.log.notice(f"{job.values.receipt} is of the same inputs: {have} of {total} artifacts are there already")
+    return earlier
