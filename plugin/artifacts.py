@@ -35,7 +35,8 @@ def find(patterns: Sequence[str], folder: Path) -> tuple[list[Artifact], list[st
             if problem:
                 problems.append(problem)
             else:
-                found.setdefault(match.resolve(), Artifact(match, match.stat().st_size))
+                shown = match.relative_to(folder) if match.is_relative_to(folder) else match
+                found.setdefault(match.resolve(), Artifact(match, match.stat().st_size, str(shown)))
     return list(found.values()), problems
 
 

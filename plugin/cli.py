@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TextIO
 
 import click
@@ -51,7 +53,7 @@ def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
 
     made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
     for service in inputs.services():
-        made[service] = lambda service=service: _service(edges, service)  # type: ignore[misc] # binds early
+        made[service] = partial(_service, edges, service)
     made["sandbox"] = lambda: _sandbox(edges)
     made["demo"] = lambda: _demo(edges)
     return made
@@ -84,13 +86,14 @@ def _service(edges: Edges, service: str) -> click.Command:
         ]
         required = inputs.required_by(service, operation)
         own = sorted(used, key=lambda field: (field.name not in required, field.name in inputs.for_all()))
-        options = [
-            _option(field, default_url=inputs.default_url(service), required=field.name in required) for field in own
+        url = inputs.default_url(service)
+        options: list[click.Parameter] = [
+            _option(field, default_url=url, required=field.name in required) for field in own
         ]
         return click.Command(operation, callback=callback, params=options, help=f"{operation} on {service}.")
 
-    operations = {name: (lambda name=name: make(name)) for name in inputs.services()[service]}
-    return _Commands(lambda: operations, name=service, help=f"Use {service} by hand.")
+    operations = {name: partial(make, name) for name in inputs.services()[service]}
+    return _Commands(lambda: dict(operations), name=service, help=f"Use {service} by hand.")
 
 
 def _option(
@@ -134,11 +137,11 @@ def _sandbox(edges: Edges) -> click.Command:
         except ImportError as error:
             raise click.UsageError(f"the sandbox needs {error.name}: pip install 'buildferry[sandbox]'") from None
         try:
-            sandbox.serve(port, fault, edges.stdout)
-        except ValueError as error:
+            sandbox.serve(port, fault, edges.stdout, threading.Event())
+        except (ValueError, OSError) as error:
             raise click.UsageError(str(error)) from None
 
-    options = [
+    options: list[click.Parameter] = [
         click.Option(
             ["--port"], type=click.IntRange(0, 65535), default=0, help="Port of the APIs; 0 takes a free one."
         ),

@@ -37,6 +37,7 @@ class Artifact:
 
     path: Path
     size: int  # bytes
+    shown: str  # the path as people know it: relative to the job's folder, if it is below
 
     @property
     def name(self) -> str:
@@ -56,7 +57,7 @@ class Upload:
 
     def body(self) -> Body:
         """The file alone, as a PUT sends it."""
-        file = f"file {self.artifact.path} ({self.artifact.size} bytes)"
+        file = f"file {self.artifact.shown} ({self.artifact.size} bytes)"
         return Body(self.artifact.size, self._blocks, None, (file,))
 
     def _blocks(self) -> Iterator[memoryview]:
@@ -74,14 +75,16 @@ class Upload:
                     buffer = free.get()
                     count = file.readinto(memoryview(buffer)[: size - sent])
                     if not count or (sent + count == size and os.fstat(file.fileno()).st_size != size):
-                        raise InputError(f"{path}: its size changed while it was uploaded; is it still being written?")
+                        raise InputError(
+                            f"{self.artifact.shown}: its size changed while it was uploaded; is it still being written?"
+                        )
                     block = memoryview(buffer)[:count]
                     hasher.update(block, lambda buffer=buffer: free.put(buffer))  # type: ignore[misc] # binds early
                     yield block
                     sent += count
                     moved(sent)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+            raise InputError(f"{self.artifact.shown}: cannot be read: {error.strerror}") from None
         finally:
             self.sha256 = hasher.close()["sha256"].hex()
 

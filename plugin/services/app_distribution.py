@@ -24,7 +24,7 @@ def create_build(job: Job) -> str:
         )
     )
     build_id = identifier(job, answer.data, "the build", "id")
-    job.log.line(f"created build {build_id} in phase {job.values.phase_id}")
+    job.say(f"created build {build_id} in phase {job.values.phase_id}")
     job.receipt.note(build_id=build_id, build_ids=[build_id])
     return build_id
 

@@ -45,7 +45,7 @@ def open_upload(job: Job) -> str:
         dry={"id": "CONTEXT-ID"},
     )
     context_id = identifier(job, job.rest.send(request).data, "the upload context", "id")
-    job.log.line(f"opened upload context {context_id}")
+    job.say(f"opened upload context {context_id}")
     job.receipt.note(upload_context_id=context_id)
     return context_id
 
@@ -103,7 +103,7 @@ def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str
     build_id = identifier(job, answer, f"the build of {artifact.name}", "build", "id")
     state = str(answer["build"].get("uploadState", ""))
     states[build_id] = state
-    job.log.line(f"created build {build_id} for {artifact.name}")
+    job.say(f"created build {build_id} for {artifact.name}")
     job.receipt.note(build_id=next(iter(states)), build_ids=list(states))
     if STATES.get(state) == FAILED:
         raise BuildFailedError(f"product-science: build {build_id} for {artifact.name} is {state} from the start")
@@ -129,7 +129,7 @@ def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> 
     size = upload.artifact.size
     if found and not int(found[1]) <= size <= int(found[2]):
         raise RefusedError(
-            f"{upload.artifact.path}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
+            f"{upload.artifact.shown}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
         )
     return Request(method, url, headers=headers, body=upload.body(), outside=True, json=False, dry={})
 

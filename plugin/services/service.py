@@ -36,6 +36,11 @@ class Job:
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
 
+    def say(self, text: str) -> None:
+        """Log what has happened; a dry run makes nothing happen."""
+        if not self.rest.connection.dry_run:
+            self.log.line(text)
+
 
 Operation = Callable[[Job], object]  # what it finds out goes into the receipt
 
@@ -73,11 +78,11 @@ def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Deli
         upload = Upload(artifact, job.progress, stop)
         id_, build_id = send(upload)
         seconds = round(job.clock.now() - started, 3)
-        delivery = Delivery(str(artifact.path), artifact.name, artifact.size, upload.sha256, seconds, id_, build_id)
+        delivery = Delivery(artifact.shown, artifact.name, artifact.size, upload.sha256, seconds, id_, build_id)
         if not job.rest.connection.dry_run:
             job.receipt.delivered(index, delivery)
             rate = size_text(artifact.size / max(seconds, 0.001))
-            job.log.line(
+            job.say(
                 f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
                 f" sha256 {upload.sha256}"
             )
@@ -91,7 +96,7 @@ def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Deli
 
 def resume(job: Job) -> dict[str, Any]:
     """Take over what an interrupted run of the same inputs delivered; return its record, or an empty one."""
-    digests = [(str(artifact.path), lambda artifact=artifact: sha256_of(artifact.path)) for artifact in job.artifacts]
+    digests = [(artifact.shown, lambda artifact=artifact: sha256_of(artifact.path)) for artifact in job.artifacts]
     earlier = job.receipt.resume(digests)
     if earlier:
         have, total = len(job.receipt.deliveries), len(job.artifacts)
