@@ -1,0 +1,140 @@
+"""Starts the real program as a process, the way each host does, and the real sandbox beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PREFIXES = {
+    "github": ("INPUT_", str.upper),
+    "bitrise": ("", str.lower),
+    "jenkins": ("PLUGIN_", str.upper),
+    "plain": ("PLUGIN_", str.upper),
+}
+LIMIT = 60  # seconds that a program may take
+
+
+@dataclass(frozen=True)
+class Done:
+    """A program that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        """What a person would read, on whichever stream."""
+        return self.stdout + self.stderr
+
+    @property
+    def result(self) -> Any:
+        """The JSON on standard output (plain and jenkins)."""
+        return json.loads(self.stdout)
+
+
+def clean_environment() -> dict[str, str]:
+    """This process' environment without what would make our program believe in some CI system."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "PIP_", "UV_")
+    return {name: value for name, value in os.environ.items() if name.startswith(kept)}
+
+
+def variables(host: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Inputs as the host's environment variables."""
+    prefix, case = PREFIXES[host]
+    made = {"PLUGIN_HOST": host}
+    for name, value in inputs.items():
+        text = "\n".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        made[prefix + case(name.replace("-", "_"))] = text
+    return made
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line that runs the program from this checkout, isolated as the launcher runs it."""
+    return [sys.executable, "-I", "-X", "utf8", "-u", str(ROOT / "plugin" / "__main__.py"), *arguments]
+
+
+def start(
+    inputs: Mapping[str, Any], folder: Path, host: str = "plain", env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start `run` with the inputs, as `host` hands them in; for tests that send signals."""
+    return subprocess.Popen(
+        command("run"),
+        cwd=folder,
+        env={**clean_environment(), **variables(host, inputs), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def run(inputs: Mapping[str, Any], folder: Path, host: str = "plain", env: Mapping[str, str] | None = None) -> Done:
+    """Run to the end."""
+    with start(inputs, folder, host, env) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Done(process.returncode, stdout, stderr, folder)
+
+
+class SandboxProcess:
+    """The sandbox as users start it: `buildferry sandbox`, in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            command("sandbox", *arguments), env=clean_environment(), stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout
+        self.url = self._process.stdout.readline().split(": ", 1)[1].strip()
+        self.storage_url = self._process.stdout.readline().split(": ", 1)[1].strip()
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call `/_sandbox/…`."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(
+            f"{self.url}/_sandbox/{path}", data=data, method=method, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def state(self) -> Any:
+        """Everything that the sandbox has received."""
+        return self.control("GET", "state")
+
+    def faults(self, *rules: str) -> None:
+        """Replace all fault rules."""
+        self.control("PUT", "faults", list(rules))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.control("DELETE", "state")
+
+    def close(self) -> int:
+        """Stop it with SIGTERM, as a person would; return its exit code."""
+        self._process.terminate()
+        code = self._process.wait(timeout=10)
+        if self._process.stdout:
+            self._process.stdout.close()
+        return code
+
+
+def wait_for(condition: Any, seconds: float = 10.0) -> None:
+    """Wait until `condition()` is true; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
