@@ -28,9 +28,9 @@ needs_groovy = pytest.mark.skipif(
 class Scenario:
     """A pipeline, and the agent it runs on.
 
-    `environment` is the agent's. `program` is the command behind `buildferry` on its PATH, empty for none; `launcher` and
-    `requirements` are what the library has to hand over. When the workspace holds the file `abort_when`, somebody aborts
-    the build.
+    `environment` is the agent's. `program` is the command behind `buildferry` on its PATH, empty for none; `launcher`
+    and `requirements` are what the library has to hand over. When the file `abort_when` is in the workspace, somebody
+    aborts the build.
     """
 
     pipeline: str
