@@ -16,6 +16,7 @@ import json
 import signal
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -57,22 +58,38 @@ class _Start:
         return Publisher(self.host, self._env, self.log)
 
     def edges(self) -> cli.Edges:
-        return cli.Edges(self.run, lambda: self.host.read(self._env), self._stdin, self._stdout)
+        return cli.Edges(self.run, self.perform, lambda: self.host.read(self._env), self._stdin, self._stdout)
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
-        from pathlib import Path
+        """Do what the inputs ask for, on this host."""
+        self._run(raw, spell or self.host.spell, Path.cwd(), self.log, self.publisher.publish)
 
+    def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
+        from plugin.log import Log, Redactor
+
+        outputs: dict[str, Any] = {}
+        self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update)
+        return outputs
+
+    def _run(
+        self,
+        raw: Mapping[str, Any],
+        spell: Callable[[str], str],
+        folder: Path,
+        log: Log,
+        publish: Callable[[Mapping[str, Any]], None],
+    ) -> None:
         from plugin import hosts, run, source
         from plugin.clock import Clock
 
-        folder = Path.cwd()
         around = run.Surroundings(
-            log=self.log,
-            spell=spell or self.host.spell,
+            log=log,
+            spell=spell,
             folder=folder,
             environment=self._env,
             find_source=lambda given: source.find(self.host.find_source, self._env, folder, given),
-            publish=self.publisher.publish,
+            publish=publish,
             write=hosts.write_whole,
             clock=Clock(),
         )

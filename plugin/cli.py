@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -18,6 +19,7 @@ class Edges:
     """What the commands need of the outside: given by `__main__`."""
 
     run: Callable[[Mapping[str, Any], Callable[[str], str] | None], None]  # raw inputs, and how they are spelled
+    perform: Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and a folder -> outputs, for the demo
     read: Callable[[], dict[str, str]]  # the host's raw inputs
     stdin: TextIO
     stdout: TextIO
@@ -157,6 +159,6 @@ def _demo(edges: Edges) -> click.Command:
             from plugin import demo
         except ImportError as error:
             raise click.UsageError(f"the demo needs {error.name}: pip install 'buildferry[sandbox]'") from None
-        demo.tour(edges.stdout)
+        demo.tour(edges.stdout, edges.perform)
 
     return click.Command("demo", callback=callback, help="Run the main job on every service, against the sandbox.")

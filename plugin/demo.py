@@ -2,9 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import json
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from plugin.progress import size_text
+from plugin.sandbox import Sandbox
+
+Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
+FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700}
+
+# What a workflow would say, service by service; BUILD-ID stands for the output of the step before.
+STEPS: Mapping[str, tuple[Mapping[str, str], ...]] = {
+    "app-distribution": ({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
+    "product-science": ({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
+}
 
 
-def tour(out: TextIO) -> None:
-    """Run the main job on every service."""
-    out.write("not yet\n")
+def tour(out: TextIO, perform: Perform) -> None:
+    """Run every step against a sandbox of its own, and compare what was sent with what arrived.
+
+    Raises PluginError as the steps do, and RuntimeError when the sandbox has other bytes than were sent.
+    """
+    with Sandbox.start() as sandbox, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file_name, size in FILES.items():
+            (folder / file_name).write_bytes(bytes(index % 251 for index in range(1000)) * (size // 1000 or 1))
+        out.write(f"The sandbox listens on {sandbox.url}; no account is needed, nothing leaves this machine.\n")
+        for service, steps in STEPS.items():
+            outputs: dict[str, Any] = {}
+            for step in steps:
+                inputs = {"service": service, "service-url": sandbox.url, **sandbox.tokens[service], **step}
+                inputs = {key: value.replace("BUILD-ID", outputs.get("build-id", "")) for key, value in inputs.items()}
+                out.write(f"\n=== {service}: {step['operation']}\n")
+                outputs = perform(inputs, folder)
+                _compare(out, outputs, sandbox.url)
+                shown = {key: value for key, value in outputs.items() if key != "result"}
+                out.write(f"outputs: {json.dumps(shown)}\n")
+        out.write("\nEverything that was sent has arrived.\n")
+
+
+def _compare(out: TextIO, outputs: Mapping[str, Any], url: str) -> None:
+    """Hold the digests in the outputs against those of the bytes that the sandbox received."""
+    with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=10) as answer:  # noqa: S310 - our own sandbox
+        arrived = set(_digests(json.load(answer)))
+    for artifact in outputs["result"]["artifacts"]:
+        if artifact["sha256"] not in arrived:
+            raise RuntimeError(f"the sandbox has no file with the SHA-256 of {artifact['name']}")
+        out.write(
+            f"the sandbox received {artifact['name']}: {size_text(artifact['size'])}, sha256 {artifact['sha256']}\n"
+        )
+
+
+def _digests(data: Any) -> Iterator[str]:
+    """Every value of a key `sha256` in parsed JSON."""
+    if isinstance(data, dict):
+        if isinstance(data.get("sha256"), str):
+            yield data["sha256"]
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from _digests(item)
