@@ -1,0 +1,166 @@
+"""The log: no secret passes, nothing from elsewhere acts on the host."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugin.hosts import HOSTS
+from plugin.log import Dialect, Log, Redactor, defuse
+
+SECRET = 'pä ss/"w0rd+x'
+
+
+def written(dialect: Dialect | None = None) -> tuple[Log, io.StringIO]:
+    stream = io.StringIO()
+    return Log(stream, Redactor(), dialect), stream
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        json.dumps(SECRET)[1:-1],
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.b64encode(SECRET.encode()).decode().rstrip("="),
+    ],
+)
+def test_a_secret_is_hidden_in_every_encoding_that_we_produce(form: str) -> None:
+    redact = Redactor()
+    redact.add(SECRET)
+
+    assert redact(f"before {form} after") == "before *** after"
+
+
+def test_each_line_of_a_secret_of_several_lines_is_hidden() -> None:
+    redact = Redactor()
+    redact.add("first-line\nsecond-line")
+
+    assert redact("x second-line y first-line") == "x *** y ***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://s3.example.com/a?X-Amz-Signature=abc&x=1",
+        "https://storage.example.com/a?Expires=1&Signature=abc%2F",
+        "https://x.example.com/?auth_token=abc",
+    ],
+)
+def test_the_query_of_a_signed_url_is_hidden_though_nobody_named_it(url: str) -> None:
+    assert Redactor()(f"cannot PUT {url} now") == f"cannot PUT {url.partition('?')[0]}?*** now"
+
+
+def test_credentials_inside_a_url_are_hidden() -> None:
+    assert Redactor()("http://user:word@proxy.example.com:3128/") == "http://***@proxy.example.com:3128/"
+
+
+COMMANDS = [
+    "::error::x",
+    "  ::set-output name=a::b",
+    "::add-mask::e",
+    "\t::stop-commands::x",
+    "##[group]x",
+    "a ##[error]x",
+    "##vso[task.complete result=Failed]",
+    "text ##VSO[task.setvariable variable=a]b",
+    "##teamcity[buildProblem description='x']",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("host", list(HOSTS))
+def test_text_from_elsewhere_cannot_act_in_a_line_or_a_relay(command: str, host: str) -> None:
+    log, stream = written(HOSTS[host].dialect)
+    log.line(f"{command}\n{command}")
+    log.error(f"said:\n{command}")
+    with log.relay() as write:
+        write(command)
+
+    for line in stream.getvalue().splitlines():
+        own = line.lstrip().startswith(("::error title=buildferry::", "::stop-commands::")) or line.count("::") == 2
+        assert own or not line.lstrip().startswith("::"), line
+        assert not any(mark in line.lower() for mark in ("##[", "##vso[", "##teamcity[")), line
+
+
+@given(st.text())
+def test_defusing_leaves_no_command_whatever_the_text(text: str) -> None:
+    for line in defuse(text).split("\n"):
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+
+
+def test_on_github_relayed_text_stands_between_markers_that_nobody_can_guess() -> None:
+    log, stream = written(HOSTS["github"].dialect)
+    with log.relay() as write:
+        write("one")
+    with log.relay() as write:
+        write("two")
+
+    first, one, end, second, _, _ = stream.getvalue().splitlines()
+    token = first.removeprefix("::stop-commands::")
+    assert (one, end) == ("one", f"::{token}::")
+    assert len(token) == 32
+    assert first != second
+
+
+def test_relayed_text_keeps_its_colours_and_loses_what_moves_the_cursor() -> None:
+    log, stream = written()
+    with log.relay() as write:
+        write("\x1b[32;1mgreen\x1b[0m\x1b[2K\x1b[1Aup\x07")
+
+    assert stream.getvalue() == "\x1b[32;1mgreen\x1b[0mup\x1b[0m\n"
+
+
+def test_a_line_of_ours_carries_no_control_character() -> None:
+    log, stream = written()
+    log.line("a\x1b[31mb\x1b]0;title\x07c\rd")
+
+    assert stream.getvalue() == "ab ]0;title c d\n"
+
+
+def test_a_github_error_is_one_command_with_its_lines_encoded() -> None:
+    log, stream = written(HOSTS["github"].dialect)
+    log.error("50% of\ntwo lines")
+
+    assert stream.getvalue() == "::error title=buildferry::50%25 of%0Atwo lines\n"
+
+
+def test_a_bitrise_error_is_red_line_by_line() -> None:
+    log, stream = written(HOSTS["bitrise"].dialect)
+    log.error("one\ntwo")
+
+    assert stream.getvalue() == "\x1b[31;1mone\x1b[0m\n\x1b[31;1mtwo\x1b[0m\n"
+
+
+def test_github_is_told_of_a_secret_before_anything_can_show_it() -> None:
+    log, stream = written(HOSTS["github"].dialect)
+    log.mask("s3cret%")
+    log.line("it is s3cret%")
+
+    assert stream.getvalue() == "::add-mask::s3cret%25\nit is ***\n"
+
+
+def test_groups_end_even_when_what_is_inside_fails() -> None:
+    log, stream = written(HOSTS["github"].dialect)
+    with pytest.raises(ZeroDivisionError), log.group("upload"):
+        raise ZeroDivisionError
+
+    assert stream.getvalue() == "::group::upload\n::endgroup::\n"
+
+
+def test_debug_lines_show_only_when_asked_for() -> None:
+    log, stream = written()
+    log.debug("quiet")
+    log.verbose = True
+    log.debug("loud")
+
+    assert stream.getvalue() == "loud\n"
