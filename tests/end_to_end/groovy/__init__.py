@@ -1,0 +1,1 @@
+"""What runs Jenkins pipelines without Jenkins."""
