@@ -70,6 +70,11 @@ def _prefixed(prefix: str, env: Env) -> dict[str, str]:
     return found
 
 
+def _read_jenkins(env: Env) -> dict[str, str]:
+    """The Groovy step has refused unknown arguments; another PLUGIN_ variable is the agent's own."""
+    return {name: value for name, value in _prefixed("PLUGIN_", env).items() if name in inputs.inputs()}
+
+
 def _read_bitrise(env: Env) -> dict[str, str]:
     return {name: env[lower(name)] for name in inputs.inputs() if env.get(lower(name), "").strip()}
 
@@ -234,7 +239,7 @@ HOSTS = {
     "jenkins": Host(
         name="jenkins",
         spell=groovy_argument,
-        read=lambda env: _prefixed("PLUGIN_", env),
+        read=_read_jenkins,
         publish=_publish_file,
         summarize=_no_summary,  # the Groovy step writes the build's description
         find_source=source.from_jenkins,

@@ -64,6 +64,7 @@ def test_each_host_hands_in_its_own_names_and_empty_values_do_not_count(host: st
 def test_an_unknown_variable_comes_through_to_be_reported() -> None:
     assert HOSTS["plain"].read({"PLUGIN_ARTEFACTS": "x"}) == {"artefacts": "x"}
     assert HOSTS["github"].read({"INPUT_FOO": "x"}) == {"foo": "x"}
+    assert HOSTS["jenkins"].read({"PLUGIN_DIR": "of the agent"}) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""The entry: one ladder from exceptions to exit codes, on every host."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin import __main__ as entry
+from plugin import __version__, run
+from plugin.errors import (
+    AuthError,
+    BuildFailedError,
+    Cancelled,
+    InputError,
+    NotFinishedError,
+    PluginError,
+    RefusedError,
+    UnavailableError,
+)
+
+
+def main(*arguments: str, stdin: str = "", **env: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = entry.main(list(arguments), env, io.StringIO(stdin), out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PluginError("x"), 1),
+        (InputError("x"), 2),
+        (AuthError("x"), 3),
+        (RefusedError("x"), 4),
+        (UnavailableError("x"), 5),
+        (BuildFailedError("x"), 6),
+        (NotFinishedError("x"), 7),
+        (Cancelled(2), 130),
+        (Cancelled(15), 143),
+    ],
+)
+def test_each_error_has_its_exit_code_and_stands_in_log_and_outputs(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(run, "run", fail)
+    got, out, err = main("run")
+
+    assert got == code
+    assert json.loads(out) == {"error": str(error)}
+    assert err == f"error: {error}\n"
+
+
+def test_a_bug_shows_its_traceback_without_secrets_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_raw: Any, around: run.Surroundings) -> None:
+        around.log.redact.add("s3cret")
+        raise KeyError("s3cret")
+
+    monkeypatch.setattr(run, "run", fail)
+    code, out, err = main("run")
+
+    assert code == 1
+    assert "Traceback" in err
+    assert "please report" in err
+    assert "s3cret" not in out + err
+
+
+def test_the_version_is_one_line_and_loads_neither_requests_nor_jsonschema() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import io, sys\n"
+        "from plugin.__main__ import main\n"
+        "out = io.StringIO()\n"
+        "assert main(['--version'], {}, sys.stdin, sys.stdout, sys.stderr) == 0\n"
+        "assert not {'requests', 'jsonschema', 'flask', 'plugin.inputs'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"buildferry {__version__}\n"), done.stderr
+
+
+def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:
+    code, out, err = main("no-such-service")
+
+    assert code == 2
+    assert "No such command 'no-such-service'" in err
+    assert json.loads(out)["error"].startswith("No such command")
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("github", "::error title=buildferry::service: is required"),
+        ("bitrise", "\x1b[31;1mservice: is required"),
+        ("jenkins", "error: service: is required"),
+        ("plain", "error: PLUGIN_SERVICE: is required"),
+    ],
+)
+def test_a_missing_input_is_said_the_hosts_way(host: str, line: str, tmp_path: Path) -> None:
+    code, out, err = main("run", PLUGIN_HOST=host, GITHUB_OUTPUT=str(tmp_path / "out"))
+
+    assert code == 2
+    assert line in (err if host in ("jenkins", "plain") else out)
+
+
+def test_an_unknown_host_is_an_input_error() -> None:
+    code, _, err = main("run", PLUGIN_HOST="gitlab")
+
+    assert (code, err) == (2, "error: PLUGIN_HOST: 'gitlab' is not one of github, bitrise, jenkins, plain\n")
+
+
+def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(run, "run", lambda raw, around: seen.append((raw, around.spell("phase-id"))))
+
+    main("run", "--phase-id", "8", "--verbose", PLUGIN_PHASE_ID="7", PLUGIN_SERVICE="app-distribution")
+    main("app-distribution", "upload", "--artifacts", "a", "--artifacts", "b", "--api-token", "-", stdin="from stdin\n")
+
+    assert seen[0] == (
+        {"phase-id": "8", "service": "app-distribution", "verbose": "true"},
+        "PLUGIN_PHASE_ID",
+    )
+    assert seen[1] == (
+        {"service": "app-distribution", "operation": "upload", "artifacts": "a\nb", "api-token": "from stdin"},
+        "--phase-id",
+    )
+
+
+def test_help_of_an_operation_shows_its_inputs_and_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("app-distribution", "deliver", "--help")[0] == 0
+
+    text = capsys.readouterr().out
+    assert "--phase-id" in text
+    assert "--stall-timeout" in text
+    assert "--project" not in text
+    assert "--keystore-file" not in text
