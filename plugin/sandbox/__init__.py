@@ -1,0 +1,110 @@
+"""The sandbox: a local server that speaks the services' APIs, for trying things out and for tests.
+
+It has two origins on the loopback: the API and, on another port, the storage of signed URLs. It knows nothing of the
+rest of the plugin. `/_sandbox/state` shows everything that was received; faults.py has the ways it can be made to fail.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from plugin.sandbox import app_distribution, product_science
+from plugin.sandbox.control import control
+from plugin.sandbox.faults import HTML
+from plugin.sandbox.rules import Rules, with_faults
+from plugin.sandbox.server import Listener
+from plugin.sandbox.service import Service
+from plugin.sandbox.state import State
+from plugin.sandbox.storage import Storage, storage_app
+
+SERVICES: dict[str, Service] = {
+    "app-distribution": app_distribution.SERVICE,
+    "product-science": product_science.SERVICE,
+}
+
+
+class Sandbox:
+    """A running sandbox. `url` and `storage_url` are its origins, `tokens` the inputs that sign in, by service."""
+
+    def __init__(self, state: State, api: Listener, storage: Listener) -> None:
+        """Take over what `start` has set going."""
+        self.url = api.url
+        self.storage_url = storage.url
+        self.tokens = {name: dict(service.inputs) for name, service in SERVICES.items()}
+        self._state = state
+        self._listeners = (api, storage)
+
+    @classmethod
+    def start(cls, port: int = 0, faults: Sequence[str] = ()) -> Sandbox:
+        """Start on a loopback port (0: a free one; the storage always takes a free one), with these fault rules.
+
+        Raises ValueError for a rule that makes no sense, OSError for a port that is taken.
+        """
+        rules = Rules(faults)
+        api = Listener(port)
+        storage = Listener()
+        state = State()
+        api_app = _api_app(state, rules, Storage(state, storage.url))
+        api.start(with_faults(api_app, rules, state, "api", storage.url))
+        storage.start(with_faults(storage_app(state), rules, state, "storage", storage.url))
+        return cls(state, api, storage)
+
+    def close(self) -> None:
+        """Stop both origins, end what is under way, and remove all files."""
+        self._state.closing.set()
+        for listener in self._listeners:
+            listener.close()
+        self._state.close()
+
+    def __enter__(self) -> Sandbox:
+        """Be of use until the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def serve(port: int, faults: Sequence[str], out: TextIO, stop: threading.Event) -> None:
+    """Print where the sandbox is and what signs in, then serve until `stop` is set or a signal handler raises.
+
+    Raises ValueError and OSError as Sandbox.start does.
+    """
+    with Sandbox.start(port, faults) as sandbox:
+        lines = [f"sandbox: {sandbox.url}", f"storage: {sandbox.storage_url}"]
+        for service, inputs in sandbox.tokens.items():
+            lines.append(f"{service}: " + " ".join(f"{name}={value}" for name, value in inputs.items()))
+        out.write("\n".join(lines) + "\n")
+        out.flush()
+        while not stop.wait(0.5):  # a wait without a limit cannot be interrupted on Windows
+            pass
+
+
+def _api_app(state: State, rules: Rules, storage: Storage) -> Flask:
+    """Make the API origin: all services, the control, and the page that the fault `login` leads to."""
+    app = Flask(__name__, static_folder=None)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # to the server, which knows a client that left from a bug
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_blueprint(control(state, rules, SERVICES))
+    for service in SERVICES.values():
+        app.register_blueprint(service.blueprint(state, storage))
+
+    @app.get("/login")
+    def login() -> Response:
+        return Response(HTML, mimetype="text/html")
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Response | tuple[Response, int]:
+        if error.response is not None:
+            return error.get_response()  # type: ignore[return-value]
+        return jsonify(error=error.description), error.code or 500
+
+    return app
