@@ -76,7 +76,8 @@ def _nearest(pattern: str, folder: Path) -> str:
         seen += [str(entry.relative_to(folder)) for entry in entries if entry.is_file()]
     suffix = Path(wanted).suffix
     same_kind = [name for name in seen if suffix and name.endswith(suffix)]
-    near = difflib.get_close_matches(pattern, same_kind or seen, n=NEAREST, cutoff=0.0 if same_kind else 0.4)
+    alike = difflib.get_close_matches(pattern, seen, n=NEAREST, cutoff=0.5)
+    near = list(dict.fromkeys([*alike, *same_kind]))[:NEAREST]
     return f"; the nearest files there: {', '.join(near)}" if near else "; no file there looks like it"
 
 

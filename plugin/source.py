@@ -211,9 +211,13 @@ def from_any(env: Env, _folder: Path) -> Source:
 
 
 def find(read: Callable[[Env, Path], Source], env: Env, folder: Path, given: Mapping[str, Any]) -> Source:
-    """Return what was built: what the inputs in `given` say, else the host (by `read`), else git in `folder`."""
+    """Return what was built: what the inputs in `given` say, else the host (by `read`), else git in `folder`.
+
+    `given` holds inputs by name, those without a value left out.
+    """
     source = read(env, folder)
-    own = {name: value for name, value in given.items() if value is not None and name in Source.__dataclass_fields__}
+    own = {name.replace("-", "_"): value for name, value in given.items()}
+    own = {name: value for name, value in own.items() if name in Source.__dataclass_fields__}
     if "commit" in own and own["commit"] != source.commit:
         source = replace(source, commit_timestamp=None)
     source = replace(source, **own)

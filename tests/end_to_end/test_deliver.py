@@ -3,27 +3,289 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
-from tests.end_to_end.program import SandboxProcess, run
+import pytest
 
-TOKENS = {"app-distribution": "sandbox-token-app-distribution", "product-science": "sandbox-token-product-science"}
+from tests.end_to_end.program import Done, SandboxProcess, run
+from tests.unit.test_hosts import read_like_the_runner
+
+HOSTS = ("github", "bitrise", "jenkins", "plain")
+TOKENS = {
+    "app-distribution": "sandbox-token-app-distribution",
+    "product-science": "sandbox-token-product-science",
+}
+FILES = {
+    "app.ipa": b"an app" * 100_000,
+    "release notes.txt": b"fixed \xf0\x9f\x90\x9b",
+    'odd "name" $HOME;.apk': b"odd",
+}
 
 
-def test_a_build_is_delivered_and_the_server_has_the_same_bytes(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    data = b"an app" * 1000
-    (tmp_path / "app.ipa").write_bytes(data)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    work = tmp_path / "work"
+    work.mkdir()
+    for name, data in FILES.items():
+        (work / name).write_bytes(data)
+    return work
+
+
+def asked(service: str, sandbox: SandboxProcess, **more: Any) -> dict[str, Any]:
+    own: dict[str, Any] = {"app-distribution": {"phase-id": 7}, "product-science": {"project": "demo"}}[service]
     inputs = {
-        "service": "app-distribution",
+        "service": service,
         "service-url": sandbox.url,
-        "api-token": TOKENS["app-distribution"],
-        "phase-id": 7,
-        "artifacts": "*.ipa",
+        "api-token": TOKENS[service],
+        "artifacts": list(FILES),
+        **own,
     }
+    inputs.update({name.replace("_", "-"): value for name, value in more.items()})
+    return {name: value for name, value in inputs.items() if value is not None}
 
-    done = run(inputs, tmp_path)
+
+def digest(name: str) -> str:
+    return hashlib.sha256(FILES[name]).hexdigest()
+
+
+def recording_envman(folder: Path) -> str:
+    folder.mkdir()
+    script = folder / "envman"
+    script.write_text('#!/bin/sh\n[ "$1 $2 $4" = "add --key --no-expand" ] && cat > "$(dirname "$0")/$3"\n')
+    script.chmod(0o755)
+    return str(folder)
+
+
+def run_on(host: str, inputs: dict[str, Any], folder: Path) -> tuple[Done, dict[str, str]]:
+    """Run as `host` does; return what is left, and the outputs as a later step gets them."""
+    outside = folder.parent
+    tools = recording_envman(outside / "tools")
+    files = {
+        "GITHUB_OUTPUT": outside / "output",
+        "GITHUB_STEP_SUMMARY": outside / "summary",
+        "PLUGIN_OUTPUT_FILE": outside / "result",
+    }
+    env = {name: str(path) for name, path in files.items()}
+    done = run(inputs, folder, host, {**env, "PATH": f"{tools}:/usr/bin:/bin"})
+    if host == "github":
+        return done, read_like_the_runner((outside / "output").read_text())
+    if host == "bitrise":
+        found = {path.name: path.read_text() for path in (outside / "tools").glob("BUILDFERRY_*")}
+        return done, {name.removeprefix("BUILDFERRY_").lower().replace("_", "-"): text for name, text in found.items()}
+    outputs = json.loads((outside / "result").read_text())
+    assert outputs == done.result
+    return done, {name: "\n".join(value) if isinstance(value, list) else value for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_app_distribution_gets_one_build_with_every_file_and_later_steps_get_the_ids(
+    host: str, sandbox: SandboxProcess, folder: Path
+) -> None:
+    done, outputs = run_on(host, asked("app-distribution", sandbox), folder)
 
     assert done.code == 0, done.log
-    (file,) = sandbox.state()["app-distribution"]["files"]
-    assert file["sha256"] == hashlib.sha256(data).hexdigest() == done.result["result"]["artifacts"][0]["sha256"]
-    assert TOKENS["app-distribution"] not in done.log
+    state = sandbox.state()["app-distribution"]
+    (build,) = state["builds"]
+    assert build["phase_id"] == 7
+    arrived = {file["name"]: file for file in state["files"]}
+    assert {name: file["sha256"] for name, file in arrived.items()} == {name: digest(name) for name in FILES}
+    assert outputs["build-id"] == outputs["build-ids"] == str(build["id"])
+    assert outputs["artifact-ids"].split("\n") == [str(arrived[name]["id"]) for name in FILES]
+    assert outputs["status"] == "succeeded"
+    result = outputs["result"] if isinstance(outputs["result"], dict) else json.loads(outputs["result"])
+    assert [(item["path"], item["size"], item["sha256"]) for item in result["artifacts"]] == [
+        (name, len(data), digest(name)) for name, data in FILES.items()
+    ]
+    assert_the_token_is_nowhere("app-distribution", done, folder, host)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_product_science_gets_one_build_a_file_in_one_context(host: str, sandbox: SandboxProcess, folder: Path) -> None:
+    metadata = {"name": "v5.2.8", "description": "$free 'text'", "build_type": "INSTRUMENTED_APK", "commit": "e3c0fed"}
+    times = {"commit_timestamp": "2024-03-07T14:55:43.540Z"}
+
+    done, outputs = run_on(host, asked("product-science", sandbox, **metadata, **times), folder)
+
+    assert done.code == 0, done.log
+    state = sandbox.state()
+    (context,) = state["product-science"]["contexts"]
+    builds = {build["buildFileName"]: build for build in state["product-science"]["builds"]}
+    assert {name: build["file"]["sha256"] for name, build in builds.items()} == {name: digest(name) for name in FILES}
+    for build in builds.values():
+        assert (build["name"], build["description"], build["buildType"]) == (
+            "v5.2.8",
+            "$free 'text'",
+            "INSTRUMENTED_APK",
+        )
+        assert (build["sourceControlId"], build["sourceControlIsoTimestamp"]) == ("e3c0fed", "2024-03-07T14:55:43.540Z")
+        assert build["contextId"] == context["id"]
+    assert outputs["upload-context-id"] == str(context["id"])
+    assert outputs["build-ids"].split("\n") == [str(builds[name]["id"]) for name in FILES]
+    assert (outputs["status"], outputs["service-status"]) == ("succeeded", "UPLOADING")
+    stored = [request for request in state["requests"] if request["origin"] == "storage"]
+    assert [(request["status"], request["authorized"]) for request in stored] == [(200, False)] * len(FILES)
+    assert_the_token_is_nowhere("product-science", done, folder, host)
+
+
+def assert_the_token_is_nowhere(service: str, done: Done, folder: Path, host: str) -> None:
+    """On github the token stands in `::add-mask::` alone, which the runner does not show."""
+    shown = [line for line in done.log.splitlines() if not (host == "github" and line.startswith("::add-mask::"))]
+    assert TOKENS[service] not in "\n".join(shown)
+    for path in folder.parent.rglob("*"):
+        if path.is_file():
+            assert TOKENS[service].encode() not in path.read_bytes(), path
+
+
+def test_create_build_and_upload_do_half_of_deliver_each(sandbox: SandboxProcess, folder: Path) -> None:
+    created = run(asked("app-distribution", sandbox, operation="create-build", artifacts=None), folder)
+    build_id = created.result["build-id"]
+    uploaded = run(asked("app-distribution", sandbox, operation="upload", build_id=build_id, phase_id=None), folder)
+
+    assert (created.code, uploaded.code) == (0, 0), created.log + uploaded.log
+    state = sandbox.state()["app-distribution"]
+    assert [str(build["id"]) for build in state["builds"]] == [build_id]
+    assert {str(file["build_id"]) for file in state["files"]} == {build_id}
+    assert uploaded.result["build-id"] == build_id
+
+
+def test_a_context_opened_in_one_step_is_used_by_the_uploads_of_others(sandbox: SandboxProcess, folder: Path) -> None:
+    opened = run(asked("product-science", sandbox, operation="open-upload", artifacts=None), folder)
+    context = opened.result["upload-context-id"]
+    for kind in ("APK", "INSTRUMENTED_APK"):
+        done = run(
+            asked(
+                "product-science",
+                sandbox,
+                operation="upload",
+                upload_context_id=context,
+                build_type=kind,
+                artifacts="app.ipa",
+            ),
+            folder,
+        )
+        assert done.code == 0, done.log
+
+    state = sandbox.state()["product-science"]
+    assert [str(entry["id"]) for entry in state["contexts"]] == [context]
+    assert [(str(build["contextId"]), build["buildType"]) for build in state["builds"]] == [
+        (context, "APK"),
+        (context, "INSTRUMENTED_APK"),
+    ]
+
+
+def test_the_context_id_is_sent_as_text_and_none_sends_no_context(sandbox: SandboxProcess, folder: Path) -> None:
+    done = run(asked("product-science", sandbox, upload_context_id="none", artifacts="app.ipa"), folder)
+
+    assert done.code == 0, done.log
+    state = sandbox.state()
+    assert state["product-science"]["contexts"] == []
+    assert [build["contextId"] for build in state["product-science"]["builds"]] == [None]
+    assert "upload-context-id" not in done.result
+
+    told = run(asked("product-science", sandbox, dry_run=True, upload_context_id="28", artifacts="app.ipa"), folder)
+    assert '"contextId": "28"' in told.log
+
+
+def test_a_dry_run_shows_every_request_checks_the_files_and_sends_nothing(
+    sandbox: SandboxProcess, folder: Path
+) -> None:
+    for service in TOKENS:
+        done = run(asked(service, sandbox, dry_run=True, receipt="receipt.json"), folder)
+
+        assert done.code == 0, done.log
+        assert f"would send POST {sandbox.url}/api/v" in done.log
+        for name, data in FILES.items():
+            assert f"file {name} ({len(data)} bytes)" in done.log
+        assert TOKENS[service] not in done.log
+        assert not (folder / "receipt.json").exists()
+    assert sandbox.state()["requests"] == []
+
+    assert run(asked("app-distribution", sandbox, dry_run=True, artifacts="*.aab"), folder).code == 2
+
+
+def test_a_file_over_the_limit_is_refused_before_a_byte_is_sent(sandbox: SandboxProcess, folder: Path) -> None:
+    with (folder / "big.apk").open("wb") as file:
+        file.truncate(1073741825)
+
+    done = run(asked("product-science", sandbox, artifacts="big.apk"), folder)
+
+    assert done.code == 4
+    assert "big.apk: has 1073741825 bytes, but the service takes 0 to 1073741824 bytes" in done.log
+    assert [request["origin"] for request in sandbox.state()["requests"]] == ["api", "api"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_problem_is_listed_in_one_go_and_nothing_is_sent(
+    host: str, sandbox: SandboxProcess, folder: Path
+) -> None:
+    (folder / "empty.ipa").touch()
+    (folder / "folder.ipa").mkdir()
+    artifacts = ["*.aab", "empty.ipa", "folder.ipa", "app.apk"]
+
+    done = run(
+        asked("app-distribution", sandbox, phase_id="seven", api_token=None, parallel=0, artifacts=artifacts),
+        folder,
+        host,
+    )
+
+    assert done.code == 2
+    for word in (
+        "seven",
+        "is required",
+        "0 is less than 1",
+        "'*.aab' matches no file",
+        "is empty",
+        "is a folder",
+        "app.ipa",
+    ):
+        assert word in done.log, word
+    assert "Traceback" not in done.log
+    assert sandbox.state()["requests"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "changes", "code", "words"),
+    [
+        ("app-distribution", {"api_token": "wrong"}, 3, "POST /api/v2/builds: 401"),
+        ("app-distribution", {"phase_id": 403}, 3, "POST /api/v2/builds: 403"),
+        ("product-science", {"api_token": "wrong"}, 3, "build-uploads: 401"),
+        ("product-science", {"project": "forbidden"}, 3, "build-uploads: 403"),
+        ("product-science", {"project": "missing"}, 4, "build-uploads: 404"),
+        ("product-science", {"upload_context_id": "999"}, 4, "/builds: 4"),
+    ],
+)
+def test_the_services_refusals_have_their_exit_codes_and_words(
+    service: str, changes: dict[str, Any], code: int, words: str, sandbox: SandboxProcess, folder: Path
+) -> None:
+    done = run(asked(service, sandbox, **changes), folder)
+
+    assert done.code == code, done.log
+    assert words in done.log
+    assert words in done.result["error"]
+
+
+@pytest.mark.parametrize(("service", "operation"), [("app-distribution", "abort"), ("product-science", "status")])
+def test_what_a_service_cannot_do_is_refused_with_what_it_can(
+    service: str, operation: str, sandbox: SandboxProcess, folder: Path
+) -> None:
+    done = run(asked(service, sandbox, operation=operation), folder)
+
+    assert done.code == 2
+    assert f"{service} cannot {operation}; it can " in done.log
+    assert sandbox.state()["requests"] == []
+
+
+def test_a_rerun_with_the_receipt_of_a_finished_run_uploads_nothing_again(
+    sandbox: SandboxProcess, folder: Path
+) -> None:
+    inputs = asked("app-distribution", sandbox, receipt="out/receipt.json")
+    first, second = run(inputs, folder), run(inputs, folder)
+
+    assert (first.code, second.code) == (0, 0), first.log + second.log
+    assert "3 of 3 artifacts are there already" in second.log
+    assert len(sandbox.state()["app-distribution"]["builds"]) == 1
+    assert len(sandbox.state()["app-distribution"]["files"]) == 3
+    for name in ("build-id", "artifact-ids", "status"):
+        assert first.result[name] == second.result[name]

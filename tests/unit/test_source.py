@@ -35,7 +35,7 @@ def repository(tmp_path: Path) -> Callable[..., str]:
 
 
 def find(read: Any, env: dict[str, str], folder: Path, **given: Any) -> Source:
-    return source.find(read, env, folder, given)
+    return source.find(read, env, folder, {name.replace("_", "-"): value for name, value in given.items()})
 
 
 def test_at_a_desk_git_knows(repository: Callable[..., str], tmp_path: Path) -> None:
@@ -43,6 +43,18 @@ def test_at_a_desk_git_knows(repository: Callable[..., str], tmp_path: Path) -> 
 
     assert (found.commit, found.branch) == (repository("rev-parse", "HEAD"), "main")
     assert found.commit_timestamp == repository("show", "-s", "--format=%cI")
+
+
+def test_every_fact_can_be_given(tmp_path: Path) -> None:
+    facts = {
+        "commit_timestamp": "2024-03-07T14:55",
+        "pull_request_id": 5,
+        "tag": "v1",
+        "run_url": "https://ci.example.com",
+    }
+    found = find(source.from_any, {"GITLAB_CI": "1", "CI_COMMIT_TAG": "v0"}, tmp_path, **facts)
+
+    assert {name: getattr(found, name) for name in facts} == facts
 
 
 def test_without_git_nothing_is_known_and_nothing_fails(tmp_path: Path) -> None:
