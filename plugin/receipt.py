@@ -55,6 +55,7 @@ class Receipt:
         self._lock = threading.RLock()
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
+        self._more: dict[str, Any] = {}
 
     def note(self, **outputs: Any) -> None:
         """Keep outputs (`build_id="7"`) and hand them on at once: later steps get them even if the run is cut short."""
@@ -62,6 +63,12 @@ class Receipt:
             self.outputs.update({name.replace("_", "-"): value for name, value in outputs.items() if value is not None})
             self._save()
             self._publish(self.outputs)
+
+    def add(self, name: str, data: Any) -> None:
+        """Keep what no output holds, such as a list of apps, as JSON: it stands under `name` in the result."""
+        with self._lock:
+            self._more[name] = data
+            self._save()
 
     def delivered(self, index: int, delivery: Delivery) -> None:
         """Keep one artifact's delivery; `index` is its place in the inputs."""
@@ -73,7 +80,8 @@ class Receipt:
         """Return the whole record."""
         with self._lock:
             artifacts = [self.deliveries[index].as_json() for index in sorted(self.deliveries)]
-            return {"buildferry": __version__, **self._identity, **self._about, **self.outputs, "artifacts": artifacts}
+            record = {"buildferry": __version__, **self._identity, **self._about, **self.outputs, **self._more}
+            return {**record, "artifacts": artifacts}
 
     def resume(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> dict[str, Any]:
         """Take over what an earlier run of the same identity delivered; return its record, or an empty one.
