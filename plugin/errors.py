@@ -5,6 +5,7 @@ The README's table of exit codes is made from these classes and their docstrings
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 
@@ -64,5 +65,5 @@ class Cancelled(BaseException):
 
     def __init__(self, signal_number: int) -> None:
         """Remember which signal it was: 2 is SIGINT, 15 is SIGTERM."""
-        super().__init__(f"cancelled by signal {signal_number}")
+        super().__init__(f"cancelled by {signal.Signals(signal_number).name}")
         self.exit_code = 128 + signal_number

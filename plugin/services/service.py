@@ -9,7 +9,7 @@ from typing import Any
 
 from plugin.clock import Clock
 from plugin.digest import sha256_of
-from plugin.errors import RefusedError
+from plugin.errors import Cancelled, PluginError, RefusedError
 from plugin.inputs import Values
 from plugin.log import Log
 from plugin.progress import Progress, size_text
@@ -90,7 +90,11 @@ def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Deli
 
     missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]
     limit = 1 if job.rest.connection.dry_run else job.values.parallel
-    done = dict(zip(missing, in_parallel(missing, deliver, limit), strict=True))
+    try:
+        done = dict(zip(missing, in_parallel(missing, deliver, limit), strict=True))
+    except (PluginError, Cancelled):
+        job.say(f"{len(job.receipt.deliveries)} of {len(job.artifacts)} artifacts are there")
+        raise
     return [job.receipt.deliveries.get(index) or done[index] for index in range(len(job.artifacts))]
 
 
