@@ -14,6 +14,7 @@ class PluginError(Exception):
 
     exit_code = 1
     status: int | None = None  # the HTTP status, when a server's answer is the reason
+    is_in_doubt = False  # whether what was asked for may have been done all the same
 
 
 class InputError(PluginError):

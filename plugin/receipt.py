@@ -55,6 +55,7 @@ class Receipt:
         self._lock = threading.RLock()
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
+        self._in_doubt: list[str] = []  # paths of artifacts that were sent and got no answer
         self._more: dict[str, Any] = {}
 
     def note(self, **outputs: Any) -> None:
@@ -74,6 +75,12 @@ class Receipt:
         """Keep one artifact's delivery; `index` is its place in the inputs."""
         with self._lock:
             self.deliveries[index] = delivery
+            self._save()
+
+    def doubt(self, path: str) -> None:
+        """Keep that the artifact at `path` may be there or not: it was sent, but nothing came back."""
+        with self._lock:
+            self._in_doubt.append(path)
             self._save()
 
     def as_json(self) -> dict[str, Any]:

@@ -107,10 +107,12 @@ class Rest:
     def _pause(self, request: Request, failure: Failure, attempt: int) -> None:
         """Wait for the next try, or raise the failure's error if there may be none."""
         if failure.kind is Kind.UNKNOWN and request.repeat is Repeat.ONCE and not request.look:
-            raise UnavailableError(
+            error = UnavailableError(
                 f"{failure.error}; {request.makes} may have gone through all the same:"
                 " look at the service before you run this again"
-            ) from None
+            )
+            error.is_in_doubt = True
+            raise error from None
         if failure.is_final or attempt >= TRIES or request.patience:
             raise failure.error from None
         seconds = failure.retry_after

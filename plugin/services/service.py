@@ -76,7 +76,12 @@ def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Deli
         artifact = job.artifacts[index]
         started = job.clock.now()
         upload = Upload(artifact, job.progress, stop)
-        id_, build_id = send(upload)
+        try:
+            id_, build_id = send(upload)
+        except PluginError as error:
+            if error.is_in_doubt:
+                job.receipt.doubt(artifact.shown)
+            raise
         seconds = round(job.clock.now() - started, 3)
         delivery = Delivery(artifact.shown, artifact.name, artifact.size, upload.sha256, seconds, id_, build_id)
         if not job.rest.connection.dry_run:
@@ -105,4 +110,6 @@ def resume(job: Job) -> dict[str, Any]:
     if earlier:
         have, total = len(job.receipt.deliveries), len(job.artifacts)
         job.log.notice(f"{job.values.receipt} is of the same inputs: {have} of {total} artifacts are there already")
+        for path in earlier.get("in-doubt", ()):
+            job.log.warning(f"{path} was sent before and got no answer: the build may hold it twice now")
     return earlier

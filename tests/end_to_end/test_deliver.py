@@ -289,3 +289,18 @@ def test_a_rerun_with_the_receipt_of_a_finished_run_uploads_nothing_again(
     assert len(sandbox.state()["app-distribution"]["files"]) == 3
     for name in ("build-id", "artifact-ids", "status"):
         assert first.result[name] == second.result[name]
+
+
+def test_a_rerun_after_an_upload_without_an_answer_goes_on_in_the_same_build_and_says_the_doubt(
+    sandbox: SandboxProcess, folder: Path
+) -> None:
+    inputs = asked("app-distribution", sandbox, receipt="receipt.json", parallel=1)
+    sandbox.faults("POST /api/v2/resource_files after:502")
+    first = run(inputs, folder)
+    second = run(inputs, folder)
+
+    assert (first.code, second.code) == (5, 0), first.log + second.log
+    assert "app.ipa may have gone through all the same" in first.log
+    assert first.result["result"]["in-doubt"] == ["app.ipa"]
+    assert "app.ipa was sent before and got no answer: the build may hold it twice now" in second.log
+    assert len(sandbox.state()["app-distribution"]["builds"]) == 1
