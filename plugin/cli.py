@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 
 from plugin import __version__
+from plugin.errors import Cancelled
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def _sandbox(edges: Edges) -> click.Command:
             sandbox.serve(port, fault, edges.stdout, threading.Event())
         except (ValueError, OSError) as error:
             raise click.UsageError(str(error)) from None
+        except Cancelled:
+            edges.stdout.write("the sandbox has stopped\n")
 
     options: list[click.Parameter] = [
         click.Option(

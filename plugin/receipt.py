@@ -55,7 +55,6 @@ class Receipt:
         self._lock = threading.RLock()
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
-        self._in_doubt: list[str] = []  # paths of artifacts that were sent and got no answer
         self._more: dict[str, Any] = {}
 
     def note(self, **outputs: Any) -> None:
@@ -80,7 +79,7 @@ class Receipt:
     def doubt(self, path: str) -> None:
         """Keep that the artifact at `path` may be there or not: it was sent, but nothing came back."""
         with self._lock:
-            self._in_doubt.append(path)
+            self._more.setdefault("in-doubt", []).append(path)
             self._save()
 
     def as_json(self) -> dict[str, Any]:
