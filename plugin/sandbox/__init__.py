@@ -14,7 +14,7 @@ from typing import TextIO
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from plugin.sandbox import app_distribution, product_science
+from plugin.sandbox import app_distribution, bitrise, product_science
 from plugin.sandbox.control import control
 from plugin.sandbox.faults import HTML
 from plugin.sandbox.rules import Rules, with_faults
@@ -25,6 +25,7 @@ from plugin.sandbox.storage import Storage, storage_app
 
 SERVICES: dict[str, Service] = {
     "app-distribution": app_distribution.SERVICE,
+    "bitrise": bitrise.SERVICE,
     "product-science": product_science.SERVICE,
 }
 

@@ -1,0 +1,275 @@
+"""What a Bitrise build of the sandbox is, and how it moves: on hold, preparing, running, finished, by the clock alone.
+
+The workflow (or the pipeline) decides the fate of a build, see FATES; any other name succeeds. Variables of the build
+itself, SANDBOX_SECONDS and the other fields of Tuning, change how long it takes and what it leaves behind.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from plugin.sandbox.service import refuse
+from plugin.sandbox.state import Clock
+
+USER = "api-demo"
+PREPARING = 0.2  # the part of SANDBOX_SECONDS that goes by before the build proper starts
+ABORTED, ABORTED_WITH_SUCCESS = 3, 4
+STATUS_TEXTS = {0: "in-progress", 1: "success", 2: "error", 3: "aborted", 4: "aborted", 9: "on-break"}
+NEVER = math.inf
+ROLLING = f"User {USER} requested to abort this build with reason: a newer build of this branch has started"
+UNTOLD = {
+    "credit_cost": None,
+    "log_format": None,
+    "machine_type_id": "standard",
+    "rebuildable": True,
+    "stack_identifier": "linux-docker-android",
+}
+BULK_BRANCHES = ("master", "develop", "create_dev_file")
+BULK_FATES = ("primary", "primary", "secondary", "failing", "primary", "aborted", "aborted-with-success")
+BULK_STEP = 60.0  # seconds from one to the next
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How a build ends: `status`, and why, if by an abort; `meanwhile` is its status while it runs."""
+
+    status: int = 1
+    meanwhile: int = 0
+    hold_seconds: float = 0.0
+    endless: bool = False
+    abort_reason: str | None = None
+
+
+FATES = {
+    "failing": Fate(2),
+    "hanging": Fate(endless=True),  # until it is aborted
+    "on-hold": Fate(hold_seconds=2.0),
+    "aborted": Fate(ABORTED, abort_reason=ROLLING),
+    "aborted-with-success": Fate(ABORTED_WITH_SUCCESS, abort_reason=ROLLING),
+    "unknown-status": Fate(meanwhile=9),
+}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the variables SANDBOX_… of a build say: `seconds` is SANDBOX_SECONDS, and so on."""
+
+    seconds: float = 2.0  # from the start on a worker to the end
+    hold_seconds: float = 0.0  # 0: as its fate says
+    log_lines: int = 40
+    log: str = "plain"  # modes of bitrise_log, with commas between them
+    artifacts: int = 2
+    artifact_bytes: int = 2000
+    first_artifact_bytes: int = 0  # 0: as the others
+    titles: str = ""  # of the first artifacts, one a line
+    url_seconds: float = 600.0  # how long signed URLs are good for
+
+
+@dataclass(frozen=True)
+class Abort:
+    """An abort through the API; `at` is in Unix seconds of the machine's clock, as in the log of requests."""
+
+    reason: str
+    with_success: bool
+    skip_notifications: bool
+    skip_git_status_report: bool
+    at: float
+
+
+@dataclass
+class Build:
+    """One build. Its times are Unix seconds of the sandbox's clock, all known from the start."""
+
+    slug: str
+    number: int
+    params: Mapping[str, Any]
+    environments: Mapping[str, str]
+    tuning: Tuning
+    fate: Fate
+    workflow: str
+    triggered_by: str | None
+    triggered_at: float
+    started_at: float
+    prepared_at: float
+    finishes_at: float
+    aborted: Abort | None = None
+
+    @property
+    def branch(self) -> str:
+        """The branch, without one in the trigger the app's own."""
+        return self.params.get("branch") or "master"
+
+    @property
+    def event(self) -> str:
+        """What the trigger was, in the words of `trigger_event_type`."""
+        return "pull-request" if self.pull_request else "tag" if self.params.get("tag") else "push"
+
+    @property
+    def pull_request(self) -> int:
+        """The number of the pull request, 0 when there is none."""
+        return int(self.params.get("pull_request_id") or 0)
+
+    def status(self, now: float) -> int:
+        """Return Bitrise's number."""
+        if now < self.finishes_at:
+            return self.fate.meanwhile if now >= self.prepared_at else 0
+        if self.aborted:
+            return ABORTED_WITH_SUCCESS if self.aborted.with_success else ABORTED
+        return self.fate.status
+
+    def abort(self, how: Abort, now: float) -> None:
+        """End the build now."""
+        self.aborted = how
+        self.finishes_at = now
+
+    def reached(self, moment: float, now: float) -> bool:
+        """Say whether the build got to a moment of its life."""
+        return moment <= now and moment <= self.finishes_at
+
+    def as_json(self, clock: Clock) -> dict[str, Any]:
+        """Return the item that list and show answer with."""
+        now = clock.now()
+        status = self.status(now)
+        finished = self.reached(self.finishes_at, now)
+        on_hold = not finished and not self.reached(self.started_at, now)
+        params = self.params
+
+        def time_of(moment: float) -> str | None:
+            return clock.iso(moment, "seconds") if self.reached(moment, now) else None
+
+        reason = (
+            f"User {USER} requested to abort this build with reason: {self.aborted.reason}" if self.aborted else None
+        )
+        return UNTOLD | {
+            "abort_reason": (reason or self.fate.abort_reason) if finished else None,
+            "branch": self.branch,
+            "build_number": self.number,
+            "commit_hash": params.get("commit_hash"),
+            "commit_message": params.get("commit_message"),
+            "commit_view_url": _view(params, "commit", params.get("commit_hash")),
+            "environment_prepare_finished_at": time_of(self.prepared_at),
+            "finished_at": time_of(self.finishes_at),
+            "is_on_hold": on_hold,
+            "is_processed": finished,
+            "is_status_sent": finished,
+            "original_build_params": params,
+            "pipeline_workflow_id": str(uuid.UUID(int=self.number)) if params.get("pipeline_id") else None,
+            "pull_request_id": self.pull_request,
+            "pull_request_target_branch": params.get("branch_dest"),
+            "pull_request_view_url": _view(params, "pull", self.pull_request),
+            "slug": self.slug,
+            "started_on_worker_at": time_of(self.started_at),
+            "status": status,
+            "status_text": "on-hold" if on_hold else STATUS_TEXTS[status],
+            "tag": params.get("tag"),
+            "triggered_at": clock.iso(self.triggered_at, "microseconds"),
+            "triggered_by": self.triggered_by,
+            "triggered_workflow": self.workflow,
+        }
+
+
+@dataclass
+class App:
+    """One app's builds by slug, the oldest first."""
+
+    builds: dict[str, Build] = field(default_factory=dict)
+
+    def start(self, params: Mapping[str, Any], triggered_by: str | None, now: float) -> Build:
+        """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400)."""
+        number = len(self.builds) + 1
+        environments = {item["mapped_to"]: item["value"] for item in params.get("environments", ())}
+        workflow = params.get("workflow_id") or "primary"
+        tuning = _tuning(environments)
+        fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
+        started = now + (tuning.hold_seconds or fate.hold_seconds)
+        build = Build(
+            slug=secrets.token_hex(8) if number % 2 else str(uuid.uuid4()),  # both kinds are about
+            number=number,
+            params=params,
+            environments=environments,
+            tuning=tuning,
+            fate=fate,
+            workflow=workflow,
+            triggered_by=triggered_by,
+            triggered_at=now,
+            started_at=started,
+            prepared_at=started + tuning.seconds * PREPARING,
+            finishes_at=NEVER if fate.endless else started + tuning.seconds,
+        )
+        self.builds[build.slug] = build
+        return build
+
+    def fill(self, count: int, now: float) -> None:
+        """Add builds that have finished, a minute apart, of several branches, workflows, ends and triggers."""
+        for number in range(count):
+            params: dict[str, Any] = {
+                "branch": BULK_BRANCHES[number % len(BULK_BRANCHES)],
+                "workflow_id": BULK_FATES[number % len(BULK_FATES)],
+            }
+            if number % 5 == 0:
+                params |= {"pull_request_id": number % 3 + 1, "branch_dest": "master"}
+            elif number % 11 == 0:
+                params["tag"] = f"v{number}"
+            self.start(params, None, now - (count - number) * BULK_STEP)
+
+
+@dataclass
+class Shelf:
+    """All apps' builds, and what PUT /_sandbox/bitrise has set."""
+
+    apps: dict[str, App] = field(default_factory=dict)
+    page: int = 50
+    me_apps: bool = True
+
+    def app(self, slug: str) -> App:
+        """Return an app's builds."""
+        return self.apps.setdefault(slug, App())
+
+
+def aborted_by(wanted: Mapping[str, Any]) -> Abort:
+    """Read the body of an abort; a field of the wrong type is answered with 400."""
+    kinds = {
+        "abort_reason": str,
+        "abort_with_success": bool,
+        "skip_notifications": bool,
+        "skip_git_status_report": bool,
+    }
+    given = {name: wanted[name] if wanted.get(name) is not None else kind() for name, kind in kinds.items()}
+    for name, kind in kinds.items():
+        if not isinstance(given[name], kind):
+            refuse(400, {"message": f"{name} is not a {kind.__name__}"})
+    return Abort(
+        reason=given["abort_reason"],
+        with_success=given["abort_with_success"],
+        skip_notifications=given["skip_notifications"],
+        skip_git_status_report=given["skip_git_status_report"],
+        at=time.time(),
+    )
+
+
+def _tuning(environments: Mapping[str, str]) -> Tuning:
+    """Read the SANDBOX_ variables; a value that is no number where one belongs is answered with 400."""
+    given: dict[str, Any] = {}
+    for name, default in asdict(Tuning()).items():
+        text = environments.get(f"SANDBOX_{name.upper()}")
+        if text is None:
+            continue
+        try:
+            given[name] = type(default)(text)
+        except ValueError:
+            given[name] = -1
+        if not isinstance(given[name], str) and not 0 <= given[name] < NEVER:
+            refuse(400, {"message": f"SANDBOX_{name.upper()} is not a number from 0"})
+    return Tuning(**given)
+
+
+def _view(params: Mapping[str, Any], kind: str, which: object) -> str | None:
+    """Return the page of a commit or a pull request, when the trigger named the repository."""
+    repository = params.get("pull_request_repository_url") or params.get("base_repository_url")
+    return f"{str(repository).removesuffix('.git')}/{kind}/{which}" if repository and which else None
