@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import pytest
 from plugin.sandbox import Sandbox, app_distribution, product_science
 from plugin.sandbox.faults import FAULTS
 from plugin.sandbox.rules import Rules, parse, with_faults
-from plugin.sandbox.server import Listener
+from plugin.sandbox.server import LINGER, Listener
 from plugin.sandbox.state import State, page
 from plugin.sandbox.storage import Storage, storage_app
 from plugin.sandbox.uploads import given, made_up
@@ -490,10 +491,12 @@ def test_one_connection_serves_many_requests_though_a_body_was_not_wanted(sandbo
     assert (statuses, len(sockets)) == ([401, 201, 401, 201], 1)
 
 
-def talk(url: str, *lines: str, body: str = "") -> bytes:
-    """Send a request's head, and its body if any, and return all that comes until the server closes."""
+def talk(url: str, *lines: str, body: str = "", last: bool = False) -> bytes:
+    """Send a request's head and body, end our side if that was the `last` of it, and return all that comes."""
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=5) as connection:
         connection.sendall("\r\n".join([*lines, "Host: x", "", body]).encode())
+        if last:
+            connection.shutdown(socket.SHUT_WR)
         heard = b""
         while data := connection.recv(65536):
             heard += data
@@ -531,7 +534,7 @@ def test_a_client_that_leaves_stops_nothing_and_nothing_is_printed(
     connection.endheaders(body if fault else body[:300_000])
     if not fault:
         until(sandbox, lambda state: state["requests"][0]["received"] > 200_000)
-    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
     connection.close()
     state = until(sandbox, lambda state: state["requests"][0]["ended"] is not None)
     assert state["app-distribution"]["files"] == []
@@ -539,11 +542,29 @@ def test_a_client_that_leaves_stops_nothing_and_nothing_is_printed(
     assert capfd.readouterr() == ("", "")
 
 
-def test_closing_ends_stalled_requests_and_idle_connections_and_frees_the_port() -> None:
-    sandbox = Sandbox.start(faults=["* * stallx*"])
+def test_an_upload_that_ends_early_is_not_stored(sandbox: Sandbox) -> None:
+    spec = upload_spec(sandbox)
+    parts = urlsplit(spec["url"])
+    lines = [f"{name}: {value}" for name, value in spec["headers"].items()]
+    talk(
+        sandbox.storage_url,
+        f"PUT {parts.path}?{parts.query} HTTP/1.1",
+        "Content-Length: 9",
+        *lines,
+        body="half",
+        last=True,
+    )
+    received = until(sandbox, lambda state: state["requests"][-1]["ended"] is not None)
+    assert received["requests"][-1]["received"] == 4
+    assert received["product-science"]["builds"][0]["uploadState"] == "UPLOADING"
+
+
+@pytest.mark.parametrize("fault", ["stall", "stall-in-body", "slow=60"])
+def test_closing_ends_stalled_requests_and_idle_connections_and_frees_the_port(fault: str) -> None:
+    sandbox = Sandbox.start(faults=[f"* * {fault}"])
     address = (urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port)
     with socket.create_connection(address, timeout=5) as idle, socket.create_connection(address, timeout=5) as stalled:
-        stalled.sendall(b"GET /api/v2/builds HTTP/1.1\r\nHost: x\r\n\r\n")
+        stalled.sendall(b"POST /api/v2/builds HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789")
         until(sandbox, lambda state: len(state["requests"]) == 1)
         begun = time.monotonic()
         sandbox.close()
@@ -568,10 +589,16 @@ def test_serve_prints_where_it_is_and_a_signal_ends_it_with_nothing_left(tmp_pat
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         "serve(0, ['* /login 503'], sys.stdout, threading.Event())\n"
     )
-    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = os.environ | {
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONUNBUFFERED": "",
+    }
     with subprocess.Popen([sys.executable, "-X", "dev", "-W", "error", "-c", program], env=environment, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
         assert process.stdout is not None
+        watchdog = threading.Timer(20, process.kill)  # so that a line that never comes fails the test
+        watchdog.start()
         lines = dict(process.stdout.readline().strip().split(": ", 1) for _ in range(3))
         assert lines["app-distribution"] == f"api-token={app_distribution.TOKEN}"
         assert ask(lines["sandbox"], "GET", "/login").status == 503
@@ -579,4 +606,5 @@ def test_serve_prints_where_it_is_and_a_signal_ends_it_with_nothing_left(tmp_pat
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
+        watchdog.cancel()
     assert (process.returncode, errors, list(tmp_path.iterdir())) == (143, "", [])
