@@ -86,6 +86,7 @@ class _Start:
         around = run.Surroundings(
             log=log,
             spell=spell,
+            prefilled=self.host.prefilled,
             folder=folder,
             environment=self._env,
             find_source=lambda given: source.find(self.host.find_source, self._env, folder, given),

@@ -35,6 +35,7 @@ class Host:
     summarize: Callable[[str, Env], None]  # Markdown, for people who look at the job
     find_source: Callable[[Env, Path], source.Source]
     dialect: Dialect = field(default_factory=Dialect)
+    prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 
@@ -233,6 +234,7 @@ HOSTS = {
         publish=_publish_bitrise,
         summarize=_summarize_bitrise,
         find_source=source.from_bitrise,
+        prefilled=frozenset({"artifacts"}),
         dialect=Dialect(error=lambda text: "\n".join(f"\x1b[31;1m{line}\x1b[0m" for line in text.splitlines())),
         logs_to_stdout=True,
     ),

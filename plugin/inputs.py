@@ -182,7 +182,9 @@ def check(raw: Mapping[str, str | Sequence[str]], spell: Callable[[str], str]) -
             else:
                 if value not in (None, "", []):
                     values[name] = value
-    given = set(values)
+    given = {
+        name for name, value in values.items() if value != inputs()[name].default
+    }  # manifests hand in defaults too
     for field in inputs().values():
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
@@ -195,7 +197,7 @@ def check(raw: Mapping[str, str | Sequence[str]], spell: Callable[[str], str]) -
     problems += _file_problems(values, spell)
     known = operation in services().get(service, ())
     ignored = sorted(given - used_by(service, operation)) if known else []
-    return Values(values), problems, [spell(name) for name in ignored]
+    return Values(values), problems, ignored
 
 
 def _parse(field: Field, text: str | Sequence[str]) -> Any:

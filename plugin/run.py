@@ -26,6 +26,7 @@ class Surroundings:
 
     log: Log
     spell: Callable[[str], str]  # an input's name as the host writes it
+    prefilled: frozenset[str]  # inputs that the host fills in by itself
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
     find_source: Callable[[Mapping[str, Any]], Source]
@@ -44,13 +45,15 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
-    files, missing = artifacts.find(values.artifacts or (), around.folder)
+    takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
+    files, missing = artifacts.find(values.artifacts or () if takes_files else (), around.folder)
     problems += [f"{around.spell('artifacts')}: {problem}" for problem in missing]
     if problems:
         raise InputError(*problems)
     log.verbose = values.verbose
     for name in ignored:
-        log.notice(f"{name} is ignored: {values.service} {values.operation} does not use it")
+        if name not in around.prefilled:
+            log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
 
     service = SERVICES[values.service]
     authorization = service.authorization(values)

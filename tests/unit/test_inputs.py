@@ -120,6 +120,14 @@ def test_an_input_that_the_operation_does_not_use_is_ignored_and_said_so() -> No
     assert values.project == "demo"
 
 
+def test_a_default_that_a_manifest_hands_in_is_not_worth_a_notice() -> None:
+    _, problems, ignored = check(
+        {"reattach": "auto", "timeout": "3600", "wait": "false", "build-type": "INSTRUMENTED_APK"}
+    )
+
+    assert (problems, ignored) == ([], ["build-type"])
+
+
 def test_a_service_with_one_address_need_not_be_told_it() -> None:
     values, problems, _ = inputs.check(
         {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}, str
