@@ -1,0 +1,85 @@
+"""The platforms of a PhoneGap Build app: what the service's phrases mean, and what they add up to. No HTTP here.
+
+Source: the examples of the service's page on version 0, and "Statuses".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.errors import InputError, RefusedError
+from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
+
+NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
+ENDED = (SUCCEEDED, FAILED, NEEDS_KEY)
+
+# The first word that a phrase holds decides: "symbian complete", "blackberry pending", "compiling webos project".
+WORDS = {"error": FAILED, "complete": SUCCEEDED, "compiling": RUNNING, "pending": QUEUED}
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform's build."""
+
+    name: str
+    state: str  # a state of service.py, or NEEDS_KEY
+    phrase: str  # the service's own; "null" where it has none
+
+    def __str__(self) -> str:
+        """Say it in the log: `webos: compiling webos project`."""
+        return f"{self.name}: {'needs a signing key' if self.state == NEEDS_KEY else self.phrase}"
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as the result holds it."""
+        return {"platform": self.name, "status": self.state, "service-status": self.phrase}
+
+
+def state_of(phrase: object) -> str:
+    """Return the state that a status phrase means; one never seen is UNKNOWN, which is waited for."""
+    if phrase is None:
+        return NEEDS_KEY
+    return next(
+        (state for word, state in WORDS.items() if re.search(rf"\b{word}\b", str(phrase), re.IGNORECASE)), UNKNOWN
+    )
+
+
+def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
+    """Return every platform whose `<platform>_status` the app holds, in the service's order."""
+    return tuple(
+        Platform(name.removesuffix("_status"), state_of(phrase), "null" if phrase is None else str(phrase))
+        for name, phrase in app.items()
+        if name.endswith("_status")
+    )
+
+
+def awaited(platforms: Sequence[Platform], wanted: Sequence[str] | None) -> tuple[Platform, ...]:
+    """Return the platforms that a run is about: those `wanted`, else all but those that only lack a signing key.
+
+    If all lack one, all are meant, so that a run without any package is no success. Raises InputError for a wanted
+    platform that the app does not have, RefusedError when it has none at all.
+    """
+    if not platforms:
+        raise RefusedError("the answer holds no status of any platform; is service-url right?")
+    if not wanted:
+        return tuple(platform for platform in platforms if platform.state != NEEDS_KEY) or tuple(platforms)
+    by_name = {platform.name.lower(): platform for platform in platforms}
+    missing = [name for name in wanted if name.lower() not in by_name]
+    if missing:
+        raise InputError(f"platforms: the app has no {', '.join(missing)}; it has {', '.join(by_name)}")
+    return tuple(by_name[name] for name in dict.fromkeys(name.lower() for name in wanted))
+
+
+def whole(platforms: Sequence[Platform]) -> str:
+    """Return the state of all together: `succeeded` only when every one is; a platform that needs a key has failed."""
+    states = {platform.state for platform in platforms}
+    if states <= set(ENDED):
+        return SUCCEEDED if states == {SUCCEEDED} else FAILED
+    return states.pop() if len(states) == 1 else RUNNING
+
+
+def phrases(platforms: Sequence[Platform]) -> str:
+    """Return the service's own words for all platforms, on one line."""
+    return ", ".join(f"{platform.name}: {platform.phrase}" for platform in platforms)
