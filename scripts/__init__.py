@@ -1,0 +1,1 @@
+"""Scripts for those who work on buildferry; they are not shipped."""
