@@ -6,12 +6,13 @@ The one rule for addresses in inputs and for those that servers name.
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name or IP address is this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -26,6 +27,8 @@ def problem(url: str, allow_http: bool = False) -> str | None:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return "is not a URL"
+    if re.search(r"[\s\x00-\x1f\x7f\\]", url):
+        return "must not contain spaces, control characters or backslashes"
     if parts.scheme not in ("http", "https") or not host:
         return "must be a URL that starts with https://"
     if parts.username or parts.password:
@@ -33,9 +36,3 @@ def problem(url: str, allow_http: bool = False) -> str | None:
     if parts.scheme == "http" and not allow_http and not is_loopback(host):
         return "is plain http, which would send secrets unprotected; use https://, or set allow-http if you must"
     return None
-
-
-def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of `url`: two URLs with the same triple are of one origin."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)

@@ -41,7 +41,7 @@ class Request:
     outside: bool = False  # send no credentials and no header of our own
     json: bool = True  # whether the answer must be JSON
     dry: Any = None  # what a dry run takes for the answer; None ends the dry run here
-    look: Callable[[], Any] | None = None  # finds what a ONCE request made after all, as its answer's JSON; else None
+    look: Callable[[], Answer | None] | None = None  # the answer a lost ONCE request would have had, if it worked
     patience: float | None = None  # seconds for one single try, for an abort on cancel
 
     @property

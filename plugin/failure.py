@@ -1,16 +1,42 @@
-"""Failed tries: what each was (not sent, rejected, unknown), and what a server said in its own words."""
+"""Failed tries: what each was (not sent, rejected, unknown), and the one map from what went wrong to our errors."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
+import socket
 import ssl
+from collections.abc import Generator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from plugin.errors import PluginError
+from urllib3 import exceptions
+
+from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
+from plugin.exchange import Body, Request
 
 WORDS = 500  # characters of the service's own words in a message
+LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
+EXPIRED = 403  # the status of RefusedError for an expired signed address, however its storage says so
+NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
+TOKEN_HINTS = {
+    401: "the service does not accept these credentials: check the token, and that this job receives it",
+    403: "the credentials are known, but may not do this: check what they may do",
+}
+PROXY_HINTS = {
+    403: "the proxy does not let this machine reach {host}: ask for it, or name {host} in NO_PROXY",
+    407: "the proxy wants a user name and a password: give them in HTTPS_PROXY, before the proxy's name and an @",
+}
+CERTIFICATE_HINTS = {  # by OpenSSL's X509_V_ERR_ numbers
+    9: "; is this machine's clock right?",
+    10: "; is this machine's clock right?",
+    62: "; is this the right address?",
+    64: "; is this the right address?",
+}
+OWN_CA_HINT = "; if your company has its own CA, set ca-bundle"
+CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
+WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
 
 
 class Kind(Enum):
@@ -19,6 +45,27 @@ class Kind(Enum):
     NOT_SENT = "the service cannot have the whole request"
     REJECTED = "the service answered, and did not take it"
     UNKNOWN = "sent, but no usable answer"
+
+
+class Sending:
+    """A body on its way; knows how much of it was handed to the connection."""
+
+    def __init__(self, body: Body | None, kind: Kind = Kind.NOT_SENT) -> None:
+        """Hand out `body`, once; `kind` is UNKNOWN if everything was sent already."""
+        self.kind = kind  # what a try that fails now is
+        self.has_begun = kind is Kind.UNKNOWN
+        self._blocks = self._hand_out(body)
+        self.close = self._blocks.close  # at once, and the file with it: a failed try's frames live on in its error
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        """Give the body block by block."""
+        return self._blocks
+
+    def _hand_out(self, body: Body | None) -> Generator[bytes | memoryview, None, None]:
+        self.has_begun = True
+        if body:
+            yield from body.open()
+        self.kind = Kind.UNKNOWN
 
 
 class Failure(Exception):  # noqa: N818 - never leaves rest.py
@@ -35,6 +82,79 @@ class Failure(Exception):  # noqa: N818 - never leaves rest.py
         self.is_final = is_final
 
 
+def rejected(
+    request: Request, host: str, status: int, reason: str, headers: Mapping[str, str], said: str, kind: Kind, now: float
+) -> Failure:
+    """Judge an answer that is not 2xx; `said` are its words, `now` is Unix time.
+
+    `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
+    """
+    text = f"{request.name}: {status} {reason}".rstrip() + (f": {said}" if said else "")
+    is_final, after = True, None
+    error: PluginError = RefusedError(text)
+    if status == 407:
+        error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
+    elif request.outside and (status in TOKEN_HINTS or (status == 400 and "expired" in said.lower())):
+        status = EXPIRED  # S3 says 403 and "Request has expired", Google 400 and "ExpiredToken"
+        is_final = request.method != "GET"  # a download asks for a fresh address by itself
+    elif status in TOKEN_HINTS:
+        error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
+    elif 300 <= status < 400:
+        target = headers.get("Location", "nowhere").partition("?")[0]
+        error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
+    elif status in NOT_PROCESSED or status >= 500:
+        after = retry_after(headers.get("Retry-After"), now)
+        is_final = (after or 0) > LONGEST_RETRY_AFTER
+        error = UnavailableError(text + (f"; it asks to wait {after:.0f} s" if after and is_final else ""))
+        if status in NOT_PROCESSED or (status == 503 and after is not None):
+            kind = Kind.REJECTED
+        error.status = status
+        return Failure(error, kind, retry_after=after, is_final=is_final)
+    error.status = status
+    return Failure(error, Kind.REJECTED, is_final=is_final)
+
+
+def lost(request: Request, host: str, error: Exception, sending: Sending, timeouts: tuple[float, float]) -> Failure:
+    """Judge a try that got no answer; `timeouts` are those to connect and to stall, in seconds.
+
+    Raises InputError when our own certificates cannot be read.
+    """
+    chain = list(_chain(error))
+    cause = chain[-1]
+    kind = sending.kind
+    made: PluginError | None = None
+    is_final = isinstance(error, ValueError)  # an address or header that no try can send
+    text = plain(cause)
+    if type(error) is OSError:  # requests' own; those of the network come wrapped
+        raise InputError(f"{text}: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE")
+    if any(isinstance(link, exceptions.ProxyError) for link in chain):
+        text = f"the proxy cannot be reached or fails: {text}; check HTTPS_PROXY and NO_PROXY"
+        found = re.search(r"Tunnel connection failed: (\d{3})", str(cause))
+        if found and found[1].startswith("4"):
+            hint = PROXY_HINTS.get(int(found[1]), PROXY_HINTS[403]).format(host=host)
+            made, is_final = RefusedError(f"{request.name}: {found[1]} from the proxy; {hint}"), True
+    elif isinstance(cause, ssl.SSLCertVerificationError):
+        hint = CERTIFICATE_HINTS.get(cause.verify_code, OWN_CA_HINT)
+        text, is_final = f"TLS: {host} is not trusted: {cause.verify_message.rstrip('.')}{hint}", True
+    elif isinstance(cause, ssl.SSLError) and WANTS_CERTIFICATE.search(cause.reason or ""):
+        text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set client-certificate"
+        kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
+    elif isinstance(cause, ssl.SSLError):
+        text = f"TLS with {host} failed: {cause.reason or text}"
+        is_final = not sending.has_begun and not isinstance(cause, CUT)
+    elif isinstance(cause, socket.gaierror):
+        text = f"the name {host} cannot be resolved: {text}"
+    elif any(isinstance(link, exceptions.ConnectTimeoutError) for link in chain):
+        text = f"no connection to {host} within {timeouts[0]:g} s"
+    elif any(isinstance(link, exceptions.NewConnectionError) for link in chain):
+        text = f"no connection to {host}: {text}"
+    elif isinstance(cause, (TimeoutError, exceptions.TimeoutError)):
+        text = f"stalled: no byte moved for {timeouts[1]:g} s"
+    elif isinstance(cause, http.client.IncompleteRead):
+        text = "the answer ended before its announced length"
+    return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds that a Retry-After header asks for: RFC 9110 §10.2.3 allows seconds or a date."""
     if not value:
@@ -43,7 +163,7 @@ def retry_after(value: str | None, now: float) -> float | None:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -52,7 +172,7 @@ def words(body: bytes) -> str:
     text = body.decode("utf-8", "replace").strip()
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:
             text = f"a web page titled {' '.join(title[1].split())!r}"
@@ -63,15 +183,17 @@ def words(body: bytes) -> str:
     return " ".join(text.split())[:WORDS]
 
 
-def root(error: BaseException) -> BaseException:
-    """Return the exception at the root of requests' and urllib3's wrappings."""
-    while not isinstance(error, (ssl.SSLError, TimeoutError)):
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
-        inner = inner or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
-        if not isinstance(inner, BaseException):
-            break
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Give requests' and urllib3's wrappings from the outside in, and at last what they wrap."""
+    while True:
+        yield error
+        if type(error).__module__.partition(".")[0] not in ("requests", "urllib3"):
+            return  # what Python itself chained on has nothing to do with it
+        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, BaseException)), None)
+        inner = error.__cause__ or (inner if isinstance(inner, BaseException) else None) or error.__context__
+        if inner is None:
+            return
         error = inner
-    return error
 
 
 def plain(error: BaseException) -> str:

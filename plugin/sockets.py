@@ -1,0 +1,89 @@
+"""The connections below requests: a stall timeout on every byte sent, and none reused that may have died meanwhile.
+
+requests sends a body under the connect timeout, and a whole block under one timeout; and a connection that lay idle may
+be closed by the server just as the next request goes out, which nobody could tell from a request that was taken.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import urllib3
+
+from plugin.errors import InputError
+from plugin.exchange import Connection
+from plugin.failure import plain
+
+LONGEST_IDLE = 1.0  # seconds; servers close theirs after 2 s (gunicorn), 5 s (Apache, Node) or more
+PIECE = 64 * 1024  # bytes; TLS counts the timeout for all that one call is given
+
+
+def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
+    """Return urllib3's pool classes by scheme, with `stall_timeout` in seconds and `now` as their clock."""
+
+    class Steady:
+        """Mixed into urllib3's connections."""
+
+        sock: Any
+        idle_since = 0.0
+
+        def connect(self) -> None:
+            try:
+                super().connect()  # type: ignore[misc]
+            except TimeoutError as error:  # of the TLS handshake: not a stall of the answer
+                raise urllib3.exceptions.ConnectTimeoutError(self, str(error)) from error
+            self.sock.settimeout(stall_timeout)
+
+        def send(self, data: Any) -> None:
+            if not isinstance(data, memoryview):
+                super().send(data)  # type: ignore[misc]
+                return
+            while data:
+                data = data[self.sock.send(data[:PIECE]) :]
+
+        @property
+        def is_connected(self) -> bool:
+            return now() - self.idle_since < LONGEST_IDLE and super().is_connected  # type: ignore[misc]
+
+    class Watched:
+        """Mixed into urllib3's pools."""
+
+        def _put_conn(self, connection: Any) -> None:
+            if connection:
+                connection.idle_since = now()
+            super()._put_conn(connection)  # type: ignore[misc]
+
+    class Http(Steady, urllib3.connection.HTTPConnection):
+        pass
+
+    class Https(Steady, urllib3.connection.HTTPSConnection):
+        pass
+
+    class HttpPool(Watched, urllib3.HTTPConnectionPool):
+        ConnectionCls = Http
+
+    class HttpsPool(Watched, urllib3.HTTPSConnectionPool):
+        ConnectionCls = Https
+
+    return {"http": HttpPool, "https": HttpsPool}
+
+
+def check_certificates(connection: Connection) -> None:
+    """Read the certificate files before anything is sent. Raises InputError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name, file, load, expected in (
+        ("ca-bundle", connection.ca_bundle, context.load_verify_locations, "certificates"),
+        (
+            "client-certificate",
+            connection.client_certificate,
+            lambda path: context.load_cert_chain(path, password=""),
+            "a certificate and its unencrypted key",
+        ),
+    ):
+        try:
+            if file:
+                load(file)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{name}: {file} is no PEM file with {expected}: {plain(error)}") from None
