@@ -7,6 +7,7 @@ itself, SANDBOX_SECONDS and the other fields of Tuning, change how long it takes
 from __future__ import annotations
 
 import math
+import re
 import secrets
 import time
 import uuid
@@ -183,7 +184,7 @@ class App:
     def start(self, params: Mapping[str, Any], triggered_by: str | None, now: float) -> Build:
         """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400)."""
         number = len(self.builds) + 1
-        environments = {item["mapped_to"]: item["value"] for item in params.get("environments", ())}
+        environments = {item["mapped_to"]: _expanded(item) for item in params.get("environments", ())}
         workflow = params.get("workflow_id") or "primary"
         tuning = _tuning(environments)
         fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
@@ -267,6 +268,12 @@ def _tuning(environments: Mapping[str, str]) -> Tuning:
         if not isinstance(given[name], str) and not 0 <= given[name] < NEVER:
             refuse(400, {"message": f"SANDBOX_{name.upper()} is not a number from 0"})
     return Tuning(**given)
+
+
+def _expanded(variable: Mapping[str, Any]) -> str:
+    """Return the value as the build sees it: what it refers to is empty there, unless is_expand is false."""
+    value: str = variable["value"]
+    return value if variable.get("is_expand") is False else re.sub(r"\$(\w+|{\w+})", "", value)
 
 
 def _view(params: Mapping[str, Any], kind: str, which: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +32,7 @@ def signed_url(
 
     def served() -> Iterator[bytes]:
         sent = 0
-        entry: dict[str, object] = {"build": build.slug, "title": title, "bytes": 0, "complete": False}
+        entry: dict[str, object] = {"build": build.slug, "title": title, "bytes": 0, "complete": not blob.size}
         state.part(Downloads).entries.append(entry)
         for chunk in blob.chunks():
             yield chunk
@@ -43,4 +44,5 @@ def signed_url(
     sent = {"x-amz-request-id": f"{build.number:016X}", "x-amz-server-side-encryption": "AES256", **headers}
     lifetime = build.tuning.url_seconds
     counted = replace(blob, chunks=served)
-    return storage.get_url("bitrise", title, counted, sent, digests, lifetime, vendor="Amz")
+    name = re.sub(r"^\.|[^\w. -]", "_", title)
+    return storage.get_url("bitrise", name, counted, sent, digests, lifetime, vendor="Amz")

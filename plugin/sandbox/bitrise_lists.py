@@ -41,12 +41,12 @@ def wanted_builds(app: App, now: float) -> list[Build]:
     if query.get("trigger_event_type") != "pull-request":
         query.pop("pull_request_id", None)  # without the other it filters nothing, as documented
     order = _word("created_at", "running_first")("sort_by", query.get("sort_by", "created_at"))
-    found = list(app.builds.values())
+    found = list(reversed(app.builds.values()))
     for name, (read, keeps) in FILTERS.items():
         if name in query:
             value = read(name, query[name])
             found = [build for build in found if keeps(build, value, now)]
-    found.sort(key=lambda build: (build.triggered_at, build.number), reverse=True)
+    found.sort(key=lambda build: build.triggered_at, reverse=True)
     if order == "running_first":
         found.sort(key=lambda build: build.finishes_at <= now)
     return found

@@ -14,6 +14,7 @@ A build whose number is even counts its chunks from 1, the others from 0. There 
 from __future__ import annotations
 
 import random
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,10 +26,10 @@ from plugin.sandbox.bitrise_downloads import signed_url
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
-from plugin.sandbox.uploads import given
+from plugin.sandbox.uploads import Blob, given
 
 LATEST = 200  # chunks that an answer has when no timestamp is given
-MOST = 2000  # chunks that an answer has when one is given
+MOST = 5000  # chunks that an answer has when one is given
 LONGEST, SHORTEST, FEWEST = 2000, 40, 20  # characters of a chunk, and how many chunks there are at least, about
 WRITING = 0.9  # the part of the build proper during which its lines come
 ARCHIVED_AFTER = 1.0  # seconds from the end to is_archived
@@ -78,6 +79,7 @@ class Logs:
     """The logs that somebody asked for, by the build's slug."""
 
     by_build: dict[str, Log] = field(default_factory=dict)
+    archives: dict[str, Blob] = field(default_factory=dict)
 
 
 def log_info(state: State, storage: Storage, build: Build, after: str | None, before: str | None) -> dict[str, Any]:
@@ -100,10 +102,9 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     if "shuffled" in modes:
         _noise(build, start).shuffle(numbers)
     archived = NEVER if "unarchived" in modes else build.finishes_at + ARCHIVED_AFTER + LATE * ("late" in modes)
-    address = ""
+    address = "" if build.number % 2 else None
     if now >= archived + ADDRESS_AFTER:
-        blob = given("".join(log.chunks[: log.written(known)]).encode())
-        address = signed_url(state, storage, build, f"{build.slug}.log", blob, {"Content-Type": "text/plain"}, ())
+        address = _archive_url(state, storage, build, log, known)
     elif now >= archived:
         address = "null"
     first = _first_position(build)
@@ -119,6 +120,15 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     if start:
         info["next_before_timestamp"] = _token(start)
     return info
+
+
+def _archive_url(state: State, storage: Storage, build: Build, log: Log, known: int) -> str:
+    with state.lock:
+        archives = state.part(Logs).archives
+        if build.slug not in archives:
+            archives[build.slug] = given("".join(log.chunks[: log.written(known)]).encode())
+    headers = {"Content-Type": "text/plain"}
+    return signed_url(state, storage, build, f"{build.slug}.log", archives[build.slug], headers, ())
 
 
 def _made(build: Build, modes: set[str]) -> Log:
@@ -211,7 +221,7 @@ def _token(place: int) -> str:
 
 def _place(token: str, known: int) -> int:
     """Read a timestamp that was handed out before; another is answered with 400."""
-    place, rest = divmod(int(token, 16) - 104729, 7919) if token.isalnum() else (-1, 0)
+    place, rest = divmod(int(token, 16) - 104729, 7919) if re.fullmatch("[0-9a-f]{1,16}", token) else (-1, 0)
     if rest or not 0 <= place <= known:
         refuse(400, {"message": "the timestamp is none that was handed out"})
     return place
