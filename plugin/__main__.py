@@ -86,6 +86,7 @@ class _Start:
         around = run.Surroundings(
             log=log,
             spell=spell,
+            why_no_secrets=lambda: self.host.why_no_secrets(self._env),
             prefilled=self.host.prefilled,
             folder=folder,
             environment=self._env,

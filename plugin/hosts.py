@@ -36,6 +36,7 @@ class Host:
     find_source: Callable[[Env, Path], source.Source]
     dialect: Dialect = field(default_factory=Dialect)
     prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
+    why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # what may be behind a missing secret
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 
@@ -203,6 +204,12 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
+def _why_no_secrets_on_github(env: Env) -> str | None:
+    if source.comes_from_fork(env):
+        return "this is a pull request from a fork: GitHub gives it no secrets, so skip this step for forks"
+    return None
+
+
 def _stop_commands() -> tuple[str, str]:
     token = uuid4().hex
     return f"::stop-commands::{token}", f"::{token}::"
@@ -225,6 +232,7 @@ HOSTS = {
             mask=lambda secret: f"::add-mask::{_escaped(secret)}",
             stop_commands=_stop_commands,
         ),
+        why_no_secrets=_why_no_secrets_on_github,
         logs_to_stdout=True,
     ),
     "bitrise": Host(

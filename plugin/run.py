@@ -26,6 +26,7 @@ class Surroundings:
 
     log: Log
     spell: Callable[[str], str]  # an input's name as the host writes it
+    why_no_secrets: Callable[[], str | None]  # what may be behind a missing secret
     prefilled: frozenset[str]  # inputs that the host fills in by itself
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
@@ -49,6 +50,10 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     files, missing = artifacts.find(values.artifacts or () if takes_files else (), around.folder)
     problems += [f"{around.spell('artifacts')}: {problem}" for problem in missing]
     if problems:
+        secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
+        required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
+        if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
+            problems.append(why)
         raise InputError(*problems)
     log.verbose = values.verbose
     for name in ignored:

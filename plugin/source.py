@@ -160,6 +160,12 @@ def from_github(env: Env, folder: Path) -> Source:
     )
 
 
+def comes_from_fork(env: Env) -> bool:
+    """Tell whether GitHub runs this for a pull request from another repository; such runs get no secrets."""
+    head = (_event(env).get("pull_request") or {}).get("head") or {}
+    return bool(head) and (head.get("repo") or {}).get("full_name") != env.get("GITHUB_REPOSITORY")
+
+
 def from_bitrise(env: Env, _folder: Path) -> Source:
     """Read the Bitrise CLI's variables; the trigger's commit is the author's, the cloned one may be a local merge."""
     return Source(

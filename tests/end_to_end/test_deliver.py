@@ -304,3 +304,17 @@ def test_a_rerun_after_an_upload_without_an_answer_goes_on_in_the_same_build_and
     assert first.result["result"]["in-doubt"] == ["app.ipa"]
     assert "app.ipa was sent before and got no answer: the build may hold it twice now" in second.log
     assert len(sandbox.state()["app-distribution"]["builds"]) == 1
+
+
+@pytest.mark.parametrize(("head", "said"), [("fork/app", True), ("owner/app", False)])
+def test_a_pull_request_from_a_fork_is_told_why_it_has_no_token(
+    head: str, said: bool, sandbox: SandboxProcess, folder: Path
+) -> None:
+    event = folder.parent / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 1, "head": {"sha": "a", "repo": {"full_name": head}}}}))
+    env = {"GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": "owner/app"}
+
+    done = run(asked("app-distribution", sandbox, api_token=None), folder, "github", env)
+
+    assert done.code == 2
+    assert ("pull request from a fork" in done.log) is said
