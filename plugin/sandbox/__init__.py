@@ -14,7 +14,7 @@ from typing import TextIO
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from plugin.sandbox import app_distribution, bitrise, product_science
+from plugin.sandbox import app_distribution, bitrise, phonegap_build, product_science
 from plugin.sandbox.control import control
 from plugin.sandbox.faults import HTML
 from plugin.sandbox.rules import Rules, with_faults
@@ -26,6 +26,7 @@ from plugin.sandbox.storage import Storage, storage_app
 SERVICES: dict[str, Service] = {
     "app-distribution": app_distribution.SERVICE,
     "bitrise": bitrise.SERVICE,
+    "phonegap-build": phonegap_build.SERVICE,
     "product-science": product_science.SERVICE,
 }
 

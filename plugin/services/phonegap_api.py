@@ -95,36 +95,23 @@ def create(
     The API has no key by which the service could know a repeated request. So `list_all` is called before: one small
     read, which also proves the credentials before a large file goes out. When an answer is lost, what is new in the
     list and `is_ours` is taken for what this request made. When new entries are there and it is not clear that exactly
-    one of them is ours, nothing is sent again: raises UnavailableError.
+    one of them is ours, nothing is sent again. Raises UnavailableError then, besides what Rest.send raises.
     """
-    before = {entry.get("id") for entry in list_all()}
-
-    def fresh() -> list[Record]:
-        try:
-            return [entry for entry in list_all() if entry.get("id") not in before]
-        except UnavailableError as error:
-            raise _doubt(f"{error}; {makes} may have been made all the same") from None
+    before = [entry.get("id") for entry in list_all()]
 
     def look() -> Answer | None:
-        found = fresh()
-        if not found:
-            job.clock.sleep(LATE)
-            found = fresh()
-        ours = [entry for entry in found if is_ours(entry)]
-        if len(ours) == 1:
-            job.log.line(f"the answer was lost, but {makes} is there: {ours[0].get('id')}")
-            return Answer(GOOD[0], {}, ours[0])
-        if found:
-            ids = ", ".join(str(entry.get("id")) for entry in found)
-            raise _doubt(f"POST {path}: no answer; {makes} may be one of these new ones: {ids}")
+        for pause in (0.0, LATE):
+            job.clock.sleep(pause)
+            fresh = [entry for entry in list_all() if entry.get("id") not in before]
+            ours = [entry for entry in fresh if is_ours(entry)]
+            if len(ours) == 1:
+                job.log.line(f"the answer was lost, but {makes} is there: {ours[0].get('id')}")
+                return Answer(GOOD[0], {}, ours[0])
+            if fresh:
+                ids = ", ".join(str(entry.get("id")) for entry in fresh)
+                raise UnavailableError(f"{makes} may be one of those that are new there: {ids}")
         return None
 
     return record(
         job, Request("POST", path, body=body, repeat=Repeat.ONCE, makes=makes, look=look, dry={"id": "NEW-ID"})
     )
-
-
-def _doubt(text: str) -> UnavailableError:
-    error = UnavailableError(f"{text}; look at the service before you run this again")
-    error.is_in_doubt = True
-    return error
