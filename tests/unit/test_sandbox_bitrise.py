@@ -192,6 +192,7 @@ def test_an_abort_needs_a_body_ends_the_build_and_comes_too_late_once(bitrise: C
     assert again == {"error_msg": "Build already finished, can't abort it."}
     shown = bitrise.get(build)["data"]
     assert (shown["status"], shown["abort_reason"].endswith("with reason: cancelled")) == (4, True)
+    assert bitrise.get(f"{build}/artifacts")["data"] == []
     (entry,) = bitrise.get("/_sandbox/state")["bitrise"]["builds"]
     assert entry["aborted"].items() >= {"reason": "cancelled", "with_success": True, "skip_notifications": True}.items()
     assert abs(entry["aborted"]["at"] - time.time()) < 10  # the machine's time, whatever the sandbox's clock says
