@@ -16,8 +16,8 @@ from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
 ENDED = (SUCCEEDED, FAILED, NEEDS_KEY)
 
-# The first word that a phrase holds decides: "symbian complete", "blackberry pending", "compiling webos project".
-WORDS = {"error": FAILED, "complete": SUCCEEDED, "compiling": RUNNING, "pending": QUEUED}
+# The first of these that a phrase holds decides: "symbian complete", "blackberry pending", "compiling webos project".
+SIGNS = {r"error": FAILED, r"\bcomplete\b": SUCCEEDED, r"\bcompiling\b": RUNNING, r"\bpending\b": QUEUED}
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ def state_of(phrase: object) -> str:
     """Return the state that a status phrase means; one never seen is UNKNOWN, which is waited for."""
     if phrase is None:
         return NEEDS_KEY
-    return next(
-        (state for word, state in WORDS.items() if re.search(rf"\b{word}\b", str(phrase), re.IGNORECASE)), UNKNOWN
-    )
+    found = [state for sign, state in SIGNS.items() if isinstance(phrase, str) and re.search(sign, phrase.lower())]
+    return found[0] if found else UNKNOWN
 
 
 def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
