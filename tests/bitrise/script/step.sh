@@ -1,0 +1,2 @@
+#!/usr/bin/env bash
+exec bash -euo pipefail -c "$content"

