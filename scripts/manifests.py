@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +128,14 @@ def _category(name: str) -> str | None:
 
 def groovy_arguments() -> str:
     """The Jenkins step's table of arguments, and the package of this version."""
-    entries = []
+    lines = [""]
     for field in inputs.inputs().values():
         marks = (", secret: true" if field.secret else "") + (", list: true" if field.is_list else "")
-        entries.append(f"{camel(field.name)}:~[input:~'{field.name}'{marks.replace(' ', '~')}],")
-    lines = textwrap.wrap(" ".join(entries), WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    table = "".join(f"    {line}\n" for line in lines).replace("~", " ")
+        entry = f"{camel(field.name)}: [input: '{field.name}'{marks}],"
+        if len(f"    {lines[-1]} {entry}") > WIDTH:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {entry}".lstrip()
+    table = "".join(f"    {line}\n" for line in lines)
     return f"@Field final String PACKAGE = 'buildferry=={__version__}'\n@Field final Map ARGUMENTS = [\n{table}]\n"
 
 
@@ -174,7 +175,8 @@ def _fenced(path: Path) -> str:
 
 def _service_tables(service: str) -> str:
     """The operations of a service and the inputs of its own."""
-    rows, own = [], set()
+    rows = []
+    own: set[str] = set()
     for operation in inputs.services()[service]:
         needed = inputs.required_by(service, operation) - {"service"}
         needed -= {"service-url"} if inputs.default_url(service) else set()
@@ -200,7 +202,7 @@ def _inputs_table(names: set[str] | frozenset[str]) -> str:
 
 
 def _exit_codes() -> str:
-    classes = [errors.PluginError, *errors.PluginError.__subclasses__()]
+    classes: list[type[errors.PluginError]] = [errors.PluginError, *errors.PluginError.__subclasses__()]
     rows = [(str(kind.exit_code), *(kind.__doc__ or "").partition(" | ")[::2]) for kind in classes]
     cancelled = ("130, 143", "The CI job was cancelled: by SIGINT, by SIGTERM", "")
     return table(("exit code", "when", "what to do"), [("0", "Done: the service confirmed it", ""), *rows, cancelled])
@@ -208,14 +210,14 @@ def _exit_codes() -> str:
 
 def about(field: Field) -> str:
     """An input in words, the same on every host."""
-    choices = f"One of {', '.join(field.choices)}." if field.choices else ""
-    examples = f"For example {field.examples[0]}" if field.examples else ""
-    return " ".join(filter(None, (field.description, choices, FORMS.get(field.kind), examples)))
+    choices = f"One of {', '.join(map(_code, field.choices))}." if field.choices else ""
+    example = f"For example {_code(field.examples[0])}." if field.examples else ""
+    return " ".join(filter(None, (field.description, choices, FORMS.get(field.kind), example)))
 
 
 def default_of(field: Field) -> str:
     """The default as a sentence to append, or nothing."""
-    return "" if field.default is None else f" Default: {_text(field.default)}."
+    return "" if field.default is None else f" Default: {_code(_text(field.default))}."
 
 
 def _text(default: Any) -> str:
@@ -226,7 +228,7 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table between two blank lines."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n" + "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in lines) + "\n"
