@@ -179,7 +179,7 @@ def words(body: bytes) -> str:
     else:
         if isinstance(data, dict):
             found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)
-            text = "; ".join(map(str, found)) if isinstance(found, list) else str(found)
+            text = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
     return " ".join(text.split())[:WORDS]
 
 

@@ -53,7 +53,7 @@ class Rest:
         self.connection = connection
         self.log = log
         self.clock = clock or Clock()
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.clear()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pools(connection.stall_timeout, self.clock.now))
@@ -256,6 +256,13 @@ class _Credentials(AuthBase):
 
 
 _SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
+
+
+class _Session(requests.Session):
+    """requests' session, but blind to redirects: it reads the whole body of one, however long, even to stay there."""
+
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        return None
 
 
 class _Adapter(HTTPAdapter):
