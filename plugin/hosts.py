@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,11 +104,21 @@ class Publisher:
         fresh = {name: value for name, value in outputs.items() if self.outputs.get(name) != value}
         self.outputs.update(fresh)
         if fresh:
-            self._host.publish(fresh, self.outputs, self._env, self._log)
+            with self._warning("the outputs could not be handed on"):
+                self._host.publish(fresh, self.outputs, self._env, self._log)
 
     def summarize(self) -> None:
         """Write a summary for people, where the host shows one."""
-        self._host.summarize(_markdown(self.outputs), self._env)
+        with self._warning("the summary could not be written"):
+            self._host.summarize(_markdown(self.outputs), self._env)
+
+    @contextmanager
+    def _warning(self, text: str) -> Iterator[None]:
+        """What was delivered is delivered, even if the host cannot be told."""
+        try:
+            yield
+        except (OSError, subprocess.SubprocessError) as error:
+            self._log.warning(f"{text}: {error}")
 
 
 def _markdown(outputs: Mapping[str, Any]) -> str:

@@ -117,6 +117,19 @@ def test_without_an_output_file_github_gets_a_warning_and_no_crash() -> None:
     assert "GITHUB_OUTPUT is not set" in stream.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("host", "variable"),
+    [("github", "GITHUB_OUTPUT"), ("github", "GITHUB_STEP_SUMMARY"), ("plain", "PLUGIN_OUTPUT_FILE")],
+)
+def test_a_host_that_cannot_be_told_is_a_warning(host: str, variable: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    giver, stream = publisher(host, {"GITHUB_OUTPUT": str(tmp_path / "out"), variable: str(tmp_path / "file" / "x")})
+    giver.publish({"build-id": "1"})
+    giver.summarize()
+
+    assert "could not be" in stream.getvalue()
+
+
 @pytest.mark.parametrize("host", ["plain", "jenkins"])
 def test_the_output_file_holds_everything_so_far_for_its_owner_alone(host: str, tmp_path: Path) -> None:
     path = tmp_path / "new" / "result.json"
