@@ -29,7 +29,11 @@ class Source:
     pull_request_id: int | None = None
     target_branch: str | None = None  # that the pull request wants to join
     head_repository_url: str | None = None  # that the pull request comes from
+    pull_request_head: str | None = None  # the ref of what was pushed: pull/5/head
+    pull_request_merge: str | None = None  # the ref of its merge with the target: pull/5/merge
+    repository_url: str | None = None  # of this CI job; a pull request wants to join it
     run_url: str | None = None
+    is_elsewhere: bool = False  # the inputs name another branch or tag than the CI job's: its commit is not theirs
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,9 @@ def from_github(env: Env, folder: Path) -> Source:
         pull_request_id=number,
         target_branch=env.get("GITHUB_BASE_REF") or None,
         head_repository_url=(head.get("repo") or {}).get("clone_url"),
+        pull_request_head=f"pull/{number}/head" if number else None,
+        pull_request_merge=f"pull/{number}/merge" if number else None,
+        repository_url=f"{server}/{repository}.git" if server and repository else None,
         run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
     )
 
@@ -175,6 +182,9 @@ def from_bitrise(env: Env, _folder: Path) -> Source:
         pull_request_id=_number(env.get("BITRISE_PULL_REQUEST")),
         target_branch=_first(env, ("BITRISEIO_GIT_BRANCH_DEST",)),
         head_repository_url=_first(env, ("BITRISEIO_PULL_REQUEST_REPOSITORY_URL",)),
+        pull_request_head=_first(env, ("BITRISEIO_PULL_REQUEST_HEAD_BRANCH",)),
+        pull_request_merge=_first(env, ("BITRISEIO_PULL_REQUEST_MERGE_BRANCH",)),
+        repository_url=_first(env, ("GIT_REPOSITORY_URL",)),
         run_url=_first(env, ("BITRISE_BUILD_URL",)),
     )
 
@@ -194,6 +204,7 @@ def from_jenkins(env: Env, folder: Path) -> Source:
         tag=tag,
         pull_request_id=_number(_first(env, ("CHANGE_ID", "ghprbPullId", "gitlabMergeRequestIid"))),
         target_branch=_first(env, ("CHANGE_TARGET", "ghprbTargetBranch")),
+        repository_url=_first(env, ("GIT_URL",)),
         run_url=_first(env, ("BUILD_URL",)),
     )
 
@@ -222,19 +233,19 @@ def find(read: Callable[[Env, Path], Source], env: Env, folder: Path, given: Map
     `given` holds inputs by name, those without a value left out.
     """
     source = read(env, folder)
+    if not source.branch and not source.tag and not source.pull_request_id:
+        source = replace(source, branch=_git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))
     own = {name.replace("-", "_"): value for name, value in given.items()}
     own = {name: value for name, value in own.items() if name in Source.__dataclass_fields__}
     if "commit" in own and own["commit"] != source.commit:
         source = replace(source, commit_timestamp=None)
-    source = replace(source, **own)
+    is_other = any(own.get(name) not in (None, getattr(source, name)) for name in ("branch", "tag"))
+    source = replace(source, **own, is_elsewhere=is_other and bool(source.branch or source.tag))
     commit = source.commit or _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     timestamp = source.commit_timestamp
     if commit and not timestamp and re.fullmatch(r"[0-9a-fA-F]{4,64}", commit):
         timestamp = _git(folder, "show", "-s", "--format=%cI", f"{commit}^{{commit}}")
-    branch = source.branch
-    if not branch and not source.tag and not source.pull_request_id:
-        branch = _git(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
-    return replace(source, commit=commit, commit_timestamp=timestamp, branch=branch)
+    return replace(source, commit=commit, commit_timestamp=timestamp)
 
 
 def _first(env: Env, names: tuple[str, ...]) -> str | None:

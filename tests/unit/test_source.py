@@ -71,6 +71,26 @@ def test_inputs_win_over_the_host_and_a_given_commit_brings_its_own_time(
     assert found.commit_timestamp == repository("show", "-s", "--format=%cI", pushed)
 
 
+@pytest.mark.parametrize(
+    ("given", "is_elsewhere"),
+    [
+        ({}, False),
+        ({"branch": "main"}, False),
+        ({"branch": "other"}, True),
+        ({"tag": "v1"}, True),
+    ],
+)
+def test_a_branch_or_tag_that_is_not_the_jobs_own_is_elsewhere(
+    repository: Callable[..., str], tmp_path: Path, given: dict[str, str], is_elsewhere: bool
+) -> None:
+    assert find(source.from_any, {}, tmp_path, **given).is_elsewhere is is_elsewhere
+    assert repository("symbolic-ref", "--short", "HEAD") == "main"
+
+
+def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tmp_path: Path) -> None:
+    assert not find(source.from_any, {"TEAMCITY_VERSION": "1"}, tmp_path, branch="main").is_elsewhere
+
+
 def event(tmp_path: Path, content: Any) -> str:
     path = tmp_path / "event.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -97,6 +117,9 @@ def test_github_pull_request_gives_the_head_not_the_merge(tmp_path: Path) -> Non
         pull_request_id=5,
         target_branch="main",
         head_repository_url="https://github.com/fork/app.git",
+        pull_request_head="pull/5/head",
+        pull_request_merge="pull/5/merge",
+        repository_url="https://github.example.com/o/r.git",
         run_url="https://github.example.com/o/r/actions/runs/9",
     )
 
