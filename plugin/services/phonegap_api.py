@@ -47,9 +47,9 @@ def file_part(job: Job, name: str) -> Upload:
 def call(job: Job, request: Request) -> Any:
     """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
     answer = job.rest.send(request)
-    error = answer.data.get("error") if isinstance(answer.data, dict) else None
-    if error:
-        raise RefusedError(f"{request.name}: {answer.status}, but with an error: {words(json.dumps(error).encode())}")
+    if isinstance(answer.data, dict) and answer.data.get("error"):
+        said = words(json.dumps({"error": answer.data["error"]}).encode())
+        raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
     if answer.status not in GOOD:
         raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
     return answer.data

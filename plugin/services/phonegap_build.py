@@ -205,12 +205,12 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
     def look() -> tuple[Platform, ...]:
         platforms = platforms_of(show(job, app_id))
         chosen = awaited(platforms, job.values.platforms)
-        for platform in platforms:
+        for platform in chosen if job.values.platforms else platforms:
             if platform != said.get(platform.name):
                 said[platform.name] = platform
                 if platform in chosen:
                     job.log.line(str(platform))
-                elif platform.state == NEEDS_KEY:
+                else:
                     job.log.notice(f"{platform}; it is skipped")
         _note_platforms(job, app_id, platforms, chosen)
         return chosen
