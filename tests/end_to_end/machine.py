@@ -77,6 +77,13 @@ class Machine:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def stand_alone(self, folder: Path) -> dict[str, str]:
+        """Leave only launch.sh in the checkout: its program becomes the package `ferry`, its lock moves, to `folder`."""
+        program, lock = (self.checkout / "plugin" / name for name in ("__main__.py", "requirements.txt"))
+        wheel(folder, "ferry", {"plugin/__main__.py": program.read_text(), "plugin/__init__.py": ""})
+        program.unlink()
+        return {"BUILDFERRY_REQUIREMENTS": str(lock.rename(folder / "lock.txt"))}
+
     def hide(self, *modules: str) -> None:
         """Let `python3` have no pip, nor these modules of the standard library, as Debian's has without its extras."""
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.commands / "bare"], check=True)

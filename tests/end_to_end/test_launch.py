@@ -77,10 +77,23 @@ def test_nothing_of_the_checkout_or_the_users_settings_reaches_python_or_pip(col
     for name in ("json", "pip", "venv", "parcel", "hashlib", "sitecustomize", "usercustomize", "startup"):
         for folder in (cold.checkout, cold.checkout / "plugin"):
             (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'hijacked')!r}, 'w')", encoding="utf-8")
+    (cold.checkout / "plugin" / "neighbour.py").touch()
+    program = cold.checkout / "plugin" / "__main__.py"
+    program.write_text(
+        f"import os, sys\nsys.path.append(os.path.dirname(__file__))\nimport neighbour\n{program.read_text()}"
+    )
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nrequire-virtualenv = true\n[install]\nuser = true\n", encoding="utf-8"
+    )
     before = sorted((path, path.stat().st_mtime_ns) for path in cold.checkout.rglob("*"))
     elsewhere, here = str(tmp_path / "elsewhere"), str(cold.checkout)
     hostile = {"PYTHONPATH": here, "PYTHONHOME": here, "PYTHONSTARTUP": here + "/startup.py", "PYTHONUSERBASE": here}
-    hostile |= {"PIP_TARGET": elsewhere, "PIP_PREFIX": elsewhere, "PIP_USER": "1", "PIP_REQUIRE_VIRTUALENV": "1"}
+    hostile |= {
+        "PIP_TARGET": elsewhere,
+        "PIP_PREFIX": elsewhere,
+        "PIP_USER": "1",
+        "PIP_CONFIG_FILE": f"{tmp_path}/pip.conf",
+    }
     hostile |= {"UV_PYTHON": "2.7", "UV_SYSTEM_PYTHON": "1", "UV_TARGET": elsewhere, "UV_EXCLUDE_NEWER": "2001-01-01"}
     for _ in ("cold", "warm"):
         assert not {"PYTHONPATH", "PYTHONHOME"} & set(cold.report(**hostile)["known"])
@@ -241,7 +254,7 @@ def test_the_tool_cache_comes_first_and_a_private_temporary_folder_last(cold: Ma
 
 
 def test_a_copy_that_stands_alone_installs_the_package_that_it_is_told(cold: Machine, tmp_path: Path) -> None:
-    alone = stand_alone(cold, tmp_path) | {"PIP_FIND_LINKS": f"{cold.wheels.as_uri()} {tmp_path.as_uri()}"}
+    alone = cold.stand_alone(tmp_path) | {"PIP_FIND_LINKS": f"{cold.wheels.as_uri()} {tmp_path.as_uri()}"}
     assert "set BUILDFERRY_PACKAGE" in cold.run(**alone).stderr
     for _ in ("cold", "warm"):
         report = cold.report("run", **alone, BUILDFERRY_PACKAGE="ferry==1.0")
@@ -251,7 +264,7 @@ def test_a_copy_that_stands_alone_installs_the_package_that_it_is_told(cold: Mac
 
 
 def test_a_local_source_tree_is_built_apart_and_again_when_it_changes(cold: Machine, tmp_path: Path) -> None:
-    alone, tree = stand_alone(cold, tmp_path), tmp_path / "source tree"
+    alone, tree = cold.stand_alone(tmp_path), tmp_path / "source tree"
     tree.mkdir()
     built = "ferry-1.0-py3-none-any.whl"
     (tmp_path / built).rename(tree / built)
@@ -266,14 +279,6 @@ def test_a_local_source_tree_is_built_apart_and_again_when_it_changes(cold: Mach
     assert (len(cold.environments), len(list(tree.iterdir()))) == (1, 3)
     wheel(tree, "ferry", {"plugin/__main__.py": "print('changed')", "plugin/__init__.py": ""})
     assert cold.run(**alone, BUILDFERRY_PACKAGE="../source tree").stdout == "changed\n"
-
-
-def stand_alone(machine: Machine, folder: Path) -> dict[str, str]:
-    """Leave only launch.sh in the checkout; its program is now the package in a wheel in `folder`."""
-    program, lock = machine.checkout / "plugin" / "__main__.py", machine.checkout / "plugin" / "requirements.txt"
-    wheel(folder, "ferry", {"plugin/__main__.py": program.read_text(), "plugin/__init__.py": ""})
-    program.unlink()
-    return {"BUILDFERRY_REQUIREMENTS": str(lock.rename(folder / "lock.txt"))}
 
 
 def test_the_real_lock_file_works_in_a_closed_network(tmp_path: Path) -> None:
