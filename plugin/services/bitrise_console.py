@@ -1,0 +1,70 @@
+"""A Bitrise log on our own: line by line, each of Bitrise's steps a group, and nothing in it acts on this CI."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+
+from plugin.log import Log
+
+# How the Bitrise CLI begins a step: a rule, and below it the step's number and title.
+_RULE = re.compile(r"\+-{20,}\+\s*")
+_TITLE = re.compile(r"\|\s\((\d+)\)\s(.*?)\s*\|\s*")
+
+
+class Console:
+    """Shows one remote log."""
+
+    def __init__(self, log: Log, label: str = "") -> None:
+        """Show on `log`; several at a time need a label, which stands before each line in place of the groups."""
+        self._log = log
+        self._label = label
+        self._group = ExitStack()
+        self._rest = ""  # the line that is not complete yet
+        self._rule: str | None = None  # a rule, held back until the next line says what it belongs to
+        self.lines = 0
+
+    def write(self, text: str) -> None:
+        """Show what came next."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        self._show(lines)
+
+    def pause(self, why: str) -> None:
+        """Say that something is missing here."""
+        self._finish_line()
+        self._log.line(why)
+
+    def close(self) -> None:
+        """Show what is left, and end the group."""
+        self._finish_line()
+        self._group.close()
+
+    def _finish_line(self) -> None:
+        lines = [line for line in (self._rule, self._rest or None) if line is not None]
+        self._rule, self._rest = None, ""
+        self._relay(lines)
+
+    def _show(self, lines: list[str]) -> None:
+        batch: list[str] = []
+        for line in lines:
+            if self._rule is not None:
+                found = _TITLE.fullmatch(line)
+                if found and not self._label:
+                    self._relay(batch)
+                    batch = []
+                    self._group.close()
+                    self._group.enter_context(self._log.group(f"step {found[1]}: {found[2]}"))
+                batch.append(self._rule)
+                self._rule = None
+            if _RULE.fullmatch(line):
+                self._rule = line
+            else:
+                batch.append(line)
+        self._relay(batch)
+
+    def _relay(self, lines: list[str]) -> None:
+        if lines:
+            with self._log.relay() as write:
+                for line in lines:
+                    write(self._label + line)
+            self.lines += len(lines)

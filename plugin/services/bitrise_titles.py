@@ -1,0 +1,60 @@
+"""File names for artifacts' titles: one path component each, that every file system takes, no two the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
+# What ends or splits a path, what Windows refuses, and what no reader would see: controls, and marks of direction.
+_BAD = re.compile(r"[/\\<>:\"|?*]+")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def file_names(artifacts: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a file name for each (title, id), in order; of those that would be the same the later get their id."""
+    taken: set[str] = set()
+    names = []
+    for title, slug in artifacts:
+        name = safe_name(title)
+        if _folded(name) in taken:
+            name = _with(name, f"-{safe_name(slug)[:64]}")
+        number = 2
+        while _folded(name) in taken:
+            name = _with(safe_name(title), f"-{number}")
+            number += 1
+        taken.add(_folded(name))
+        names.append(name)
+    return names
+
+
+def safe_name(title: str) -> str:
+    """Return `title` as the name of a file: no separators, no `..`, no reserved name, not empty, not too long."""
+    seen = (each for each in unicodedata.normalize("NFC", title) if unicodedata.category(each) not in _UNSEEN)
+    parts = [part.strip(" ") for part in _BAD.split("".join(seen))]
+    name = "_".join(part for part in parts if part.strip(". "))
+    name = re.sub(r"\.{2,}", ".", name).rstrip(". ") or "artifact"
+    return _shortened(f"_{name}" if _RESERVED.match(name) else name, LONGEST)
+
+
+def _with(name: str, mark: str) -> str:
+    """The name with a mark before its suffix."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}{mark}.{suffix}" if stem and dot and len(suffix) <= 16 else f"{name}{mark}"
+
+
+def _shortened(name: str, most: int) -> str:
+    """The name in at most so many bytes, its suffix kept."""
+    stem, dot, suffix = name.rpartition(".")
+    if len(name.encode()) <= most:
+        return name
+    end = f".{suffix}" if stem and dot and len(suffix) <= 16 else ""
+    start = name.removesuffix(end) if end else name
+    return start.encode()[: most - len(end.encode())].decode("utf-8", "ignore").rstrip(". ") + end
+
+
+def _folded(name: str) -> str:
+    """What a file system that ignores case takes for the same name."""
+    return unicodedata.normalize("NFC", name.casefold())
