@@ -1,0 +1,142 @@
+"""What is made is what it must be, byte for byte; and what the manifests promise holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from plugin import inputs
+from scripts import manifests
+
+ROOT = manifests.ROOT
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The made files, and what they are made from, in a folder of their own."""
+    for path in (*manifests.contents(ROOT), "plugin/launch.sh", "plugin/requirements.txt"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def test_nothing_made_is_stale() -> None:
+    assert manifests.stale(ROOT) == [], "run `make manifests`"
+
+
+@pytest.mark.parametrize("path", manifests.contents(ROOT))
+def test_a_changed_byte_in_a_made_file_is_found(copy: Path, path: str) -> None:
+    text = (copy / path).read_bytes()
+    made = re.search(rb"(made: .*\n)([^\0]*?)(\n.*end of made)", text)
+    at = made.start(3) if made else len(text) - 1
+    (copy / path).write_bytes(text[:at] + b" " + text[at:])
+    assert path in manifests.stale(copy)
+
+
+def test_a_missing_file_is_stale(copy: Path) -> None:
+    (copy / "step.yml").unlink()
+    assert manifests.stale(copy) == ["step.yml"]
+
+
+def test_a_changed_example_makes_the_readme_stale(copy: Path) -> None:
+    example = copy / "examples" / "github" / "app-distribution.yml"
+    example.write_text(example.read_text(encoding="utf-8").replace("phase-id: 7", "phase-id: 8"), encoding="utf-8")
+    assert manifests.stale(copy) == ["README.md"]
+
+
+def test_lost_markers_are_said_and_not_passed_over() -> None:
+    with pytest.raises(SystemExit, match=r"README.md: the lines .* are missing"):
+        manifests.filled("no marker", lambda _name: "", "README.md")
+
+
+def test_check_names_each_stale_file_and_the_remedy(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(manifests, "ROOT", copy)
+    assert manifests.main(["--check"]) == 0
+    (copy / "step.yml").write_text("", encoding="utf-8")
+    assert manifests.main(["--check"]) == 1
+    assert capsys.readouterr().out == "step.yml is stale: run `make manifests`, and commit what it changes.\n"
+    assert manifests.main([]) == 0
+    assert manifests.main(["--check"]) == 0
+
+
+def test_the_action_declares_every_input_and_maps_each_once() -> None:
+    (step,) = ACTION["runs"]["steps"]
+    assert list(ACTION["inputs"]) == list(inputs.inputs())
+    mapped = {name: value for name, value in step["env"].items() if name.startswith("INPUT_")}
+    assert mapped == {
+        f"INPUT_{name.replace('-', '_').upper()}": f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]
+    }
+    assert step["env"]["PLUGIN_HOST"] == "github"
+
+
+def test_the_action_declares_every_output_and_maps_each_once() -> None:
+    outputs = {name: output["value"] for name, output in ACTION["outputs"].items()}
+    assert outputs == {name: f"${{{{ steps.run.outputs.{name} }}}}" for name in inputs.outputs()}
+
+
+def test_the_actions_run_line_holds_no_expression_and_ends_in_exec() -> None:
+    (step,) = ACTION["runs"]["steps"]
+    assert "${{" not in step["run"]
+    assert step["run"].splitlines()[-1].startswith("exec ")
+    assert step["shell"] == "sh"
+
+
+def test_the_action_has_a_branding_of_the_marketplace() -> None:
+    assert ACTION["branding"]["icon"] in ("package", "upload-cloud", "smartphone", "play-circle")
+    assert ACTION["branding"]["color"] in ("white", "black", "yellow", "blue", "green", "orange", "red", "purple")
+
+
+def test_every_scalar_that_is_made_is_json() -> None:
+    odd = {
+        "a": 'say "no": yes',
+        "b": ["on", "off"],
+        "c": None,
+        "d": {"e": "- x\n#"},
+        "f": [{"g": "1", "h": {"i": "~"}}],
+    }
+    assert yaml.safe_load(manifests.yaml(odd)) == odd
+
+
+def test_an_input_that_is_deprecated_warns_on_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = json.loads(json.dumps(inputs.schema()))
+    changed["properties"]["reason"]["deprecated"] = True
+    monkeypatch.setattr(inputs, "schema", lambda: changed)
+    declared = yaml.safe_load(manifests.action())["inputs"]
+    assert [name for name, field in declared.items() if "deprecationMessage" in field] == ["reason"]
+
+
+def test_a_tables_cells_keep_their_bars() -> None:
+    made = manifests.table(("a", "b"), [("one | two", "`x|y`")])
+    assert made.rstrip().splitlines()[-1] == r"| one \| two | `x\|y` |"
+
+
+def _columns(table: str) -> set[int]:
+    return {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines() if line}
+
+
+@pytest.mark.parametrize("name", ["inputs of all services", "outputs", "exit codes", *inputs.services()])
+def test_the_readmes_tables_are_whole(name: str) -> None:
+    made = manifests.readme_part(name)(ROOT)
+    tables: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
+    assert tables
+    assert all(len(_columns(table)) == 1 for table in tables)
+
+
+def test_every_operation_and_input_stands_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for service, operations in inputs.services().items():
+        assert f"made: {service} -->" in text
+        for operation in operations:
+            assert f"| `{operation}` |" in text
+    for name in (*inputs.inputs(), *inputs.outputs()):
+        assert f"| `{name}` |" in text
