@@ -13,12 +13,22 @@ from plugin.progress import size_text
 from plugin.sandbox import Sandbox
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
-FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700}
+FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700, "www.zip": 40_000}
+QUICK = {"poll-interval": "0.2"}
 
 # What a workflow would say, service by service; BUILD-ID stands for the output of the step before.
 STEPS: Mapping[str, tuple[Mapping[str, str], ...]] = {
     "app-distribution": ({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
     "product-science": ({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
+    "phonegap-build": (
+        {"operation": "deliver", "title": "Demo", "artifacts": "www.zip", "output-directory": "packages"} | QUICK,
+    ),
+    "bitrise": (
+        {"operation": "create-build", "app-id": "app1", "workflow": "primary", "wait": "true", "log": "stream"} | QUICK,
+        {"operation": "download", "app-id": "app1", "build-id": "BUILD-ID", "output-directory": "downloads"},
+        {"operation": "create-build", "app-id": "app1", "workflow": "hanging"},
+        {"operation": "abort", "app-id": "app1", "build-id": "BUILD-ID", "reason": "the tour ends here"},
+    ),
 }
 
 
@@ -50,6 +60,8 @@ def _compare(out: TextIO, outputs: Mapping[str, Any], url: str) -> None:
     with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=10) as answer:  # noqa: S310 - our own sandbox
         arrived = set(_digests(json.load(answer)))
     for artifact in outputs["result"]["artifacts"]:
+        if artifact["name"] not in FILES:
+            continue  # it came from there
         if artifact["sha256"] not in arrived:
             raise RuntimeError(f"the sandbox has no file with the SHA-256 of {artifact['name']}")
         out.write(
