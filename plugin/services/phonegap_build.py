@@ -12,7 +12,7 @@ from typing import Any
 
 from plugin import wait
 from plugin.errors import InputError, NotFinishedError, RefusedError
-from plugin.exchange import Answer, Repeat, Request, basic
+from plugin.exchange import Request, basic
 from plugin.inputs import Values
 from plugin.services.phonegap_api import (
     API,
@@ -29,7 +29,6 @@ from plugin.services.phonegap_keys import add_key, list_keys
 from plugin.services.phonegap_packages import MISSING, raise_all, save_icon, save_packages, why_not
 from plugin.services.phonegap_platforms import (
     ENDED,
-    NEEDS_KEY,
     Platform,
     awaited,
     phrases,
@@ -158,19 +157,15 @@ def deliver(job: Job) -> None:
 
 
 def delete_app(job: Job) -> None:
-    """Delete the app."""
+    """Delete the app. It is looked at first: if it is gone later, a try whose answer was lost has deleted it."""
     path = app_path(job.values.app_id)
-
-    def look() -> Answer | None:
-        try:
-            show(job, job.values.app_id)
-        except RefusedError as error:
-            if error.status == MISSING:
-                return Answer(200, {}, {"success": "it is not there any more"})
-        return None
-
-    said = record(job, Request("DELETE", path, repeat=Repeat.ONCE, makes="the deletion", look=look, dry={}))
-    job.say(f"deleted app {job.values.app_id}: {said.get('success')}")
+    app = record(job, Request("GET", path, dry={}))
+    try:
+        record(job, Request("DELETE", path, dry={}))
+    except RefusedError as error:
+        if error.status != MISSING:
+            raise
+    job.say(f"deleted app {job.values.app_id}: {app.get('title')}")
 
 
 def _built_again(job: Job) -> str:

@@ -250,6 +250,12 @@ def test_a_repository_less_app_says_so_in_the_services_words(http: requests_mock
     assert str(phonegap("deliver", app_id=56).error).endswith("app #56 is not repo backed")
 
 
-def test_a_deletion_is_said_in_the_services_words(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_a_deletion_is_said_with_the_title(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/56", text=FROM_FILE)
     http.delete(f"{URL}/apps/56", text='{"success":"app #56 destroyed"}', status_code=202)
-    assert "deleted app 56: app #56 destroyed" in phonegap("delete-app", app_id=56).log.getvalue()
+    assert "deleted app 56: Another App" in phonegap("delete-app", app_id=56).log.getvalue()
+
+
+def test_an_app_that_is_not_there_cannot_be_deleted(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/54", text='{"error":"app #54 not available"}', status_code=404)
+    assert str(phonegap("delete-app", app_id=54).error).endswith("app #54 not available")
