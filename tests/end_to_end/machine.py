@@ -78,7 +78,7 @@ class Machine:
         return json.loads(done.stdout)
 
     def stand_alone(self, folder: Path) -> dict[str, str]:
-        """Leave only launch.sh in the checkout: its program becomes the package `ferry`, its lock moves, to `folder`."""
+        """Leave only launch.sh in the checkout: its program becomes the package `ferry` in `folder`."""
         program, lock = (self.checkout / "plugin" / name for name in ("__main__.py", "requirements.txt"))
         wheel(folder, "ferry", {"plugin/__main__.py": program.read_text(), "plugin/__init__.py": ""})
         program.unlink()
