@@ -14,27 +14,10 @@ from plugin import wait
 from plugin.errors import InputError, NotFinishedError, RefusedError
 from plugin.exchange import Request, basic
 from plugin.inputs import Values
-from plugin.services.phonegap_api import (
-    API,
-    Record,
-    app_path,
-    create,
-    file_part,
-    form,
-    list_apps,
-    record,
-    show,
-)
+from plugin.services.phonegap_api import API, Record, app_path, create, file_part, form, list_apps, record, show
 from plugin.services.phonegap_keys import add_key, list_keys
 from plugin.services.phonegap_packages import MISSING, raise_all, save_icon, save_packages, why_not
-from plugin.services.phonegap_platforms import (
-    ENDED,
-    Platform,
-    awaited,
-    phrases,
-    platforms_of,
-    whole,
-)
+from plugin.services.phonegap_platforms import ENDED, Platform, awaited, phrases, platforms_of, whole
 from plugin.services.service import FAILED, SUCCEEDED, Job, Service, identifier, resume, upload_all
 from plugin.transfer import Upload, multipart
 
@@ -52,7 +35,7 @@ def show_apps(job: Job) -> None:
     for app in apps:
         job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app))})")
     job.log.line(f"{len(apps)} app{'s' if len(apps) != 1 else ''}")
-    job.receipt.add("apps", apps)
+    job.receipt.add("apps", [_shown(job, app) for app in apps])
 
 
 def show_app(job: Job) -> None:
@@ -61,7 +44,12 @@ def show_app(job: Job) -> None:
     for name, value in app.items():
         job.log.line(f"{name}: {json.dumps(value, ensure_ascii=False)}")
     _note(job, app)
-    job.receipt.add("app", app)
+    job.receipt.add("app", _shown(job, app))
+
+
+def _shown(job: Job, app: Record) -> Record:
+    """The app as the result holds it: the address of its repository may hold a password."""
+    return {**app, "repo_url": job.log.redact(str(app["repo_url"]))} if app.get("repo_url") else app
 
 
 def create_build(job: Job) -> str:
@@ -113,11 +101,11 @@ def rebuild(job: Job) -> None:
 
 def set_icon(job: Job) -> None:
     """Give the app its icon."""
-    _set_icon(job, job.values.app_id)
+    _set_icon(job, job.values.app_id, file_part(job, "icon"))
 
 
-def _set_icon(job: Job, app_id: str) -> None:
-    body = form({}, {"file": file_part(job, "icon")})
+def _set_icon(job: Job, app_id: str, icon: Upload) -> None:
+    body = form({}, {"file": icon})
     app = record(job, Request("POST", app_path(app_id, "icon"), body=body, dry={"id": app_id}))
     job.say(f"app {app_id} has the icon {app.get('icon')}")
     job.receipt.note(build_id=app_id, build_ids=[app_id])
@@ -150,9 +138,10 @@ def download(job: Job) -> None:
 
 def deliver(job: Job) -> None:
     """Create the app, or have the one that `app-id` names built again; set its icon; wait; download the packages."""
+    icon = file_part(job, "icon") if job.values.icon else None
     app_id = _built_again(job) if job.values.app_id else _resumed(job) or create_build(job)
-    if job.values.icon:
-        _set_icon(job, app_id)
+    if icon:
+        _set_icon(job, app_id, icon)
     save_packages(job, app_id, _follow(job, app_id))
 
 

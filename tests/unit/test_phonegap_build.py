@@ -57,6 +57,19 @@ def test_an_app_is_shown_with_the_state_of_every_platform(
     assert ran.result.get("app") == (json.loads(APP_50) if operation == "show-app" else None)
 
 
+@pytest.mark.parametrize(("operation", "answer"), [("show-app", APP_50), ("list-apps", f"[{APP_50}]")])
+def test_a_password_in_the_address_of_a_repository_is_not_shown(
+    operation: str, answer: str, http: requests_mock.Mocker, phonegap: Run
+) -> None:
+    answer = answer.replace("http://github.com", "http://me:s3cret@github.com")
+    http.get(f"{URL}/apps" + ("/50" if operation == "show-app" else ""), text=answer)
+    ran = phonegap(operation, **{"app_id": 50} if operation == "show-app" else {})
+    assert ran.error is None
+    shown = ran.log.getvalue() + json.dumps(ran.outputs)
+    assert "s3cret" not in shown
+    assert "http://***@github.com/exampleuser" in shown
+
+
 def test_an_app_from_a_repository_may_be_given_another_title(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps", text="[]")
     sent = Sent(http, "POST", "/apps", FROM_REPOSITORY)
@@ -126,6 +139,7 @@ def test_wrong_metadata_is_refused_before_anything_is_sent(
         ("deliver", {"app_id": 5, "artifacts": "key"}, "leave artifacts out to build app 5 again"),
         ("deliver", {"app_id": 5, "repository": "r"}, "leave repository out to build app 5 again"),
         ("set-icon", {"app_id": 5, "icon": "empty"}, "icon: 'empty' is empty"),
+        ("deliver", {"app_id": 5, "icon": "empty"}, "icon: 'empty' is empty"),
         ("add-key", {"title": "x", "platform": "ios", "profile_file": "key"}, "certificate-file: is required"),
         ("add-key", {"title": "x", "platform": "android", "keystore_file": "key"}, "keystore-password: is required"),
         ("add-key", {"title": "x", "platform": "webos"}, "'webos' is not one of ios, android, blackberry"),
