@@ -23,6 +23,7 @@ PREPARING = 0.2  # the part of SANDBOX_SECONDS that goes by before the build pro
 ABORTED, ABORTED_WITH_SUCCESS = 3, 4
 STATUS_TEXTS = {0: "in-progress", 1: "success", 2: "error", 3: "aborted", 4: "aborted", 9: "on-break"}
 NEVER = math.inf
+LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # bitrise_log.py says what they do
 ROLLING = f"User {USER} requested to abort this build with reason: a newer build of this branch has started"
 UNTOLD = {
     "credit_cost": None,
@@ -64,12 +65,17 @@ class Tuning:
     seconds: float = 2.0  # from the start on a worker to the end
     hold_seconds: float = 0.0  # 0: as its fate says
     log_lines: int = 40
-    log: str = "plain"  # modes of bitrise_log, with commas between them
+    log: str = "plain"  # some of LOG_MODES, with commas between them
     artifacts: int = 2
     artifact_bytes: int = 2000
     first_artifact_bytes: int = 0  # 0: as the others
     titles: str = ""  # of the first artifacts, one a line
     url_seconds: float = 600.0  # how long signed URLs are good for
+
+    @property
+    def log_modes(self) -> list[str]:
+        """What `log` names."""
+        return [mode.strip() for mode in self.log.split(",")]
 
 
 @dataclass(frozen=True)
@@ -255,7 +261,7 @@ def aborted_by(wanted: Mapping[str, Any]) -> Abort:
 
 
 def _tuning(environments: Mapping[str, str]) -> Tuning:
-    """Read the SANDBOX_ variables; a value that is no number where one belongs is answered with 400."""
+    """Read the SANDBOX_ variables; a value that makes no sense is answered with 400."""
     given: dict[str, Any] = {}
     for name, default in asdict(Tuning()).items():
         text = environments.get(f"SANDBOX_{name.upper()}")
@@ -267,7 +273,10 @@ def _tuning(environments: Mapping[str, str]) -> Tuning:
             given[name] = -1
         if not isinstance(given[name], str) and not 0 <= given[name] < NEVER:
             refuse(400, {"message": f"SANDBOX_{name.upper()} is not a number from 0"})
-    return Tuning(**given)
+    tuning = Tuning(**given)
+    if not LOG_MODES.issuperset(tuning.log_modes):
+        refuse(400, {"message": f"SANDBOX_LOG is not of {', '.join(sorted(LOG_MODES))}"})
+    return tuning
 
 
 def _expanded(variable: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from plugin.sandbox.uploads import Blob
 
 @dataclass
 class Downloads:
-    """Each download, as the state shows it; `bytes` counts what was handed to the connection."""
+    """Each download, as the state shows it: `bytes` of its `size` were handed over, unless a fault cut them."""
 
     entries: list[dict[str, object]] = field(default_factory=list)
 
@@ -31,13 +31,13 @@ def signed_url(
     """Return a URL like those of S3 for bytes that a build left, good for as long as the build's variables say."""
 
     def served() -> Iterator[bytes]:
-        sent = 0
-        entry: dict[str, object] = {"build": build.slug, "title": title, "bytes": 0, "complete": not blob.size}
+        entry = {"build": build.slug, "title": title, "size": blob.size, "bytes": 0}
         state.part(Downloads).entries.append(entry)
+        sent = 0
         for chunk in blob.chunks():
-            yield chunk
             sent += len(chunk)
-            entry.update(bytes=sent, complete=sent == blob.size)
+            entry["bytes"] = sent  # before the client can have it: it may look at once
+            yield chunk
 
     if "etag" in digests:
         blob.digest("md5")  # now, so that this reading is not counted as a download

@@ -1,6 +1,6 @@
 """The logs of the sandbox's Bitrise builds: made up, cut into chunks, handed out in awkward ways, archived later.
 
-SANDBOX_LOG names the modes, with commas between them:
+SANDBOX_LOG names the modes (LOG_MODES of bitrise_builds.py), with commas between them:
 `plain`       the chunks come in order
 `shuffled`    they come in another order, many of them twice
 `late`        some come only at the very end, some never; the archive takes longer too
@@ -85,12 +85,12 @@ class Logs:
 def log_info(state: State, storage: Storage, build: Build, after: str | None, before: str | None) -> dict[str, Any]:
     """Return the log info, which has no envelope: the latest chunks, or those after or before a timestamp."""
     now = state.clock.now()
-    modes = _modes(build)
+    modes = build.tuning.log_modes
     if "never" in modes or not build.reached(build.prepared_at, now):
         refuse(404, {"message": "Not Found"})
     with state.lock:
         logs = state.part(Logs).by_build
-        log = logs.get(build.slug) or logs.setdefault(build.slug, _made(build, modes))
+        log = logs.get(build.slug) or logs.setdefault(build.slug, _made(build))
     known = log.known(build, now)
     if after:
         start = _place(after, known)
@@ -101,39 +101,39 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     numbers = log.deliveries[start:end]
     if "shuffled" in modes:
         _noise(build, start).shuffle(numbers)
+    first = 1 - build.number % 2
     archived = NEVER if "unarchived" in modes else build.finishes_at + ARCHIVED_AFTER + LATE * ("late" in modes)
-    address = "" if build.number % 2 else None
-    if now >= archived + ADDRESS_AFTER:
-        address = _archive_url(state, storage, build, log, known)
-    elif now >= archived:
-        address = "null"
-    first = _first_position(build)
     info: dict[str, Any] = {
-        "expiring_raw_log_url": address,
+        "expiring_raw_log_url": "" if build.number % 2 else None,
         "generated_log_chunks_num": log.written(known),
         "is_archived": now >= archived,
         "log_chunks": [{"chunk": log.chunks[number], "position": number + first} for number in numbers],
         "timestamp": state.clock.iso().replace("Z", "+00:00"),
     }
-    if not (now >= archived and end == known):
+    if now >= archived:
+        is_ready = now >= archived + ADDRESS_AFTER
+        info["expiring_raw_log_url"] = _archive_url(state, storage, build, log) if is_ready else "null"
+    if now < archived or end < known:
         info["next_after_timestamp"] = _token(end)
     if start:
         info["next_before_timestamp"] = _token(start)
     return info
 
 
-def _archive_url(state: State, storage: Storage, build: Build, log: Log, known: int) -> str:
+def _archive_url(state: State, storage: Storage, build: Build, log: Log) -> str:
     with state.lock:
         archives = state.part(Logs).archives
         if build.slug not in archives:
-            archives[build.slug] = given("".join(log.chunks[: log.written(known)]).encode())
+            written = log.written(log.known(build, state.clock.now()))
+            archives[build.slug] = given("".join(log.chunks[:written]).encode())
     headers = {"Content-Type": "text/plain"}
     return signed_url(state, storage, build, f"{build.slug}.log", archives[build.slug], headers, ())
 
 
-def _made(build: Build, modes: set[str]) -> Log:
+def _made(build: Build) -> Log:
+    modes = build.tuning.log_modes
     noise = _noise(build)
-    text = "".join(f"{line}\n" for line in islice(_lines(build, modes), build.tuning.log_lines))
+    text = "".join(f"{line}\n" for line in islice(_lines(build), build.tuning.log_lines))
     longest = min(LONGEST, max(SHORTEST, 2 * len(text) // FEWEST))
     chunks: list[str] = []
     place = 0
@@ -164,14 +164,14 @@ def _shuffled(numbers: list[int], noise: random.Random) -> Iterator[int]:
     yield from again
 
 
-def _lines(build: Build, modes: set[str]) -> Iterator[str]:
+def _lines(build: Build) -> Iterator[str]:
     """Yield the lines, without end: the usual beginning, steps in their frames, and what they say."""
     yield "\x1b[32;1mVersion: 2.30.1\x1b[0m 🚀"
     yield f"\x1b[34mINFO\x1b[0m \x1b[32;1mRunning workflow:\x1b[0m {build.workflow}"
     steps = STEPS if build.tuning.log_lines >= LONG else STEPS[-2:]
     frames = [(_head(number, step), _foot(build, step, step == steps[-1])) for number, step in enumerate(steps)]
     room = build.tuning.log_lines - 2 - sum(len(head) + len(foot) for head, foot in frames)
-    said = chain(COMMANDS if "commands" in modes else (), (_said(number) for number in count()))
+    said = chain(COMMANDS if "commands" in build.tuning.log_modes else (), (_said(number) for number in count()))
     for number, (head, foot) in enumerate(frames):
         yield from head
         yield from islice(said, max(0, (room + number) // len(frames)))
@@ -200,14 +200,6 @@ def _said(number: int) -> str:
     if number % 17 == 16:
         return f"line {number}: 10 %\r50 %\r100 %"
     return f"line {number}: compiling module {number % 97}, nothing to see here"
-
-
-def _modes(build: Build) -> set[str]:
-    return {mode.strip() for mode in build.tuning.log.split(",")}
-
-
-def _first_position(build: Build) -> int:
-    return 1 - build.number % 2
 
 
 def _noise(build: Build, place: int = 0) -> random.Random:

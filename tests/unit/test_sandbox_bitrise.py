@@ -92,6 +92,7 @@ def test_the_four_times_come_one_after_the_other(bitrise: Client) -> None:
         ({"branch": "main", "environments": {"A": "b"}}, "environments"),
         ({"branch": "main", "environments": [{"key": "A", "value": "b"}]}, "environments"),
         ({"branch": "main", "environments": [{"mapped_to": "SANDBOX_SECONDS", "value": "soon"}]}, "SANDBOX_SECONDS"),
+        ({"branch": "main", "environments": [{"mapped_to": "SANDBOX_LOG", "value": "shuffeld"}]}, "SANDBOX_LOG"),
         ({"workflow_id": "a", "pipeline_id": "b"}, "both"),
         ({"workflow_id": "unknown-workflow"}, "did not match any workflows"),
         ({"branch": "main", "pull_request_id": "three"}, "pull_request_id"),
