@@ -2,8 +2,8 @@
 # Starts a Bitrise build, follows it with its log, and fetches what it made.
 # Needs `pip install buildferry`, and the token in PLUGIN_API_TOKEN.
 set -eu
-buildferry bitrise create-build --app-id 3eaf1a3b5c7d9e11 --workflow release --environment FLAVOUR=beta \
+buildferry bitrise create-build --app-id f46e89061e967f27 --workflow release --environment FLAVOUR=beta \
     --wait --timeout 90m --log stream >build.json
 build=$(python3 -c 'import json; print(json.load(open("build.json"))["build-id"])')
-buildferry bitrise download --app-id 3eaf1a3b5c7d9e11 --build-id "$build" --match '*.apk' \
+buildferry bitrise download --app-id f46e89061e967f27 --build-id "$build" --match '*.apk' \
     --output-directory apks >files.json

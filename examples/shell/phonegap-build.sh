@@ -2,6 +2,6 @@
 # Has PhoneGap Build make the packages of an app, and fetches them.
 # Needs `pip install buildferry`, and the password in PLUGIN_PASSWORD.
 set -eu
-zip -qr app.zip www config.xml
+git archive --output app.zip HEAD www config.xml
 buildferry phonegap-build deliver --username user@example.com --title 'My app' --artifacts app.zip \
     --platforms android --output-directory packages --timeout 30m >result.json
