@@ -32,6 +32,7 @@ PIPELINE_STATES = {
     "succeeded_with_abort": SUCCEEDED,
 }
 FINISHED = (SUCCEEDED, FAILED, ABORTED)
+WORST_FIRST = (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
 LARGEST_PAGE = 50  # Bitrise refuses to give more at once
 TIMES = ("triggered_at", "started_on_worker_at", "environment_prepare_finished_at", "finished_at")
 SITE = "https://app.bitrise.io"
@@ -87,7 +88,7 @@ class Build:
         """The build on one line, for people."""
         facts = self.facts
         where = " ".join(str(facts[key]) for key in ("branch", "tag") if facts.get(key))
-        took = "".join(f", {name} {duration(span)}" for name, span in self.seconds().items())
+        took = "".join(f", {name} {duration(span)}" for name, span in self.seconds().items() if span >= 1)
         return f"{self.name} {self.workflow or ''} {where}: {self.phase}{took}, {self.link}".replace("  ", " ")
 
     def as_json(self) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class Build:
             "pull-request-id": facts.get("pull_request_id") or None,
             "triggered-by": facts.get("triggered_by"),
             **{name.replace("_", "-"): facts.get(name) for name in TIMES},
-            "seconds": self.seconds() or None,
+            **{f"{name}-seconds": span for name, span in self.seconds().items()},
         }
         return {name: value for name, value in shown.items() if value is not None}
 
@@ -157,16 +158,15 @@ def parse_pipeline(data: Any, app_id: str) -> Build:
 
 def note(job: Job, builds: Sequence[Build]) -> None:
     """Hand out what is known of the builds of this run; the state of several is the worst of theirs."""
-    states = {build.state for build in builds}
-    first = builds[0]
+    first, worst = builds[0], min(builds, key=lambda build: WORST_FIRST.index(build.state))
     job.receipt.add("builds", [build.as_json() for build in builds])
     job.receipt.note(
         build_id=first.slug,
         build_ids=[build.slug for build in builds],
         build_number=str(first.number) if first.number else None,
         build_url=first.link,
-        status=next(state for state in (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED) if state in states),
-        service_status=first.word,
+        status=worst.state,
+        service_status=worst.word or None,
     )
 
 

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from mmap import mmap
 from typing import Any, BinaryIO
 
-PATIENCE = 3  # looks without progress before a gap is passed over
+PATIENCE = 3  # looks that a gap may last
 HEAD = 4096  # bytes of a run that are remembered, to find it in the archive
 BLOCK = 1024 * 1024  # bytes read at a time
 
@@ -61,7 +61,8 @@ class Chunks:
         self._places: dict[int, tuple[int, int]] = {}  # position -> offset and length in the file
         self._waiting: list[int] = []  # a heap of positions to hand out
         self._next: int | None = None  # the position to hand out next
-        self._idle = 0
+        self._since: dict[int, int] = {}  # waiting position -> the look at which it came
+        self._looks = 0
         self._runs: list[_Run] = []
 
     def close(self) -> None:
@@ -81,25 +82,36 @@ class Chunks:
             new += 1
             if self._next is None or position >= self._next:
                 heappush(self._waiting, position)
+                self._since[position] = self._looks
         return new
 
-    def ready(self) -> list[Piece]:
-        """Hand out what follows without a gap; at the third time that a gap holds everything up, pass over it."""
-        if self._next is None and self._waiting:
-            self._next = self._waiting[0]
+    def ready(self, total: object = None) -> list[Piece]:
+        """Hand out what follows without a gap; a gap is passed over when it has lasted for three looks.
+
+        `total` is how many chunks there are by Bitrise's count, if it tells: while some have not come, the lowest
+        position need not be the first.
+        """
+        self._looks += 1
         pieces = []
-        while self._waiting and self._waiting[0] == self._next:
+        while self._waiting and (self._follows(self._waiting[0], total) or self._is_stale(self._waiting[0])):
             pieces.append(self._take())
-        self._idle = 0 if pieces or not self._waiting else self._idle + 1
-        return self.drain() if self._idle >= PATIENCE else pieces
+        return pieces
+
+    def _follows(self, position: int, total: object) -> bool:
+        if self._next is None:
+            return position == 0 or not isinstance(total, int) or len(self._places) >= total
+        return position == self._next
+
+    def _is_stale(self, position: int) -> bool:
+        return self._looks - self._since[position] >= PATIENCE
 
     def drain(self) -> list[Piece]:
         """Hand out all that has come, in order."""
-        self._idle = 0
         return [self._take() for _ in range(len(self._waiting))]
 
     def _take(self) -> Piece:
         position = heappop(self._waiting)
+        del self._since[position]
         is_after_gap = self._next is not None and position != self._next
         if is_after_gap or not self._runs:
             self._runs.append(_Run())

@@ -30,9 +30,9 @@ class Console:
         self._show(lines)
 
     def pause(self, why: str) -> None:
-        """Say that something is missing here."""
-        self._finish_line()
-        self._log.line(why)
+        """Say that something is missing here, outside of any group."""
+        self.close()
+        self._log.line(self._label + why)
 
     def close(self) -> None:
         """Show what is left, and end the group."""

@@ -54,8 +54,6 @@ def follow(job: Job, builds: list[Build]) -> None:
         raise
     finally:
         watch.close()
-    for build in builds:
-        job.log.line(build.line())
     if watch.failed:
         raise BuildFailedError("\n".join(_how_it_failed(build) for build in watch.failed))
 
@@ -102,11 +100,13 @@ class _Watch:
         return (*((build.state, build.phase) for build in self._builds), lines)
 
     def _say(self, build: Build) -> None:
-        """Say once what a build does now."""
+        """Say once what a build does now, or how it ended."""
         if self._phases.get(build.slug) != build.phase:
             self._phases[build.slug] = build.phase
-            waited = self._job.clock.now() - self._started
-            self._job.log.line(f"{build.name} is {build.phase}; {duration(waited)} waited so far")
+            waited = duration(self._job.clock.now() - self._started)
+            self._job.log.line(
+                build.line() if build.is_finished else f"{build.name} is {build.phase}, {waited} waited so far"
+            )
 
     def _find(self, slugs: Sequence[str]) -> dict[str, Build]:
         """The builds as they are now: from the list where that takes fewer requests than one look at each."""

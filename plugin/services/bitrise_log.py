@@ -41,19 +41,19 @@ class Stream:
         self._slug = slug
         self._after: str | None = None  # what the next look asks with
         self._before: str | None = None  # what the last look that brought something asked with
+        self._total: object = None  # chunks, by Bitrise's count
         self._is_over = False  # Bitrise gives no more deltas
 
     def poll(self) -> None:
         """Show what is new; a log that is not there yet has nothing new."""
         if not self._is_over:
             self._read()
-            self._show(self.chunks.ready())
+            self._show(self.chunks.ready(self._total))
 
     def finish(self) -> None:
         """After the build's end: look once more from the point before, for late chunks, and show all there is."""
         self._after = self._before
         self._read()
-        self._show(self.chunks.ready())
         self._show(self.chunks.drain())
 
     def complete(self, file: Path) -> None:
@@ -77,6 +77,9 @@ class Stream:
         for _ in range(MOST_ROUNDS):
             info = log_info(self._job, self._slug, after_timestamp=self._after)
             new = self.chunks.add(info.get("log_chunks"))
+            if self._after is None:
+                _scroll_back(self._job, self._slug, info, self.chunks)
+            self._total = info.get("generated_log_chunks_num")
             following = info.get("next_after_timestamp")
             if new:
                 self._before = self._after
@@ -134,7 +137,8 @@ def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> 
         if isinstance(error, UnavailableError):
             job.log.warning(f"{what}: {error}")
     else:
-        job.say(f"{what} is whole: {target.stat().st_size} bytes")
+        if job.values.log_file:
+            job.say(f"{what} is in {target}: {target.stat().st_size} bytes")
         return
     own = chunks or Chunks()
     try:
@@ -162,16 +166,19 @@ def log_info(job: Job, slug: str, **query: str | None) -> dict[str, Any]:
 
 def _collect(job: Job, slug: str, chunks: Chunks) -> int:
     """Add all chunks that Bitrise still has, the newest first; return how many are missing."""
-    info = newest = log_info(job, slug)
+    newest = log_info(job, slug)
+    chunks.add(newest.get("log_chunks"))
+    _scroll_back(job, slug, newest, chunks)
+    return chunks.lacking(newest.get("generated_log_chunks_num"))
+
+
+def _scroll_back(job: Job, slug: str, info: dict[str, Any], chunks: Chunks) -> None:
+    """Add the chunks before those in `info`: an answer to no timestamp has the newest alone."""
     asked = set()
-    while info.get("log_chunks"):
-        chunks.add(info["log_chunks"])
-        before = str(info.get("next_before_timestamp") or "")
-        if not before or before in asked:
-            break
+    while (before := str(info.get("next_before_timestamp") or "")) and before not in asked:
         asked.add(before)
         info = log_info(job, slug, before_timestamp=before)
-    return chunks.lacking(newest.get("generated_log_chunks_num"))
+        chunks.add(info.get("log_chunks"))
 
 
 def _archive_url(info: dict[str, Any]) -> str | None:

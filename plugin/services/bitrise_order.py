@@ -98,12 +98,12 @@ def environment(lines: Sequence[str], own: Mapping[str, str]) -> list[Variable]:
     """Read KEY=VALUE lines; KEY alone passes the variable of `own` on, if it is set. Raises InputError."""
     variables: dict[str, Variable] = {}
     problems = []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         name, equals, value = line.partition("=")
         name = name.strip()
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            shown = repr(name) if equals else "a line without ="
-            problems.append(f"environment: {shown} is no variable's name; write KEY=VALUE, or KEY alone, one a line")
+            shown = repr(name) if equals else "it"  # without = it may be all value, and secret
+            problems.append(f"environment: line {number}: {shown} is no variable's name; write KEY=VALUE, or KEY alone")
         elif name == MARKER:
             problems.append(f"environment: {MARKER} is set by buildferry, to find a build again")
         elif equals:
