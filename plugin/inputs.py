@@ -276,7 +276,7 @@ def _url_problems(values: Mapping[str, Any], spell: Callable[[str], str]) -> lis
     url = values.get("service-url")
     if not url:
         return []
-    said = address.problem(url, values["allow-http"])
+    said = address.problem(url, values.get("allow-http", False))
     if said:
         return [f"{spell('service-url')}: {said.replace('allow-http', spell('allow-http'))}"]
     parts = urlsplit(url)
