@@ -25,7 +25,7 @@ fail() { # exit code, one sentence
 # The folders that may hold our environments: calls $1 with each as $cache until one suits.
 try_caches() {
     home=${HOME:+$HOME/.cache}
-    [ -d "${HOME-}/Library/Caches" ] && home=$HOME/Library/Caches
+    [ -d "${HOME-}/Library/Caches" ] && home=${HOME-}/Library/Caches
     for cache in "${RUNNER_TOOL_CACHE-}" "${XDG_CACHE_HOME-}" "${LOCALAPPDATA-}" "$home"; do
         case $cache in /* | [A-Za-z]:*) ;; *) continue ;; esac
         cache=$cache/buildferry
