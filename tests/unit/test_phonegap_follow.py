@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import requests_mock
 
@@ -36,11 +38,28 @@ def test_an_app_whose_answer_was_lost_is_looked_for_and_never_made_twice(
         assert outcome in str(ran.error)
 
 
-def test_an_app_that_was_not_made_is_made_by_the_next_try(http: requests_mock.Mocker, phonegap: Run) -> None:
-    http.get(f"{URL}/apps", text=APPS)
+@pytest.mark.parametrize("listed", [APPS, f"{APPS[:-1]},{FROM_REPOSITORY}]"])  # others may make apps of other kinds
+def test_an_app_that_was_not_made_is_made_by_the_next_try(
+    listed: str, http: requests_mock.Mocker, phonegap: Run
+) -> None:
+    http.get(f"{URL}/apps", [{"text": APPS}, {"text": listed}])
     sent = Sent(http, "POST", "/apps", "", FROM_FILE)
     assert phonegap("create-build", title="Another App", artifacts="index.html").outputs["build-id"] == "56"
     assert len(sent.bodies) == 2
+
+
+@pytest.mark.parametrize(("first", "creates"), [("error", 2), ("pending", 1)])
+def test_a_rerun_goes_on_with_an_app_unless_it_has_failed(
+    first: str, creates: int, http: requests_mock.Mocker, phonegap: Run
+) -> None:
+    inputs = {"title": "Another App", "artifacts": "index.html", "receipt": "receipt.json", "timeout": 60}
+    http.get(f"{URL}/apps", text=APPS)
+    http.get(f"{URL}/apps/56", text=json.dumps({"id": 56, "android_status": first}))
+    http.get(f"{URL}/apps/56/android", status_code=404)
+    sent = Sent(http, "POST", "/apps", FROM_FILE)
+    assert phonegap("deliver", **inputs).outputs["status"] == ("failed" if first == "error" else "queued")
+    phonegap("deliver", **inputs)
+    assert len(sent.bodies) == creates
 
 
 def test_every_platform_is_watched_to_its_end_and_a_failure_is_said_in_the_services_words(
