@@ -25,7 +25,7 @@ fail() { # exit code, one sentence
 # The folders that may hold our environments: calls $1 with each as $cache until one suits.
 try_caches() {
     home=${HOME:+$HOME/.cache}
-    [ -d "${HOME-}/Library/Caches" ] && home=$HOME/Library/Caches
+    [ -d "${HOME-}/Library/Caches" ] && home=${HOME-}/Library/Caches
     for cache in "${RUNNER_TOOL_CACHE-}" "${XDG_CACHE_HOME-}" "${LOCALAPPDATA-}" "$home"; do
         case $cache in /* | [A-Za-z]:*) ;; *) continue ;; esac
         cache=$cache/buildferry
@@ -88,7 +88,7 @@ prepare() {
     # shellcheck disable=SC2086
     $python -I -X utf8 - "$cache" "$start" "$lock" "$package" "$(command -v "${python%% *}")" "$(command -v uv)" \
         "$opening" "$closing" <<'PYTHON' >&2 &
-import hashlib, importlib.machinery, importlib.util, os, platform, re, secrets, shutil, signal, subprocess, sys, time
+import glob, hashlib, importlib.machinery, importlib.util, os, platform, re, shutil, signal, subprocess, sys, time
 
 cache, start, lock, package, found, uv, opening, closing = sys.argv[1:]
 version = f"{sys.executable} (Python {platform.python_version()})"
@@ -103,10 +103,10 @@ PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTE
     |REQUEST_TIMEOUT|CONCURRENT_\w+|CACHE_DIR|NO_CACHE|NO_CONFIG|CONFIG_FILE|KEYRING_PROVIDER|LINK_MODE)
 """
 CAUSES = (  # the first that fits what the tool said: exit code, what to tell the user
-    (2, "do not match the hashes|hash mismatch", "a package is not the one that buildferry was tested with: its hash "
-     "differs. Look at what the package index, or the folder in PIP_FIND_LINKS, serves."),
-    (5, r"connection ?(error|refused|reset|aborted|timed)|connect error|\(connect\)|dns error|name resolution|timed out"
-     r"|name or service|(proxy|ssl|protocol)error|certificate|max retries|\b5\d\d (server|bad|service|gateway|internal)",
+    (2, "do not match the hashes|hash mismatch",
+     "the package index, or the folder in PIP_FIND_LINKS, has a file that is not the published one: its hash differs."),
+    (5, r"connection ?(error|refused|reset|aborted|timed)|\(connect\)|dns error|name (resolution|or service)|timed out|"
+     r"(proxy|ssl|protocol)error|certificate|max retries|\b5\d\d (server|bad|service|gateway|internal)",
      "the Python package index could not be reached: run again later. In a closed network set PIP_INDEX_URL, or "
      "PIP_NO_INDEX=1 and PIP_FIND_LINKS."),
     (2, "no matching distribution|unsatisfiable|could not find a version|invalid requirement|does not exist|not found",
@@ -129,7 +129,6 @@ for spec in [getattr(module, "__spec__", None) for module in list(sys.modules.va
         shutil.copyfile(spec.cached, target)
 """
 
-
 def fail(code, sentence, output=""):
     """Exit with one sentence, after the last lines of a tool: marked, so that no host takes one for a command."""
     plain = re.sub(r"://[^/@\s]+@", "://***@", re.sub(r"\x1b\[[0-9;]*m", "", output)).replace("##", "# #")
@@ -139,6 +138,11 @@ def fail(code, sentence, output=""):
     print((opening + "%s" + closing).replace("\\033", "\033") % shown, file=sys.stderr)
     sys.exit(code)
 
+def python_of(env):
+    return os.path.join(env, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+
+def usable():
+    return os.access(python_of(final), os.X_OK)
 
 def outside():
     """What pip and uv may know: the way to the packages. No secret of the job, no PYTHON* variable, no other target."""
@@ -149,122 +153,107 @@ def outside():
     return known | {
         "NO_COLOR": "1", "PIP_NO_COLOR": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off", "PIP_USER": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_REQUIRE_VIRTUALENV": "0",
-        "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never",
+        "PIP_LOG": log, "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never",
     }
-
 
 def run(*arguments):
     return subprocess.run(arguments, env=outside(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
 
+def make_empty(env):
+    venv.EnvBuilder(symlinks=os.name != "nt").create(env)
+    return next(folder for folder, _, _ in os.walk(env) if os.path.basename(folder) == "site-packages")
 
-def python_of(env):
-    return os.path.join(env, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
-
-
-def installers(env, site):
+def installers(site):
     """The beginnings of an install command that may work here, the best first."""
     if uv:  # --project: no uv.toml of the checkout
         no_index = outside().get("PIP_NO_INDEX", "").lower() in ("1", "true", "yes", "on", "y", "t")
-        yield (uv, "--project", cache, "pip", "install", "--quiet", "--python", python_of(env),
+        yield (uv, "--project", cache, "pip", "install", "--quiet", "--python", python_of(made),
                *(["--no-index"] if no_index else []))
-    python = sys.executable if importlib.util.find_spec("pip") else python_of(os.path.join(env, "scratch", "pip"))
-    if not os.path.exists(python) and importlib.util.find_spec("ensurepip"):
-        venv.EnvBuilder(symlinks=os.name != "nt").create(os.path.join(env, "scratch", "pip"))
+    python = sys.executable
+    if not importlib.util.find_spec("pip"):
+        if not importlib.util.find_spec("ensurepip"):
+            return
+        python = python_of(os.path.join(scratch, "pip"))
+        make_empty(os.path.join(scratch, "pip"))
         run(python, "-I", "-m", "ensurepip")
-    if os.path.exists(python):
-        # --target: every pip has it (--python came with 22.3, Ubuntu 22.04 has 22.0), and pip starts once, not twice.
-        yield (python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--target", site, "--log", log_of(env))
+    # --target: every pip has it (--python came with 22.3, Ubuntu 22.04 has 22.0), and pip starts once, not twice.
+    yield (python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--target", site)
 
-
-def install(env, site, *arguments):
+def install(site, *arguments):
     said = ""
-    for installer in installers(env, site):
+    for installer in installers(site):
         done = run(*installer, "--no-deps", *arguments)
         if done.returncode == 0:
             return
-        # pip tells only its log why it could not reach an index.
-        with open(log_of(env), "a+", encoding="utf-8", errors="replace") as log:
-            log.seek(0)
-            said = "\n".join((*re.findall("Could not fetch URL .*", log.read()), done.stdout))
+        said = done.stdout
+        if os.path.exists(log):  # only here pip tells what it could not reach
+            with open(log, encoding="utf-8", errors="replace") as file:
+                said = "\n".join((*re.findall("Could not fetch URL .*", file.read()), said))
     if not said:
         fail(2, f"{version} has no pip: install it (Debian and Ubuntu: apt-get install python3-venv), or uv.")
     code, _, sentence = next(cause for cause in CAUSES if re.search(cause[1], said, re.I))
     fail(code, sentence, said)
 
-
-def fill(env, final):
-    """Make the environment in the folder `env`; `final` is the name that it will have."""
-    venv.EnvBuilder(symlinks=os.name != "nt").create(env)
-    site = next(folder for folder, _, _ in os.walk(env) if os.path.basename(folder) == "site-packages")
-    install(env, site, "--only-binary", ":all:", "--require-hashes", "-r", lock)
+def make():
+    """Under another name first: what was stopped half way is never used, and of two at once the first one wins."""
+    os.makedirs(scratch)
+    site = make_empty(made)
+    install(site, "--only-binary", ":all:", "--require-hashes", "-r", lock)
     if os.path.isdir(package):  # a copy, because a build writes into its source tree
-        tree = os.path.join(env, "scratch", "source")
+        tree = os.path.join(scratch, "source")
         shutil.copytree(package, tree, ignore=shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info"))
-        install(env, site, "--", tree)
+        install(site, "--", tree)
     elif package:
-        install(env, site, "--", package)
-    shutil.rmtree(os.path.join(env, "scratch"), ignore_errors=True)
-    loaded = run(python_of(env), "-I", "-c", LOAD, site, env, final)
+        install(site, "--", package)
+    shutil.rmtree(scratch, ignore_errors=True)
+    loaded = run(python_of(made), "-I", "-c", LOAD, site, made, final)
     if loaded.returncode != 0:
         fail(2, f"the packages that buildferry needs do not load in {version}.", loaded.stdout)
-
-
-def make(final):
-    """Under another name first: what was stopped half way is never used, and of two at once the first one wins."""
-    print("buildferry: preparing Python packages (once)...", file=sys.stderr, flush=True)
-    for entry in os.scandir(cache):
-        if ".making-" in entry.name and entry.stat().st_mtime < time.time() - 86400:
-            shutil.rmtree(entry.path, ignore_errors=True)
-    made = f"{final}.making-{secrets.token_hex(8)}"
     try:
-        fill(made, final)
-        if os.path.isdir(final) and not os.access(python_of(final), os.X_OK):  # damaged
-            os.rename(final, os.path.join(made, "damaged"))
+        if os.path.isdir(final) and not usable():  # somebody removed parts of it
+            os.rename(final, made + "-damaged")
         os.rename(made, final)
     except OSError:
-        if not os.access(python_of(final), os.X_OK):
+        if not usable():
             raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
-
-def contents(path):
-    """What tells two states of a local package apart: a file's bytes; a tree's names, sizes and times."""
-    if os.path.isfile(path):
-        with open(path, "rb") as file:
-            yield file.read()
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
-        for file in sorted(os.path.join(folder, name) for name in files):
-            yield repr((file, os.stat(file).st_size, os.stat(file).st_mtime_ns)).encode()
-
-
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 try:
     import venv
 except ImportError:
     fail(2, f"{version} has no venv module: install it (Debian and Ubuntu: apt-get install python3-venv).")
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 interpreter = getattr(sys, "_base_executable", None) or sys.executable
 if os.name != "nt":
     # The real file, python3.12 rather than python3: after an upgrade there is a new environment, not a broken one.
     interpreter = sys._base_executable = os.path.realpath(interpreter)
 digest = hashlib.sha256("\0".join((interpreter, platform.machine(), package, "")).encode())
-for part in (*contents(lock), *contents(package)):
-    digest.update(part)
-kind = importlib.machinery.EXTENSION_SUFFIXES[0].split(".")[1]  # cpython-312-x86_64-linux-gnu
-name = f"{kind}-{digest.hexdigest()[:16]}"
+with open(lock, "rb") as file:
+    digest.update(file.read())
+for path in sorted([package, *glob.glob(os.path.join(glob.escape(package), "**"), recursive=True)] if package else []):
+    if os.path.isfile(path) and not path.endswith(".pyc"):  # a local package may change
+        digest.update(repr((path, os.path.getsize(path), os.path.getmtime(path))).encode())
+name = f"{importlib.machinery.EXTENSION_SUFFIXES[0].split('.')[1]}-{digest.hexdigest()[:16]}"
+final = os.path.join(cache, name)
+made = f"{final}.making-{os.urandom(8).hex()}"
+scratch, log = os.path.join(made, "scratch"), os.path.join(made, "scratch", "pip.log")
 try:
-    if not os.access(python_of(os.path.join(cache, name)), os.X_OK):
-        make(os.path.join(cache, name))
+    if not usable():
+        print("buildferry: preparing Python packages (once)...", file=sys.stderr, flush=True)
+        for entry in os.scandir(cache):
+            if ".making-" in entry.name and entry.stat().st_mtime < time.time() - 86400:
+                shutil.rmtree(entry.path, ignore_errors=True)
+        make()
     if not os.path.samefile(found, interpreter):
         found = interpreter
-    draft = os.path.join(cache, f"{start}.{secrets.token_hex(8)}")
-    with open(draft, "w", encoding="utf-8", newline="\n") as file:
+    with open(made + ".start", "w", encoding="utf-8", newline="\n") as file:
         file.write("".join(f"{line}\n".replace(os.sep, "/") for line in (name, interpreter, found)))
-    os.replace(draft, os.path.join(cache, start))
+    os.replace(made + ".start", os.path.join(cache, start))
 except OSError as error:
     fail(2, f"the Python environment cannot be made in {cache}: {error}.")
+finally:
+    for left in (made, made + "-damaged"):
+        shutil.rmtree(left, ignore_errors=True)
 PYTHON
     maker=$!
     wait "$maker" || exit

@@ -140,3 +140,16 @@ def test_every_operation_and_input_stands_in_the_readme() -> None:
             assert f"| `{operation}` |" in text
     for name in (*inputs.inputs(), *inputs.outputs()):
         assert f"| `{name}` |" in text
+
+
+def test_the_messages_in_the_troubleshooting_table_are_those_of_the_program() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = re.findall(
+        r"^\| `(.+?)` \|", text.partition("## Troubleshooting")[2].partition("\n## ")[0], flags=re.MULTILINE
+    )
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "plugin").rglob("*.*") if path.suffix in (".py", ".sh")
+    )
+    joined = re.sub(r'"\s*\n\s*f?"|\\\n', "", source)  # texts that go on in the next line
+    assert len(said) > 10
+    assert [message for message in said if message not in joined] == []
