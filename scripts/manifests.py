@@ -152,25 +152,22 @@ def groovy_help() -> str:
     return "".join(lines)
 
 
-def readme_part(name: str) -> Callable[[Path], str]:
+def readme_part(name: str, root: Path) -> str:
     """What stands between the README's markers of that name."""
     if name.startswith("examples/"):
-        return lambda root: _fenced(root / name)
+        language = {".yml": "yaml", ".sh": "sh"}.get(Path(name).suffix, "groovy")
+        text = (root / name).read_text(encoding="utf-8")
+        return f"\n```{language}\n{text}```\n\n"
     if name in inputs.services():
-        return lambda _root: _service_tables(name)
-    parts: dict[str, Callable[[Path], str]] = {
-        "inputs of all services": lambda _root: _inputs_table(inputs.for_all()),
-        "outputs": lambda _root: table(
-            ("output", "what it is"), [(f"`{field.name}`", field.description) for field in inputs.outputs().values()]
+        return _service_tables(name)
+    parts = {
+        "inputs of all services": lambda: _inputs_table(inputs.for_all()),
+        "outputs": lambda: table(
+            ("output", "what it is"), [(_code(field.name), field.description) for field in inputs.outputs().values()]
         ),
-        "exit codes": lambda _root: _exit_codes(),
+        "exit codes": _exit_codes,
     }
-    return parts[name]
-
-
-def _fenced(path: Path) -> str:
-    language = {".yml": "yaml", ".sh": "sh"}.get(path.suffix, "groovy")
-    return f"\n```{language}\n{path.read_text(encoding='utf-8')}```\n\n"
+    return f"\n{parts[name]()}\n"
 
 
 def _service_tables(service: str) -> str:
@@ -182,20 +179,20 @@ def _service_tables(service: str) -> str:
         needed -= {"service-url"} if inputs.default_url(service) else set()
         used = inputs.used_by(service, operation) - inputs.for_all()
         own |= used
-        rows.append((f"`{operation}`", _names(needed), _names(used - needed)))
+        rows.append((_code(operation), _names(needed), _names(used - needed)))
     address = inputs.default_url(service)
     note = f"`service-url` is `{address}` unless you give another.\n\n" if address else ""
-    return f"\n{note}{table(('operation', 'needs', 'takes also'), rows)}{_inputs_table(own)}"
+    return f"\n{note}{table(('operation', 'needs', 'takes also'), rows)}\n{_inputs_table(own)}\n"
 
 
 def _names(names: set[str] | frozenset[str]) -> str:
-    return ", ".join(f"`{name}`" for name in inputs.inputs() if name in names)
+    return ", ".join(_code(name) for name in inputs.inputs() if name in names)
 
 
 def _inputs_table(names: set[str] | frozenset[str]) -> str:
     fields = [field for field in inputs.inputs().values() if field.name in names]
     rows = [
-        (f"`{field.name}`", ("Secret. " if field.secret else "") + about(field), _code(_text(field.default)))
+        (_code(field.name), ("Secret. " if field.secret else "") + about(field), _code(_text(field.default)))
         for field in fields
     ]
     return table(("input", "what it is", "default"), rows)
@@ -229,9 +226,9 @@ def _code(text: str) -> str:
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table between two blank lines."""
+    """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n" + "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in lines) + "\n"
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in lines)
 
 
 def yaml(value: Mapping[str, Any], indent: str = "") -> str:
@@ -269,7 +266,7 @@ def contents(root: Path) -> dict[str, str]:
         "vars/buildferry.txt": filled(read("vars/buildferry.txt"), lambda _name: groovy_help(), "vars"),
         "resources/buildferry/launch.sh": read("plugin/launch.sh"),
         "resources/buildferry/requirements.txt": read("plugin/requirements.txt"),
-        "README.md": filled(read("README.md"), lambda name: readme_part(name)(root), "README.md"),
+        "README.md": filled(read("README.md"), lambda name: readme_part(name, root), "README.md"),
     }
 
 

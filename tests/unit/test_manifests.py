@@ -126,7 +126,7 @@ def _columns(table: str) -> set[int]:
 
 @pytest.mark.parametrize("name", ["inputs of all services", "outputs", "exit codes", *inputs.services()])
 def test_the_readmes_tables_are_whole(name: str) -> None:
-    made = manifests.readme_part(name)(ROOT)
+    made = manifests.readme_part(name, ROOT)
     tables: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
     assert tables
     assert all(len(_columns(table)) == 1 for table in tables)
