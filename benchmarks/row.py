@@ -1,0 +1,127 @@
+"""What a row of the benchmark is: a record with a function, given a Bench, that returns figures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.process import Command, run
+from benchmarks.sink import Sink
+from tests.end_to_end.program import ROOT, clean_environment, variables
+
+MIB, GIB = 1024**2, 1024**3
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number beside its aim."""
+
+    what: str
+    against: str
+    value: float
+    unit: str = TIMES
+    aim: float | None = None  # none: only told
+    is_floor: bool = False  # the value must reach the aim, in place of staying below
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the aim is reached, at the precision that is shown."""
+        assert self.aim is not None
+        value = float(f"{self.value:.3g}")
+        return value >= self.aim if self.is_floor else value <= self.aim
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one row found out."""
+
+    figures: Sequence[Figure]
+    commands: Sequence[str]  # what was run, as a person would type it
+    notes: Sequence[str] = ()  # the absolute numbers behind the ratios
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison."""
+
+    title: str
+    measure: Callable[[Bench], Result]
+    tools: tuple[str, ...] = ()  # programs without which it is skipped
+    why: str = ""  # the reason, to be shown when an aim is missed
+
+
+@dataclass
+class Bench:
+    """What the rows share."""
+
+    folder: Path  # for files that come and go; in memory where there is such a place
+    sink: Sink
+    size: int  # bytes of the artifact of "1 GiB"
+    runs: int  # counted ones, of each contender
+    _files: dict[int, Path] = field(default_factory=dict)
+
+    def file(self, size: int) -> Path:
+        """Return a file of `size` random bytes, made when it is first asked for."""
+        if size not in self._files:
+            self._files[size] = self.folder / f"{size}.bin"
+            with self._files[size].open("wb") as file:
+                for start in range(0, size, MIB):
+                    file.write(os.urandom(min(MIB, size - start)))
+        return self._files[size]
+
+    def forget(self, size: int) -> None:
+        """Remove the file of `size` bytes."""
+        self._files.pop(size).unlink()
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """The variables that every contender gets: an empty home, and the package index that pip was configured for.
+
+        Programs beside this Python are on PATH too, after all others.
+        """
+        path = os.pathsep.join((os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")))
+        return {**_index(), **clean_environment(), "PATH": path, "HOME": str(self.folder)}
+
+    def tool(self, name: str) -> str | None:
+        """Return the path of a program, or None."""
+        return shutil.which(name, path=self.environment["PATH"])
+
+    @cached_property
+    def start(self) -> list[str]:
+        """The beginning of our command line: what launch.sh becomes, in the environment that it has made."""
+        cache = self.folder / "cache"
+        run(self.launch("--version", cache=cache, limit=300))
+        python = next((cache / "buildferry").glob("*/bin/python"))
+        pycache = python.parent.parent / "pycache"
+        main = str(ROOT / "plugin" / "__main__.py")
+        return [str(python), "-I", "-X", "utf8", "-u", "-X", f"pycache_prefix={pycache}", main]
+
+    def launch(self, *arguments: str, cache: Path, limit: float = 60, **more: Any) -> Command:
+        """The same through launch.sh, which keeps its environment in `cache`."""
+        cache.mkdir(exist_ok=True)
+        environment = {**self.environment, "HOME": str(cache), "XDG_CACHE_HOME": str(cache), **more}
+        return Command(["sh", str(ROOT / "plugin" / "launch.sh"), *arguments], environment, ROOT, limit=limit)
+
+    def program(self, *arguments: str, inputs: Mapping[str, Any] | None = None, code: int = 0) -> Command:
+        """Our command, with the inputs as a plain host has them, warm: the bytecode is there."""
+        environment = {**self.environment, **variables("plain", inputs or {})}
+        return Command([*self.start, *arguments], environment, ROOT, code)
+
+
+def _index() -> dict[str, str]:
+    """Where pip finds packages, by its configuration, as variables."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    found = re.findall(
+        r"^\S+\.(index-url|extra-index-url|find-links|no-index|cert)='(.*)'$", listed.stdout, re.MULTILINE
+    )
+    return {f"PIP_{name.replace('-', '_').upper()}": value.replace("\\n", " ") for name, value in found}
