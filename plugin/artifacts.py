@@ -5,13 +5,27 @@ from __future__ import annotations
 import difflib
 import glob
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.progress import size_text
-from plugin.transfer import Artifact
 
 NEAREST = 3  # files to name when a pattern matches none
 MOST_LOOKED_AT = 5000  # files of a folder tree, while looking for those
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A local file to upload, as it was found."""
+
+    path: Path
+    size: int  # bytes
+    shown: str  # the path as people know it: relative to the job's folder, if it is below
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.path.name
 
 
 def find(patterns: Sequence[str], folder: Path) -> tuple[list[Artifact], list[str]]:

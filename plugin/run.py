@@ -14,9 +14,6 @@ from plugin.exchange import Connection
 from plugin.log import Log
 from plugin.progress import Progress
 from plugin.receipt import Receipt, fingerprint
-from plugin.rest import DryRunEnds, Rest
-from plugin.services import SERVICES
-from plugin.services.service import UNKNOWN, Job
 from plugin.source import Source
 
 
@@ -55,6 +52,10 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
             problems.append(why)
         raise InputError(*problems)
+    from plugin.rest import DryRunEnds, Rest  # here, because a rejected input need not wait for all that talks HTTP
+    from plugin.services import SERVICES
+    from plugin.services.service import UNKNOWN, Job
+
     log.verbose = values.verbose
     for name in ignored:
         if name not in around.prefilled:

@@ -8,11 +8,11 @@ import queue
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from plugin.artifacts import Artifact
 from plugin.digest import Hasher, announced_md5
 from plugin.errors import InputError, UnavailableError
 from plugin.exchange import Body, Download, Request
@@ -29,20 +29,6 @@ R = TypeVar("R")
 
 class Stopped(Exception):  # noqa: N818 - not an error of its own: another transfer's error is the one to raise
     """This transfer ended because another one failed."""
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A local file to upload, as it was found."""
-
-    path: Path
-    size: int  # bytes
-    shown: str  # the path as people know it: relative to the job's folder, if it is below
-
-    @property
-    def name(self) -> str:
-        """Its file name."""
-        return self.path.name
 
 
 class Upload:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from plugin.artifacts import Artifact
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.exchange import Answer, Body, Repeat, Request
 from plugin.failure import words
 from plugin.services.service import Job
-from plugin.transfer import Artifact, Upload, multipart
+from plugin.transfer import Upload, multipart
 
 API = "/api/v0"
 GOOD = (200, 201, 202)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin import address
+from plugin.artifacts import Artifact
 from plugin.errors import BuildFailedError, RefusedError
 from plugin.exchange import Repeat, Request, json_body
 from plugin.inputs import Values
@@ -23,7 +24,7 @@ from plugin.services.service import (
     resume,
     upload_all,
 )
-from plugin.transfer import Artifact, Upload
+from plugin.transfer import Upload
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"

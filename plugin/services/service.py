@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plugin.artifacts import Artifact
 from plugin.clock import Clock
 from plugin.digest import sha256_of
 from plugin.errors import Cancelled, PluginError, RefusedError
@@ -16,7 +17,7 @@ from plugin.progress import Progress, size_text
 from plugin.receipt import Delivery, Receipt
 from plugin.rest import Rest
 from plugin.source import Source
-from plugin.transfer import Artifact, Upload, in_parallel
+from plugin.transfer import Upload, in_parallel
 
 # The one vocabulary of build states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "succeeded", "failed", "aborted", "unknown"

@@ -43,15 +43,15 @@ MAY_IMPORT = {
     "failure": {"errors", "exchange"},
     "sockets": {"errors", "exchange", "failure"},
     "rest": {"address", "clock", "errors", "exchange", "failure", "log", "sockets"},
-    "transfer": {"digest", "errors", "exchange", "failure", "progress", "rest"},
-    "artifacts": {"errors", "progress", "transfer"},
+    "transfer": {"artifacts", "digest", "errors", "exchange", "failure", "progress", "rest"},
+    "artifacts": {"progress"},
     "services/service": {
-        *("clock", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt", "rest", "source"),
-        *("transfer", "wait"),
+        *("artifacts", "clock", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt"),
+        *("rest", "source", "transfer", "wait"),
     },
     "a service": {
-        *("address", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt", "transfer"),
-        *("wait", "services/service"),
+        *("address", "artifacts", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt"),
+        *("transfer", "wait", "services/service"),
     },
     "services/__init__": set(SERVICE_FILES),
     "run": {
