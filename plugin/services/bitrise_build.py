@@ -117,9 +117,9 @@ class Build:
 def parse_build(data: Any) -> Build:
     """Read one build from an answer. Raises RefusedError when it is none."""
     slug = data.get("slug") if isinstance(data, dict) else None
-    if not isinstance(slug, str) or not slug or "status" not in data:
-        raise RefusedError("bitrise: the answer holds no build with a slug and a status; is service-url right?")
-    status = data["status"]
+    if not isinstance(slug, str) or not slug:
+        raise RefusedError("bitrise: the answer holds no build with a slug; is service-url right?")
+    status = data.get("status")
     is_number = isinstance(status, int) and not isinstance(status, bool)
     if is_number and status == NOT_FINISHED:
         state = QUEUED if data.get("is_on_hold") else RUNNING
