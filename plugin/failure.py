@@ -144,10 +144,10 @@ def lost(request: Request, host: str, error: Exception, sending: Sending, timeou
         is_final = not sending.has_begun and not isinstance(cause, CUT)
     elif isinstance(cause, socket.gaierror):
         text = f"the name {host} cannot be resolved: {text}"
+    elif any(isinstance(link, exceptions.NewConnectionError) for link in chain):  # which is a ConnectTimeoutError too
+        text = f"no connection to {host}: {text}"
     elif any(isinstance(link, exceptions.ConnectTimeoutError) for link in chain):
         text = f"no connection to {host} within {timeouts[0]:g} s"
-    elif any(isinstance(link, exceptions.NewConnectionError) for link in chain):
-        text = f"no connection to {host}: {text}"
     elif isinstance(cause, (TimeoutError, exceptions.TimeoutError)):
         text = f"stalled: no byte moved for {timeouts[1]:g} s"
     elif isinstance(cause, http.client.IncompleteRead):
