@@ -51,7 +51,7 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
         elapsed = clock.now() - started
         if elapsed >= pace.timeout:
             raise NotFinishedError(f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise timeout")
-        if clock.now() - last_line >= LONGEST_SILENCE:
+        if clock.now() + pause - last_line > LONGEST_SILENCE:
             log.line(f"{what}: still waiting, {duration(elapsed)} so far")
             last_line = clock.now()
         clock.sleep(min(pause, pace.timeout - elapsed))

@@ -214,7 +214,7 @@ def test_the_archived_log_is_fetched_without_credentials_and_no_header_of_ours(
     assert ran.error is None
     assert (tmp_path / "logs" / "it.txt").read_bytes() == b"all of it\xff\r\n"
     assert ran.outputs["log-file"] == "logs/it.txt"
-    assert archive.last_request.headers.keys() <= {"Host", "Connection", "User-Agent", "Accept-Encoding"}
+    assert archive.request_history[0].headers.keys() <= {"Host", "Connection", "User-Agent", "Accept-Encoding"}
     assert "X-Amz" not in ran.log
 
 
@@ -250,7 +250,7 @@ def test_an_artifact_is_downloaded_from_its_signed_address(http: requests_mock.M
     assert Path("out/deep/artifact-1.txt").read_bytes() == b"one"
     assert ran.outputs["downloaded-files"] == [str(Path("out/deep/artifact-1.txt"))]
     assert ran.outputs["artifact-ids"] == ["0d2277e50b8d32ce"]
-    assert "Authorization" not in storage.last_request.headers
+    assert "Authorization" not in storage.request_history[0].headers
 
 
 def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:

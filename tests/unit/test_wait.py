@@ -1,0 +1,95 @@
+"""The one poll loop: how often it looks, when it gives up, and that it is never silent for long."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from plugin.clock import Clock
+from plugin.errors import NotFinishedError, RefusedError, UnavailableError
+from plugin.log import Log, Redactor
+from plugin.wait import LONGEST_SILENCE, Pace, duration, until
+
+
+class _Stream(io.StringIO):
+    """A stream that tells when something is written to it."""
+
+    def __init__(self, written: Callable[[], None]) -> None:
+        super().__init__()
+        self._written = written
+
+    def write(self, text: str) -> int:
+        self._written()
+        return super().write(text)
+
+
+class Desk:
+    """A clock that only sleeping moves, and a log that knows when each line came."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.clock = Clock(lambda: sum(self.slept), lambda: 0.0, self.slept.append, lambda _seconds: 0.0)
+        self.spoke: list[float] = []
+        self.log = Log(_Stream(lambda: self.spoke.append(sum(self.slept))), Redactor())
+
+    def until(self, answers: Iterator[object], timeout: float, interval: float = 3) -> object:
+        def look() -> object:
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        pace = Pace(timeout, interval)
+        return until(look, lambda state: state == "done", "the build", pace, self.clock, self.log)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def for_ever(answer: object) -> Iterator[object]:
+    while True:
+        yield answer
+
+
+def test_pauses_grow_to_a_minute_while_nothing_changes_and_start_anew_when_something_does(desk: Desk) -> None:
+    assert desk.until(iter(["a"] * 12 + ["b", "b", "done"]), 3600) == "done"
+    assert desk.slept[:4] == [3, 4.5, 6.75, 10.125]
+    assert max(desk.slept) == 60
+    assert desk.slept[-2:] == [3, 4.5]
+
+
+def test_no_five_minutes_pass_without_a_line(desk: Desk) -> None:
+    with pytest.raises(NotFinishedError):
+        desk.until(for_ever("a"), 3600)
+    times = [0.0, *desk.spoke, 3600.0]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= LONGEST_SILENCE
+
+
+def test_the_timeout_is_kept_to_the_second(desk: Desk) -> None:
+    with pytest.raises(NotFinishedError, match="did not finish within 1 min 40 s"):
+        desk.until(for_ever("a"), 100)
+    assert sum(desk.slept) == 100
+
+
+def test_single_failures_end_nothing_and_15_minutes_of_them_do(desk: Desk) -> None:
+    down = UnavailableError("GET /x: 503")
+    assert desk.until(iter(["a", down, down, "a", down, "done"]), 3600) == "done"
+    with pytest.raises(UnavailableError, match="the build: no answer for 15 min; the last try: GET /x: 503"):
+        desk.until(for_ever(down), 36000)
+
+
+def test_a_refusal_is_no_outage(desk: Desk) -> None:
+    with pytest.raises(RefusedError):
+        desk.until(iter([RefusedError("no")]), 3600)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0.0 s"), (0.4, "0.4 s"), (59.6, "1 min"), (3600, "1 h"), (3661, "1 h 1 min 1 s")]
+)
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
