@@ -75,16 +75,12 @@ find_python() { # sets $python, which may be two words
 }
 
 stop() { # the CI job was cancelled while the environment was made
-    [ -z "$maker" ] || kill -TERM "$maker" 2>/dev/null
-    wait
+    kill -TERM "$maker" 2>/dev/null
+    wait "$maker"
     exit "$1"
 }
 
-# Makes the environment, unless another start made it, and writes the start file.
-prepare() {
-    maker=
-    trap 'stop 130' INT
-    trap 'stop 143' TERM
+prepare() { # makes the environment, unless another start did, and writes the start file
     # shellcheck disable=SC2086
     $python -I -X utf8 - "$cache" "$start" "$lock" "$package" "$(command -v "${python%% *}")" "$(command -v uv)" \
         "$opening" "$closing" <<'PYTHON' >&2 &
@@ -157,8 +153,16 @@ def outside():
     }
 
 def run(*arguments):
-    return subprocess.run(arguments, env=outside(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    """Run a tool: what it said, and its exit code. Only here a cancelled job stops us: no tool is left behind."""
+    with subprocess.Popen(arguments, env=outside(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, encoding="utf-8", errors="replace") as process:
+        while True:
+            try:
+                return process.communicate(timeout=0.1)[0], process.returncode
+            except subprocess.TimeoutExpired:
+                if cancelled:
+                    process.kill()
+                    sys.exit(143)
 
 def make_empty(env):
     venv.EnvBuilder(symlinks=os.name != "nt").create(env)
@@ -183,10 +187,9 @@ def installers(site):
 def install(site, *arguments):
     said = ""
     for installer in installers(site):
-        done = run(*installer, "--no-deps", *arguments)
-        if done.returncode == 0:
+        said, code = run(*installer, "--no-deps", *arguments)
+        if code == 0:
             return
-        said = done.stdout
         if os.path.exists(log):  # only here pip tells what it could not reach
             with open(log, encoding="utf-8", errors="replace") as file:
                 said = "\n".join((*re.findall("Could not fetch URL .*", file.read()), said))
@@ -207,9 +210,9 @@ def make():
     elif package:
         install(site, "--", package)
     shutil.rmtree(scratch, ignore_errors=True)
-    loaded = run(python_of(made), "-I", "-c", LOAD, site, made, final)
-    if loaded.returncode != 0:
-        fail(2, f"the packages that buildferry needs do not load in {version}.", loaded.stdout)
+    said, code = run(python_of(made), "-I", "-c", LOAD, site, made, final)
+    if code != 0:
+        fail(2, f"the packages that buildferry needs do not load in {version}.", said)
     try:
         if os.path.isdir(final) and not usable():  # somebody removed parts of it
             os.rename(final, made + "-damaged")
@@ -218,7 +221,8 @@ def make():
         if not usable():
             raise
 
-signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+cancelled = []
+signal.signal(signal.SIGTERM, lambda number, frame: cancelled.append(number))
 try:
     import venv
 except ImportError:
@@ -256,6 +260,8 @@ finally:
         shutil.rmtree(left, ignore_errors=True)
 PYTHON
     maker=$!
+    trap 'stop 130' INT
+    trap 'stop 143' TERM
     wait "$maker" || exit
     trap - INT TERM
 }
