@@ -16,6 +16,9 @@ from plugin.progress import Progress
 from plugin.receipt import Receipt, fingerprint
 from plugin.source import Source
 
+# Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
+MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -97,7 +100,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
-    own = inputs.used_by(values.service, values.operation) - inputs.for_all() - {"parallel", "receipt"}
+    own = inputs.used_by(values.service, values.operation) - inputs.for_all() - MANNER
     asked = {name: value for name, value in values.as_dict().items() if name in own}
     return Receipt(
         identity={

@@ -318,3 +318,15 @@ def test_a_pull_request_from_a_fork_is_told_why_it_has_no_token(
 
     assert done.code == 2
     assert ("pull request from a fork" in done.log) is said
+
+
+def test_a_rerun_that_only_works_differently_still_goes_on_with_the_receipt(
+    sandbox: SandboxProcess, folder: Path
+) -> None:
+    for parallel in (1, 3):
+        done = run(asked("app-distribution", sandbox, receipt="receipt.json", parallel=parallel), folder)
+        assert done.code == 0, done.log
+    other = run(asked("app-distribution", sandbox, receipt="receipt.json", phase_id=8), folder)
+
+    assert other.code == 0, other.log
+    assert len(sandbox.state()["app-distribution"]["builds"]) == 2
