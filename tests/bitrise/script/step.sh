@@ -1,2 +1,2 @@
 #!/usr/bin/env bash
-exec bash -euo pipefail -c "$content"
+exec bash -euo pipefail -c "${content:?}"
