@@ -22,6 +22,7 @@ from plugin.rest import Rest
 
 BLOCK = 512 * 1024  # bytes handed to the socket at a time
 BUFFERS = 3  # of a block each: one being read, one being sent, one being hashed
+TICK = 0.5  # seconds; on Windows a wait without end would be deaf to a signal
 GRACE = 5.0  # seconds that the other transfers have to stop in, after one failed
 T = TypeVar("T")
 R = TypeVar("R")
@@ -143,7 +144,10 @@ def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], lim
         for thread in threads:
             thread.start()
         while len(results) < len(items):
-            index, result, error = ended.get()
+            try:
+                index, result, error = ended.get(timeout=TICK)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             results[index] = result
@@ -169,9 +173,12 @@ def download(
 
 
 def _save(answer: Download, target: Path, progress: Progress, size: int | None) -> str:
-    length = answer.headers.get("Content-Length", "")
+    headers: Mapping[str, str] = answer.headers
+    if headers.get("Content-Encoding", "identity") != "identity":
+        headers, size = {}, None  # what arrives is unpacked: neither its size nor its digest was announced
+    length = headers.get("Content-Length", "")
     total = int(length) if length.isdigit() else size
-    md5 = announced_md5(answer.headers)
+    md5 = announced_md5(headers)
     hasher = Hasher("sha256", "md5") if md5 else Hasher("sha256")
     done = 0
     with _temporary(target) as (write, keep):
