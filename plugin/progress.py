@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,10 +49,16 @@ class _Transfer:
 class Progress:
     """All transfers of a run."""
 
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
-        """Say progress on `log`; `clock` counts seconds."""
+    def __init__(
+        self,
+        log: Log,
+        clock: Callable[[], float] = time.monotonic,
+        columns: Callable[[], int] = lambda: shutil.get_terminal_size().columns,
+    ) -> None:
+        """Say progress on `log`; `clock` counts seconds, `columns` are those of the terminal."""
         self._log = log
         self._clock = clock
+        self._columns = columns
         self._lock = threading.Lock()
         self._running: list[_Transfer] = []
         self._drawn = 0.0
@@ -87,4 +94,5 @@ class Progress:
 
     def _draw(self, now: float) -> None:
         if self._log.is_terminal:
-            self._log.status("\n".join(transfer.bar(now) for transfer in self._running))
+            width = self._columns() - 1  # a line that wraps would not be found again to be redrawn
+            self._log.status("\n".join(transfer.bar(now)[:width] for transfer in self._running))
