@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -159,6 +160,7 @@ def test_without_envman_the_outputs_stand_in_the_log(sandbox: SandboxProcess, ma
 
 def test_the_demo_workflow_delivers_and_leaves_no_process(machine: bitrise.Machine) -> None:
     machine.source = ROOT
+    machine.variables["DEMO_PYTHON"] = sys.executable, False  # this environment has all that the sandbox needs
     text = (ROOT / "bitrise.yml").read_text(encoding="utf-8")
 
     assert bitrise.run_workflow(text, "demo", machine) == 0, machine.log
