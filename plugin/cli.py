@@ -29,15 +29,20 @@ class Edges:
 class _Commands(click.Group):
     """A group whose commands are made when they are asked for, so that `--version` loads nothing."""
 
-    def __init__(self, make: Callable[[], dict[str, Callable[[], click.Command]]], **options: Any) -> None:
+    def __init__(
+        self, make: Callable[[], dict[str, Callable[[], click.Command]]], cannot: str | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._make = make
+        self._cannot = cannot  # what to say of a command that is not there
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(self._make())
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         made = self._make().get(name)
+        if not made and self._cannot:
+            raise click.UsageError(self._cannot.format(name=name, names=", ".join(self._make())))
         return made() if made else None
 
 
@@ -96,7 +101,8 @@ def _service(edges: Edges, service: str) -> click.Command:
         return click.Command(operation, callback=callback, params=options, help=f"{operation} on {service}.")
 
     operations = {name: partial(make, name) for name in inputs.services()[service]}
-    return _Commands(lambda: dict(operations), name=service, help=f"Use {service} by hand.")
+    cannot = f"{service} cannot {{name}}; it can {{names}}"
+    return _Commands(lambda: dict(operations), cannot, name=service, help=f"Use {service} by hand.")
 
 
 def _option(

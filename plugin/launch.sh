@@ -48,9 +48,9 @@ private() { # the last resort; others may write to the temporary folder too, but
 # starting a Python to ask for its version. For a wrapper (pyenv's shim) the interpreter stands there in its place.
 ready() {
     [ -r "$cache/$start" ] || return 1
-    { IFS= read -r name && IFS= read -r interpreter && IFS= read -r found; } <"$cache/$start" || return 1
+    { IFS= read -r environment_name && IFS= read -r interpreter && IFS= read -r found; } <"$cache/$start" || return 1
     [ "$found" -ef "$interpreter" ] || return 1
-    for env_python in "$cache/$name/bin/python" "$cache/$name/Scripts/python.exe"; do
+    for env_python in "$cache/$environment_name/bin/python" "$cache/$environment_name/Scripts/python.exe"; do
         [ -x "$env_python" ] && return
     done
     return 1
@@ -297,4 +297,4 @@ if [ -e "$package" ] || ! try_caches ready; then
     prepare
     ready || fail 1 "the environment that was just made in $cache is not there."
 fi
-exec "$env_python" -I -X utf8 -u -X "pycache_prefix=$cache/$name/pycache" "$@"
+exec "$env_python" -I -X utf8 -u -X "pycache_prefix=$cache/$environment_name/pycache" "$@"

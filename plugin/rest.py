@@ -56,7 +56,7 @@ class Rest:
         self._session = _Session()
         self._session.headers.clear()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(pools(connection.stall_timeout, self.clock.now))
+        adapter = _Transport(pools(connection.stall_timeout, self.clock.now))
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
 
@@ -265,7 +265,7 @@ class _Session(requests.Session):
         return None
 
 
-class _Adapter(HTTPAdapter):
+class _Transport(HTTPAdapter):
     """requests' adapter, with connections of our own."""
 
     def __init__(self, pool_classes: dict[str, Any]) -> None:

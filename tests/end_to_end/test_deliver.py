@@ -34,13 +34,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asked(service: str, sandbox: SandboxProcess, **more: Any) -> dict[str, Any]:
-    own: dict[str, Any] = {"app-distribution": {"phase-id": 7}, "product-science": {"project": "demo"}}[service]
+    own: dict[str, dict[str, Any]] = {"app-distribution": {"phase-id": 7}, "product-science": {"project": "demo"}}
     inputs = {
         "service": service,
         "service-url": sandbox.url,
         "api-token": TOKENS[service],
         "artifacts": list(FILES),
-        **own,
+        **own[service],
     }
     inputs.update({name.replace("_", "-"): value for name, value in more.items()})
     return {name: value for name, value in inputs.items() if value is not None}

@@ -97,6 +97,12 @@ def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:
     assert json.loads(out)["error"].startswith("No such command")
 
 
+def test_an_operation_that_a_service_has_not_is_refused_with_those_it_has() -> None:
+    code, _, err = main("app-distribution", "abort")
+
+    assert (code, err) == (2, "error: app-distribution cannot abort; it can create-build, upload, deliver\n")
+
+
 @pytest.mark.parametrize(
     ("host", "line"),
     [
