@@ -155,6 +155,16 @@ def lost(request: Request, host: str, error: Exception, sending: Sending, timeou
     return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
 
 
+def in_doubt(request: Request, failure: Failure, more: str = "") -> UnavailableError:
+    """Return the error for what may have been done although no answer says so."""
+    error = UnavailableError(
+        f"{failure.error}; {request.makes} may have gone through all the same:"
+        f" look at the service before you run this again{more}"
+    )
+    error.is_in_doubt = True
+    return error
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds that a Retry-After header asks for: RFC 9110 §10.2.3 allows seconds or a date."""
     if not value:

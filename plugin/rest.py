@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
@@ -24,7 +25,7 @@ from plugin import __version__, address
 from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.exchange import Answer, Connection, Download, Repeat, Request
-from plugin.failure import Failure, Kind, Sending, lost, rejected, words
+from plugin.failure import Failure, Kind, Sending, in_doubt, lost, rejected, words
 from plugin.log import Log
 from plugin.sockets import check_certificates, pools
 
@@ -111,7 +112,7 @@ class Rest:
                 if found is not None:
                     return found
             if is_last:
-                raise _in_doubt(request, failure) if is_in_doubt else failure.error
+                raise in_doubt(request, failure) if is_in_doubt else failure.error
 
     def _pause(self, failure: Failure, attempt: int) -> None:
         seconds = failure.retry_after
@@ -124,14 +125,13 @@ class Rest:
         """One try: send `request` and read its answer."""
         with self._open(request) as response:
             body = self._body(request, response)
-            if not request.json:
-                return Answer(response.status_code, response.headers, None)
             try:
-                return Answer(response.status_code, response.headers, json.loads(body))
+                data = _parsed(request, body)
             except (ValueError, RecursionError):
                 said = words(body[:LARGEST_ERROR])
-                text = f"{request.name}: answered {response.status_code}, but not with JSON: {said}"
+                text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
+            return Answer(response.status_code, response.headers, data)
 
     def _open(self, request: Request, may_redirect: bool = False) -> requests.Response:
         """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
@@ -283,18 +283,18 @@ class _Transport(HTTPAdapter):
         return manager
 
 
+def _parsed(request: Request, body: bytes) -> Any:
+    """The JSON of an answer, or None where none is due. Raises ValueError for what no API answers."""
+    if request.json:
+        return json.loads(body)
+    if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):
+        raise ValueError
+    return None
+
+
 def _found(request: Request, failure: Failure, look: Callable[[], T | None] | None) -> T | None:
     """Look for what a request in doubt has made; not being able to look leaves the doubt."""
     try:
         return look() if look else None
     except PluginError as error:
-        raise _in_doubt(request, failure, f" ({error})") from None
-
-
-def _in_doubt(request: Request, failure: Failure, more: str = "") -> UnavailableError:
-    error = UnavailableError(
-        f"{failure.error}; {request.makes} may have gone through all the same:"
-        f" look at the service before you run this again{more}"
-    )
-    error.is_in_doubt = True
-    return error
+        raise in_doubt(request, failure, f" ({error})") from None

@@ -281,7 +281,7 @@ def test_one_single_try_is_made_for_who_has_no_patience(http: requests_mock.Mock
 
 def test_json_that_is_nested_without_end_is_no_bug_of_ours(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "[" * 100_000))
-    with pytest.raises(UnavailableError, match="200, but not with JSON"):
+    with pytest.raises(UnavailableError, match="200, but not as an API does: "):
         client().rest.get("/builds")
 
 
@@ -295,6 +295,12 @@ def test_an_answer_that_is_too_large_is_neither_read_nor_asked_for_again(http: r
 def test_an_answer_need_not_be_json_where_nobody_reads_it(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "<Stored/>"))
     assert client().rest.send(replace(CREATE, json=False)).data is None
+
+
+def test_a_web_page_is_no_success_even_where_nobody_reads_the_answer(http: requests_mock.Mocker) -> None:
+    serve(http, answer(200, "\n<!DOCTYPE html><title>Sign in to the guest network</title>"))
+    with pytest.raises(UnavailableError, match="200, but not as an API does: a web page titled 'Sign in to the guest"):
+        client().rest.send(replace(CREATE, json=False))
 
 
 def read_all(download: Download) -> bytes:
