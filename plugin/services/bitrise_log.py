@@ -61,9 +61,9 @@ class Stream:
         with _content(file) as content:
             parts = self.chunks.missed(content)
             is_only_the_end = len(parts) == 1 and parts[0][1] == len(content)
-            for start, end in parts:
+            for start, end in parts if is_only_the_end else _whole_lines(parts, content):
                 if not is_only_the_end:
-                    self.console.pause(f"(what has not come above, {end - start} bytes:)")
+                    self.console.pause("(what has not come above:)")
                 decoder = codecs.getincrementaldecoder("utf-8")("replace")
                 for at in range(start, end, BLOCK):
                     self.console.write(decoder.decode(content[at : min(at + BLOCK, end)]))
@@ -201,6 +201,18 @@ def storage_request(url: str, allow_http: bool) -> Request:
     if said:
         raise RefusedError(f"bitrise: an address that the service gave {said}")
     return Request("GET", url, outside=True)
+
+
+def _whole_lines(parts: list[tuple[int, int]], content: bytes | mmap.mmap) -> list[tuple[int, int]]:
+    """The parts, each from the start of its first line to the end of its last; those that then meet are one."""
+    lines: list[tuple[int, int]] = []
+    for start, end in parts:
+        start = content.rfind(b"\n", 0, start) + 1
+        end = content.find(b"\n", end - 1) + 1 or len(content)
+        if lines and start <= lines[-1][1]:
+            start = lines.pop()[0]
+        lines.append((start, end))
+    return lines
 
 
 @contextmanager
