@@ -30,8 +30,8 @@ def runner(sandbox: SandboxProcess, tmp_path: Path) -> Run:
 def asked(sandbox: SandboxProcess, operation: str, **more: Any) -> dict[str, Any]:
     """The inputs of an operation; `SANDBOX_SECONDS=3` becomes a variable of the build."""
     tuning = {name: more.pop(name) for name in list(more) if name.isupper()}
-    inputs: dict[str, Any] = {"service": "bitrise", "service-url": sandbox.url, "api-token": TOKEN, "operation": operation}
-    inputs |= {"app-id": "app1", "poll-interval": 0.1} | RUN
+    inputs: dict[str, Any] = {"service": "bitrise", "service-url": sandbox.url, "operation": operation}
+    inputs |= {"api-token": TOKEN, "app-id": "app1", "poll-interval": 0.1} | RUN
     if tuning:
         inputs["environment"] = "\n".join(f"{name}={value}" for name, value in tuning.items())
     return inputs | {name.replace("_", "-"): value for name, value in more.items()}
