@@ -34,7 +34,10 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
                 super().connect()  # type: ignore[misc]
             except TimeoutError as error:  # of the TLS handshake: not a stall of the answer
                 raise urllib3.exceptions.ConnectTimeoutError(self, str(error)) from error
-            self.sock.settimeout(stall_timeout)
+
+        def endheaders(self, *arguments: Any, **options: Any) -> None:
+            super().endheaders(*arguments, **options)  # type: ignore[misc]
+            self.sock.settimeout(stall_timeout)  # until here it was the connect timeout, on a kept connection too
 
         def send(self, data: Any) -> None:
             if not isinstance(data, memoryview):

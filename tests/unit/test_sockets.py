@@ -101,6 +101,23 @@ def test_sending_is_given_up_when_no_byte_moves_for_the_stall_timeout() -> None:
         assert len(connections) == 5
 
 
+def test_a_kept_connection_has_the_stall_timeout_too() -> None:
+    ended = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK)
+        ended.wait(10)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url, stall_timeout=0.3)
+        rest.get("/a")
+        with taking(6), pytest.raises(UnavailableError, match="stalled"):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        ended.set()
+        assert len(connections) == 5, "the first of them was used twice"
+
+
 def test_sending_goes_on_however_long_it_takes_while_bytes_move() -> None:
     body = memoryview(bytes(BIG))  # one block, which takes longer than the timeout
 
