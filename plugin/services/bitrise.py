@@ -93,7 +93,7 @@ def _filtered(job: Job) -> Iterator[Build]:
     numbers = NUMBERS.get(status, (status,))
     wanted = [{**query, "status": int(number)} if number is not None else query for number in numbers]
     lists = [map(parse_build, listed(job, f"{app_path(job)}/builds", each)) for each in wanted]
-    newest_first = heapq.merge(*lists, key=_triggered_at, reverse=True)
+    newest_first = heapq.merge(*lists, key=lambda build: build.triggered_at, reverse=True)
     return (build for build in newest_first if status not in NUMBERS or build.state == status)
 
 
@@ -103,13 +103,6 @@ def _whole(name: str, text: str | None, rounded: Any) -> int | None:
         return int(rounded(unix_time(text))) if text else None
     except (ValueError, OverflowError):
         raise InputError(f"{name}: {text!r} is no time") from None
-
-
-def _triggered_at(build: Build) -> float:
-    try:
-        return unix_time(str(build.facts.get("triggered_at")))
-    except ValueError:
-        return 0.0
 
 
 def status(job: Job) -> None:

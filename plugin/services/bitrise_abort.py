@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
@@ -14,9 +15,7 @@ from plugin.exchange import Answer, Repeat, Request, json_body
 from plugin.services.bitrise_build import Build, app_path, build_path, note, show
 from plugin.services.service import ABORTED, SUCCEEDED, Job
 
-CANCEL_SECONDS = (
-    3.5  # from the signal to the last word; GitHub sends the next signal after 7.5 s, Jenkins kills after 5 s
-)
+CANCEL_SECONDS = 3.5  # from the signal to the last word; Jenkins kills after 5 s, GitHub signals again after 7.5 s
 SHORTEST_TRY = 0.2  # seconds; with less left a try is not worth its while
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
@@ -43,64 +42,87 @@ def abort(job: Job) -> None:
         job.say(f"aborted build {slug}")
 
 
-def abort_others(job: Job, builds: Sequence[Build], failed: Build) -> None:
-    """Abort builds because another one has failed; what cannot be aborted is said, and goes on."""
-    for build in builds:
+def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
+    """Abort what still runs of `builds` because one has failed; what cannot be aborted is said, and goes on."""
+    for place, build in enumerate(builds):
+        if build.is_finished:
+            continue
         try:
             _send(job, build.slug, f"{failed.name} failed: {failed.link}")
-            job.log.line(f"aborted {build.name}, because {failed.name} has failed")
         except PluginError as error:
-            job.log.warning(f"{build.name} could not be aborted: {error}; {build.link}")
+            job.log.warning(f"{build.name} may go on: {error}; {build.link}")
+        else:
+            builds[place] = replace(build, state=ABORTED, word="aborted")
+            job.log.line(f"aborted {build.name}, because {failed.name} has failed")
+    note(job, builds)
 
 
-def abort_now(job: Job, builds: Sequence[Build], find: Callable[[float], list[Build]] | None = None) -> bool:
-    """Abort builds at once, all at the same time, because the CI job is cancelled; say which may go on.
+def leave(job: Job, builds: Sequence[Build]) -> None:
+    """Say which builds are left running."""
+    for build in builds:
+        if not build.is_finished:
+            job.log.warning(f"{build.name} goes on: {build.link}")
 
-    `find` looks, with a given patience in seconds, for builds whose creation got no answer yet. Return False when it
-    found none until time was up.
+
+def abort_now(job: Job, builds: list[Build], find: Callable[[float], list[Build]] | None = None) -> bool:
+    """Abort what still runs of `builds`, all at the same time, because the CI job is cancelled; say what may go on.
+
+    `find` looks, with a given patience in seconds, for builds whose creation got no answer yet; they join `builds`.
+    Return False when it found none until time was up.
     """
     deadline = job.clock.now() + CANCEL_SECONDS
-    threads: dict[str, threading.Thread] = {}
+    threads: list[threading.Thread] = []
+    ends: dict[str, str] = {}  # by slug: how the abort ended, "" if well
 
-    def start(builds: Sequence[Build]) -> None:
-        for build in builds:
-            if not build.is_finished and build.slug not in threads:
-                threads[build.slug] = threading.Thread(target=_insist, args=(job, build, deadline), daemon=True)
-                threads[build.slug].start()
+    def start(running: Sequence[Build]) -> None:
+        for build in running:
+            threads.append(
+                threading.Thread(target=lambda build=build: _insist(job, build, deadline, ends), daemon=True)
+            )
+            threads[-1].start()
 
-    start(builds)
+    start([build for build in builds if not build.is_finished])
     found: list[Build] = []
     while find and not found and (patience := _patience(job, deadline)):
         try:
             found = find(patience)
         except PluginError as error:
             job.log.line(f"{error}; trying again")
-        start(found)
         if not found:
             job.clock.sleep(BETWEEN_TRIES)
-    for thread in threads.values():
+    known = {build.slug for build in builds}
+    builds += [build for build in found if build.slug not in known]
+    start([build for build in found if build.slug not in known])
+    if builds:
+        note(job, builds)  # now, in case that we are stopped
+    for thread in threads:
         thread.join(max(0.0, deadline - job.clock.now()))
-    for build in builds:
-        if build.slug in threads and threads[build.slug].is_alive():
-            job.log.warning(f"{build.name} may go on: {build.link}")
+    for place, build in enumerate(builds):
+        if build.is_finished:
+            continue
+        if problem := ends.get(build.slug, "the abort got no answer in time"):
+            job.log.warning(f"{build.name} may go on: {problem}; {build.link}")
+        else:
+            builds[place] = replace(build, state=ABORTED, word="aborted")
+            job.log.line(f"aborted {build.name}")
+    if builds:
+        note(job, builds)
     return bool(found or not find)
 
 
-def _insist(job: Job, build: Build, deadline: float) -> None:
-    """Try to abort one build until time is up."""
-    said: PluginError = UnavailableError("there was no time left to abort it")
+def _insist(job: Job, build: Build, deadline: float, ends: dict[str, str]) -> None:
+    """Try to abort one build until time is up, and put into `ends` how that ended."""
     while patience := _patience(job, deadline):
         try:
             _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
-            job.log.line(f"aborted {build.name}")
+            ends[build.slug] = ""
             return
-        except RefusedError as error:
-            said = error
-            break
-        except PluginError as error:
-            said = error
+        except UnavailableError as error:
+            ends[build.slug] = str(error)
             job.clock.sleep(BETWEEN_TRIES)
-    job.log.warning(f"{build.name} may go on: {said}; {build.link}")
+        except PluginError as error:
+            ends[build.slug] = str(error)
+            return
 
 
 def _patience(job: Job, deadline: float) -> float:

@@ -75,6 +75,11 @@ class Build:
             return "waiting for a worker"
         return self.state if self.state != UNKNOWN else f"in a state that is not known here ({self.word})"
 
+    @property
+    def triggered_at(self) -> float:
+        """When it was triggered, in Unix seconds; 0 if that is not known."""
+        return _seconds(self.facts.get("triggered_at")) or 0.0
+
     def seconds(self) -> dict[str, float]:
         """The durations that the API page defines, as far as their times are known."""
         times = [_seconds(self.facts.get(name)) for name in TIMES]

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from plugin.errors import Cancelled, RefusedError
+from plugin.errors import Cancelled, PluginError, RefusedError
 from plugin.exchange import Answer, Repeat, Request
-from plugin.services.bitrise_abort import abort_now
+from plugin.services.bitrise_abort import abort_now, leave
 from plugin.services.bitrise_build import SITE, Build, app_path, note, pages, parse_build, parse_pipeline
 from plugin.services.bitrise_follow import follow
 from plugin.services.bitrise_order import MARKER, Order, orders
 from plugin.services.service import ABORTED, FAILED, QUEUED, Job
 
-RECENT_PAGES = 4  # of a list, newest first, in which to look for a marker
+OWN_PAGES = 2  # of the newest builds, in which to look for what was started a moment ago
+EARLIER_PAGES = 4  # of the branch's newest builds, in which to look for what an earlier try started
 LOOKS = (0.0, 1.0, 2.0)  # seconds before each look for a build whose creation got no answer: it may still be under way
 DRY_ANSWER = {"status": "ok", "build_slug": "BUILD-ID"}
 APPROVAL = (
@@ -31,55 +32,67 @@ def create_build(job: Job) -> None:
     builds: list[Build] = []
     pending: list[Order] = []  # of which nobody knows what came
     try:
-        for order in orders(job):
-            earlier = _earlier(job, order)
-            builds += earlier
-            if not earlier:
-                _start(job, order, builds, pending)
-            note(job, builds)
+        _start_all(job, builds, pending)
         if job.values.wait:
             follow(job, builds)
     except Cancelled:
         if job.values.abort_on_cancel is False:
-            for build in builds:
-                job.log.warning(f"{build.name} goes on: {build.link}")
+            leave(job, builds)
+            is_all_known = not pending
         else:
-            _abort(job, builds, pending)
+            is_all_known = _abort(job, builds, pending)
+        if not is_all_known:
+            markers = ", ".join(order.marker for order in pending)
+            job.log.warning(f"a build may have been started: look at {SITE} for one whose {MARKER} is {markers}")
         raise
 
 
-def _abort(job: Job, builds: list[Build], pending: Sequence[Order]) -> None:
-    """After the signal: abort what this run has started, also what it may have started."""
+def _start_all(job: Job, builds: list[Build], pending: list[Order]) -> None:
+    ordered = orders(job)
+    earlier = _earlier(job, ordered)
+    try:
+        for order in ordered:
+            if order.key in earlier:
+                builds += earlier[order.key]
+            else:
+                _start(job, order, builds, pending)
+            note(job, builds)
+    except PluginError:
+        leave(job, builds)
+        raise
+
+
+def _abort(job: Job, builds: list[Build], pending: Sequence[Order]) -> bool:
+    """Abort what this run has started, also what it may have started; return whether that is all."""
 
     def find(patience: float) -> list[Build]:
-        found = [build for order in pending for build in _marked(job, order, patience)]
-        known = {build.slug for build in builds}
-        builds.extend(build for build in found if build.slug not in known)
-        if found:
-            note(job, builds)
-        return found
+        return [build for order in pending for build in _marked(job, order, patience)]
 
-    if not abort_now(job, builds, find if pending else None):
-        markers = ", ".join(order.marker for order in pending)
-        job.log.warning(f"a build may have been started: look at {SITE} for one whose {MARKER} is {markers}")
+    return abort_now(job, builds, find if pending else None)
 
 
-def _earlier(job: Job, order: Order) -> list[Build]:
-    """The builds of the same order by an earlier try of this CI job, if they run or have succeeded; else none."""
-    if job.values.reattach == "never" or not order.key:
-        return []
-    filters = {"branch": order.params.get("branch"), "workflow": order.params.get("workflow_id")}
-    tries: dict[str, list[Build]] = {}
-    for build in _recent(job, order, {name: value for name, value in filters.items() if value}):
+def _earlier(job: Job, ordered: Sequence[Order]) -> dict[str | None, list[Build]]:
+    """The builds of the same orders by an earlier try of this CI job, by key, if they run or have succeeded."""
+    keys = {order.key for order in ordered if order.key}
+    if job.values.reattach == "never" or not keys:
+        return {}
+    params = ordered[0].params
+    filters = {"branch": params.get("branch"), "workflow": params.get("workflow_id") if len(ordered) == 1 else None}
+    query = {name: value for name, value in filters.items() if value}
+    tries: dict[str, dict[str, list[Build]]] = {}  # by key, then by marker
+    for build in _recent(job, params.get("pipeline_id"), query, EARLIER_PAGES):
         marker = _marker(build)
-        if marker.rpartition("-")[0] == order.key:
-            tries.setdefault(marker, []).append(build)
-    newest = _runs_first(max(tries.values(), key=lambda builds: max(each.number or 0 for each in builds), default=[]))
-    if any(build.state in (FAILED, ABORTED) for build in newest):
-        return []
-    for build in newest:
-        job.log.notice(f"an earlier try of this job has started {build.line()}: it is taken, none is started")
-    return newest
+        key = marker.rpartition("-")[0]
+        if key in keys:
+            tries.setdefault(key, {}).setdefault(marker, []).append(build)
+    taken: dict[str | None, list[Build]] = {}
+    for key, by_marker in tries.items():
+        newest = _runs_first(max(by_marker.values(), key=lambda builds: max(each.number or 0 for each in builds)))
+        if not any(build.state in (FAILED, ABORTED) for build in newest):
+            taken[key] = newest
+            for build in newest:
+                job.log.notice(f"an earlier try of this job has started {build.line()}: it is taken, none is started")
+    return taken
 
 
 def _start(job: Job, order: Order, builds: list[Build], pending: list[Order]) -> None:
@@ -159,7 +172,8 @@ def _look(job: Job, order: Order) -> Answer | None:
 
 def _marked(job: Job, order: Order, patience: float | None = None) -> list[Build]:
     """The builds that this very try has started."""
-    return _runs_first([build for build in _recent(job, order, {}, patience) if _marker(build) == order.marker])
+    newest = _recent(job, order.params.get("pipeline_id"), {}, OWN_PAGES, patience)
+    return _runs_first([build for build in newest if _marker(build) == order.marker])
 
 
 def _runs_first(builds: list[Build]) -> list[Build]:
@@ -167,13 +181,15 @@ def _runs_first(builds: list[Build]) -> list[Build]:
     return [build for build in builds if build.is_pipeline] or builds
 
 
-def _recent(job: Job, order: Order, query: Mapping[str, str], patience: float | None = None) -> Iterator[Build]:
-    """The newest runs of the pipeline that is ordered, and the newest builds."""
-    if "pipeline_id" in order.params:
-        yield from _pipeline_runs(job, order.params["pipeline_id"], patience)
+def _recent(
+    job: Job, pipeline: str | None, query: Mapping[str, str], most_pages: int, patience: float | None = None
+) -> Iterator[Build]:
+    """The newest builds, and the newest runs of a pipeline."""
+    if pipeline:
+        yield from _pipeline_runs(job, pipeline, patience)
     newest_first: dict[str, str | int] = {"sort_by": "created_at", **query}
     newest = pages(job, f"{app_path(job)}/builds", newest_first, patience)
-    yield from map(parse_build, chain.from_iterable(islice(newest, RECENT_PAGES)))
+    yield from map(parse_build, chain.from_iterable(islice(newest, most_pages)))
 
 
 def _pipeline_runs(job: Job, pipeline: str, patience: float | None) -> list[Build]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, RefusedError, UnavailableError
-from plugin.services.bitrise_abort import abort_now, abort_others
-from plugin.services.bitrise_build import SITE, Build, app_path, note, pages, parse_build, show, unix_time
+from plugin.services.bitrise_abort import abort_now, abort_others, leave
+from plugin.services.bitrise_build import SITE, Build, app_path, note, pages, parse_build, show
 from plugin.services.bitrise_log import Stream, place, save
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
 from plugin.wait import Pace, duration, until
@@ -25,9 +25,7 @@ def wait(job: Job) -> None:
         if job.values.abort_on_cancel:
             abort_now(job, builds)
         else:
-            for build in builds:
-                if not build.is_finished:
-                    job.log.warning(f"{build.name} goes on: {build.link}")
+            leave(job, builds)
         raise
 
 
@@ -43,9 +41,9 @@ def follow(job: Job, builds: list[Build]) -> None:
     pace = Pace(job.values.timeout, job.values.poll_interval)
     try:
         until(watch.look, lambda _seen: watch.is_over, what, pace, job.clock, job.log)
-        others = [build for build in builds if not build.is_finished]
-        if others and watch.failed:
-            abort_others(job, others, watch.failed[0])
+        failed = [build for build in builds if build.state in (FAILED, ABORTED)]
+        if failed and not all(build.is_finished for build in builds):
+            abort_others(job, builds, failed[0])
         watch.finish_logs()
     except NotFinishedError:
         for build in builds:
@@ -54,8 +52,10 @@ def follow(job: Job, builds: list[Build]) -> None:
         raise
     finally:
         watch.close()
-    if watch.failed:
-        raise BuildFailedError("\n".join(_how_it_failed(build) for build in watch.failed))
+    for build in builds:
+        watch.say(build)
+    if failed:
+        raise BuildFailedError("\n".join(_how_it_failed(build) for build in failed))
 
 
 def _how_it_failed(build: Build) -> str:
@@ -75,15 +75,11 @@ class _Watch:
         self._list_pays = True  # until it has taken more requests than a look at each build would have
 
     @property
-    def failed(self) -> list[Build]:
-        """The builds that failed, or that somebody else has aborted."""
-        return [build for build in self._builds if build.state in (FAILED, ABORTED)]
-
-    @property
     def is_over(self) -> bool:
         """Whether there is nothing more to wait for."""
-        all_finished = all(build.is_finished for build in self._builds)
-        return all_finished or (self._job.values.fail_fast and bool(self.failed))
+        return all(build.is_finished for build in self._builds) or (
+            self._job.values.fail_fast and any(build.state in (FAILED, ABORTED) for build in self._builds)
+        )
 
     def look(self) -> tuple[object, ...]:
         """Look at all builds that have not finished, and at their logs; return what tells whether anything moved."""
@@ -93,13 +89,15 @@ class _Watch:
         if self._builds != before:
             note(self._job, self._builds)
         for build in self._builds:
-            self._say(build)
-            if self._job.values.log == "stream" and not build.is_pipeline and build.state != QUEUED:
+            has_log = self._job.values.log == "stream" and not build.is_pipeline and build.state != QUEUED
+            if not (has_log and build.is_finished):  # its end is said after the rest of its log
+                self.say(build)
+            if has_log:
                 self._show_log(build)
         lines = sum(stream.console.lines for stream in self._streams.values())
         return (*((build.state, build.phase) for build in self._builds), lines)
 
-    def _say(self, build: Build) -> None:
+    def say(self, build: Build) -> None:
         """Say once what a build does now, or how it ended."""
         if self._phases.get(build.slug) != build.phase:
             self._phases[build.slug] = build.phase
@@ -124,10 +122,8 @@ class _Watch:
 
     def _since(self, slugs: Sequence[str]) -> dict[str, str | int]:
         """The filter that leaves out what is older than these builds, once all their times are known."""
-        times = [build.facts.get("triggered_at") for build in self._builds if build.slug in slugs]
-        if not all(isinstance(time, str) for time in times):
-            return {}
-        return {"after": int(min(unix_time(str(time)) for time in times))}
+        times = [build.triggered_at for build in self._builds if build.slug in slugs]
+        return {"after": int(min(times))} if all(times) else {}
 
     def _show_log(self, build: Build) -> None:
         """Show what is new in a build's log; that it cannot be read now is no reason to end."""
@@ -160,6 +156,8 @@ class _Watch:
                     self._job.receipt.note(log_file=self._job.values.log_file)
             except (UnavailableError, RefusedError) as error:
                 self._job.log.warning(f"{build.name} has no log to show: {error}")
+            if stream:
+                stream.close()
 
     def close(self) -> None:
         """End the logs."""

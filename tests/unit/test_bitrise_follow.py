@@ -178,7 +178,8 @@ def test_what_the_stream_missed_comes_from_the_archive(http: requests_mock.Mocke
     ran = bitrise("wait", build_id="b", log="stream")
     assert ran.error is None
     assert ran.log.index("hello") < ran.log.index("(a part of the log has not come yet)")
-    assert ran.log.rstrip().splitlines()[-1] == "end"
+    assert [line for line in ran.log.splitlines() if line in ("end", "hello")] == ["hello", "end"]
+    assert "build #10 primary master: succeeded" in ran.log.splitlines()[-1]
 
 
 def test_on_github_steps_are_groups_and_no_remote_line_acts(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -232,6 +233,7 @@ def test_a_cancel_while_following_aborts_what_this_job_created(
     ran = bitrise("create-build", source=SOURCE, wait="true", abort_on_cancel=wanted)
     assert isinstance(ran.error, Cancelled)
     assert len(aborts) == (wanted != "false")
+    assert ran.outputs["status"] == ("running" if wanted == "false" else "aborted")
     assert ("build #10 goes on: https://app.bitrise.io/build/b" in ran.log) is (wanted == "false")
     assert ran.outputs["build-id"] == "b"
 
@@ -278,11 +280,16 @@ def test_a_cancel_says_what_may_be_left_running(http: requests_mock.Mocker, bitr
     assert sum(ran.slept) < 4
 
 
-def test_a_cancel_that_cannot_abort_says_so_with_the_link(http: requests_mock.Mocker, bitrise: Run) -> None:
+@pytest.mark.parametrize("status", [503, 403, 400])
+def test_a_cancel_that_cannot_abort_says_so_with_the_link(
+    http: requests_mock.Mocker, bitrise: Run, status: int
+) -> None:
     http.get(f"{APP}/builds/b", [{"json": {"data": build("b", 0)}}, {"json": cancelled}])
-    takes(http, "POST", "/builds/b/abort", 503)
+    aborts = takes(http, "POST", "/builds/b/abort", status)
     ran = bitrise("wait", build_id="b", abort_on_cancel="true")
     assert isinstance(ran.error, Cancelled)
     assert "build #10 may go on" in ran.log
     assert "https://app.bitrise.io/build/b" in ran.log
     assert sum(ran.slept) < 4 + 3
+    assert (len(aborts) > 1) is (status == 503)
+    assert ran.outputs["status"] == "running"
