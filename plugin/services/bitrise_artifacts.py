@@ -113,19 +113,22 @@ def _get(job: Job, artifact: Artifact, target: Path) -> Delivery:
 
 def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable[[], Request]) -> str | None:
     """The SHA-256 of `target` if it is the artifact already, by its size and by the MD5 that the storage announces."""
-    if not target.is_file() or artifact.size not in (None, target.stat().st_size):
+    if not target.is_file() or artifact.size not in (None, size := target.stat().st_size):
         return None
     hasher = Hasher("md5", "sha256")
-    with target.open("rb") as file:
-        while block := file.read(BLOCK):
-            hasher.update(block)
-    digests = hasher.close()
+    try:
+        with target.open("rb") as file:
+            while block := file.read(BLOCK):
+                hasher.update(block)
+    except OSError:  # what cannot be read is replaced
+        return None
+    finally:
+        digests = hasher.close()
 
     def is_same(answer: Download) -> bool:
         """Judge by the headers alone: the body is not read."""
-        length = str(target.stat().st_size)
-        md5 = announced_md5(answer.headers)
-        return answer.headers.get("Content-Length", length) == length and md5 in (None, digests["md5"])
+        is_as_long = answer.headers.get("Content-Length", str(size)) == str(size)
+        return is_as_long and announced_md5(answer.headers) in (None, digests["md5"])
 
     if not job.rest.fetch(locate, is_same):
         return None
