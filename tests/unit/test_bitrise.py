@@ -253,6 +253,31 @@ def test_an_artifact_is_downloaded_from_its_signed_address(http: requests_mock.M
     assert "Authorization" not in storage.request_history[0].headers
 
 
+@pytest.mark.parametrize(
+    ("here", "headers", "is_kept"),
+    [
+        (b"one", {}, True),
+        (b"one", {"Content-MD5": "+XxdKZQb+xsv2rCHSQargg=="}, True),
+        (b"two", {"Content-MD5": "+XxdKZQb+xsv2rCHSQargg=="}, False),  # of another build, say
+        (b"three", {}, False),
+    ],
+)
+def test_what_is_here_already_is_kept_if_size_and_digest_agree(
+    http: requests_mock.Mocker, bitrise: Run, here: bytes, headers: dict[str, str], is_kept: bool
+) -> None:
+    http.get(f"{APP}/builds/b", json={"data": build("b")})
+    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
+    http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
+    url = PAGE["artifact"]["data"]["expiring_download_url"]
+    http.get(url, content=b"one", headers={"Content-Length": "3", **headers})
+    Path("artifact-1.txt").write_bytes(here)
+    ran = bitrise("download", build_id="b", match="artifact-1.*")
+    assert ran.error is None
+    assert ("is here already" in ran.log) is is_kept
+    assert Path("artifact-1.txt").read_bytes() == (here if is_kept else b"one")
+    assert ran.outputs["downloaded-files"] == ["artifact-1.txt"]
+
+
 def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:
     bodies = takes(http, "PATCH", ARTIFACT, PAGE["patched"])
     ran = bitrise("publish-artifact", build_id="b", artifact_id="0d2277e50b8d32ce", public_page="true")

@@ -293,3 +293,23 @@ def test_a_cancel_that_cannot_abort_says_so_with_the_link(
     assert sum(ran.slept) < 4 + 3
     assert (len(aborts) > 1) is (status == 503)
     assert ran.outputs["status"] == "running"
+
+
+def test_after_the_end_the_log_is_asked_for_once_more_from_the_point_before(
+    http: requests_mock.Mocker, bitrise: Run
+) -> None:
+    shows(http, "b", RUNS, DONE)
+    logs(http, [0], [1], [], [2], archive="")
+    bitrise("wait", build_id="b", log="stream")
+    asked = [request.qs.get("after_timestamp") for request in http.request_history if request.path.endswith("/log")]
+    # a round of looks while it runs, up to the one that brings nothing; then the last point that brought something
+    assert asked[:5] == [None, ["t0"], ["t1"], ["t0"], ["t3"]]
+
+
+def test_the_whole_log_of_a_finished_build_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
+    shows(http, "b", DONE)
+    logs(http, archive=LINES)
+    ran = bitrise("log", build_id="b")
+    assert ran.error is None
+    lines = ran.log.splitlines()
+    assert lines.index("hello") < lines.index("end")
