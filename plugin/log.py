@@ -17,14 +17,17 @@ from typing import TextIO
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
-_SIGNED = r"(?:signature|credential|token|sig|secret|password|key|auth|code)[^=&\s]*="
-_SIGNED_QUERY = re.compile(rf"(https?://[^\s?\"'<>]+\?)(?=[^\s\"'<>]*{_SIGNED})[^\s\"'<>]+", re.IGNORECASE)
-_USER_INFO = re.compile(r"(https?://)[^\s/@\"'<>]+@", re.IGNORECASE)
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
+# The text may be anybody's: each of these takes time in proportion to its length alone.
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
+_SIGNATURE = re.compile("signature|credential|token|sig|secret|password|key|auth|code|hmac|jwt|policy", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
+_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
+_UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSEEN}]")
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_BACKSPACE_TRICKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+_BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{_UNSEEN}]")
 SHORTEST_SECRET = 3  # shorter ones would blank half the log
+LONGEST = 60_000  # characters of one text in the log
 
 
 class Redactor:
@@ -37,8 +40,9 @@ class Redactor:
         self._lock = threading.Lock()
 
     def add(self, secret: str) -> None:
-        """Hide `secret` from now on: as it is, line by line, in base64, URL-quoted, and as JSON writes it."""
-        forms = {secret, *secret.splitlines(), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        """Hide `secret` from now on: as it is, line by line, in base64, URL-quoted, and as JSON and Python write it."""
+        forms = {secret, *secret.splitlines(), quote(secret, safe=""), quote_plus(secret)}
+        forms |= {text[1:-1] for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret))}
         encoded = base64.b64encode(secret.encode()).decode()
         forms |= {encoded, encoded.rstrip("=")}
         with self._lock:
@@ -50,7 +54,23 @@ class Redactor:
         """Return `text` without secrets."""
         if self._pattern:
             text = self._pattern.sub(MASK, text)
-        return _USER_INFO.sub(rf"\1{MASK}@", _SIGNED_QUERY.sub(rf"\1{MASK}", text))
+        return _USER_INFO.sub(f"{MASK}@", _URL.sub(lambda url: _unsigned(url[0]), text))
+
+
+def _unsigned(url: str) -> str:
+    """The URL without what follows `?` or `#`, if that has a name in it that a signature or a token has."""
+    address, *more = re.split(r"(?<=[?#])", url, maxsplit=1)
+    names = (part.partition("=")[0] for part in re.split("[?#&;]", "".join(more)) if "=" in part)
+    return address + MASK if any(map(_SIGNATURE.search, names)) else url
+
+
+def inert(text: str) -> str:
+    """Text from anywhere, so that none of it acts on a terminal or a CI, or fills its log."""
+    return defuse(_cut(_CONTROL.sub(" ", _ANSI_COLOUR.sub("", text))))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def defuse(text: str) -> str:
@@ -123,7 +143,7 @@ class Log:
             if before:
                 self._write(before)
             try:
-                yield lambda text: self._write(self.redact(_relayed(text)))
+                yield lambda text: self._write(_relayed(text, self.redact))
             finally:
                 if after:
                     self._write(after)
@@ -143,7 +163,7 @@ class Log:
                 self._draw()
 
     def _clean(self, text: str) -> str:
-        return defuse(_CONTROL.sub(" ", self.redact(_ANSI_COLOUR.sub("", text))))
+        return inert(self.redact(_ANSI_COLOUR.sub("", text)))
 
     def _write(self, text: str) -> None:
         with self._lock:
@@ -162,8 +182,8 @@ class Log:
             self._stream.flush()
 
 
-def _relayed(text: str) -> str:
+def _relayed(text: str, redact: Redactor) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
     text = _BACKSPACE_TRICKS.sub("", text.rstrip("\r").rpartition("\r")[2] or text.rstrip("\r"))
     text = re.sub(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?", "", text)
-    return defuse(text) + ("\x1b[0m" if "\x1b[" in text else "")
+    return defuse(_cut(redact(text))) + ("\x1b[0m" if "\x1b[" in text else "")

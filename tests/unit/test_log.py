@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.hosts import HOSTS
-from plugin.log import Dialect, Log, Redactor, defuse
+from plugin.log import LONGEST, Dialect, Log, Redactor, defuse
 
 SECRET = 'pä ss/"w0rd+x'
 
@@ -29,6 +30,8 @@ def written(dialect: Dialect | None = None) -> tuple[Log, io.StringIO]:
         quote(SECRET, safe=""),
         quote_plus(SECRET),
         json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET, ensure_ascii=False)[1:-1],
+        repr(SECRET + "'")[1:-1].removesuffix("\\'"),
         base64.b64encode(SECRET.encode()).decode(),
         base64.b64encode(SECRET.encode()).decode().rstrip("="),
     ],
@@ -59,8 +62,55 @@ def test_the_query_of_a_signed_url_is_hidden_though_nobody_named_it(url: str) ->
     assert Redactor()(f"cannot PUT {url} now") == f"cannot PUT {url.partition('?')[0]}?*** now"
 
 
-def test_credentials_inside_a_url_are_hidden() -> None:
-    assert Redactor()("http://user:word@proxy.example.com:3128/") == "http://***@proxy.example.com:3128/"
+def test_a_token_in_the_fragment_of_a_url_is_hidden() -> None:
+    assert Redactor()("to https://a.example.com/x#access_token=abc&a=1") == "to https://a.example.com/x#***"
+
+
+def test_the_query_of_an_address_without_a_signature_stays() -> None:
+    assert Redactor()("see https://a.example.com/x?page=2#top") == "see https://a.example.com/x?page=2#top"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "ssh", "svn+ssh"])
+@pytest.mark.parametrize("user", ["user:word", "user:w@rd", "token"])
+def test_credentials_inside_a_url_are_hidden(scheme: str, user: str) -> None:
+    assert Redactor()(f"{scheme}://{user}@proxy.example.com:3128/") == f"{scheme}://***@proxy.example.com:3128/"
+
+
+ENDLESS = {
+    "a query that never comes": "https://" * 50_000,
+    "a signature that never ends": "https://a?" + "key" * 100_000,
+    "lines": "\n" * 300_000,
+    "the beginnings of colours": "\x1b[" + "1;" * 150_000,
+}
+
+
+@pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
+def test_text_made_to_take_long_takes_no_time_and_no_room(text: str) -> None:
+    log, stream = written()
+    started = time.process_time()
+    log.line(text)
+    with log.relay() as write:
+        write(text)
+
+    assert time.process_time() - started < 2
+    assert len(stream.getvalue()) < 2 * LONGEST + 100
+
+
+def test_a_secret_is_hidden_even_where_a_long_text_is_cut() -> None:
+    log, stream = written()
+    log.mask(SECRET)
+    log.line("x" * (LONGEST - 5) + SECRET)
+
+    assert SECRET[:5] not in stream.getvalue()
+
+
+def test_no_mark_of_direction_and_no_foreign_line_end_reaches_the_log() -> None:
+    log, stream = written()
+    log.line("a\u202eb\u2066c\u2028d\x85e")
+    with log.relay() as write:
+        write("a\u202eb\u2066c\u2028d\x9b2Je")
+
+    assert stream.getvalue() == "a b c d e\nabcd2Je\n"
 
 
 COMMANDS = [
