@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import socket
 import ssl
@@ -13,6 +12,7 @@ from enum import Enum
 
 from urllib3 import exceptions
 
+from plugin import foreign
 from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
 from plugin.exchange import Body, Request
 
@@ -89,7 +89,7 @@ def rejected(
 
     `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
     """
-    text = f"{request.name}: {status} {reason}".rstrip() + (f": {said}" if said else "")
+    text = f"{request.name}: {status} {reason[:WORDS]}".rstrip() + (f": {said}" if said else "")
     is_final, after = True, None
     error: PluginError = RefusedError(text)
     if status == 407:
@@ -100,7 +100,7 @@ def rejected(
     elif status in TOKEN_HINTS:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
-        target = headers.get("Location", "nowhere").partition("?")[0]
+        target = re.split("[?#]", headers.get("Location", "nowhere"))[0][:WORDS]
         error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
     elif status in NOT_PROCESSED or status >= 500:
         after = retry_after(headers.get("Retry-After"), now)
@@ -181,9 +181,9 @@ def words(body: bytes) -> str:
     """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        data = foreign.parse(text)
+    except ValueError:
+        title = re.search(r"<title[^>]{0,500}>(.{0,500}?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:
             text = f"a web page titled {' '.join(title[1].split())!r}"
     else:
@@ -209,4 +209,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def plain(error: BaseException) -> str:
     """Return an exception in few words, without addresses of objects in memory."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return re.sub(r"<[^>]* object at 0x[0-9a-f]+>:?\s*", "", str(text))
+    return " ".join(re.sub(r"<[^>]* object at 0x[0-9a-f]+>:?\s*", "", str(text)[: 2 * WORDS])[:WORDS].split())

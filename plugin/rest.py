@@ -7,7 +7,6 @@ rejected (it answered), or unknown (sent, no usable answer). What may be repeate
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -21,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util import SKIP_HEADER
 
-from plugin import __version__, address
+from plugin import __version__, address, foreign
 from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.exchange import Answer, Connection, Download, Repeat, Request
@@ -127,7 +126,7 @@ class Rest:
             body = self._body(request, response)
             try:
                 data = _parsed(request, body)
-            except (ValueError, RecursionError):
+            except ValueError:
                 said = words(body[:LARGEST_ERROR])
                 text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
@@ -286,7 +285,7 @@ class _Transport(HTTPAdapter):
 def _parsed(request: Request, body: bytes) -> Any:
     """The JSON of an answer, or None where none is due. Raises ValueError for what no API answers."""
     if request.json:
-        return json.loads(body)
+        return foreign.parse(body)
     if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):
         raise ValueError
     return None

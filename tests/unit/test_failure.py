@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import ssl
+import time
 from email.utils import formatdate
 from typing import Any
 
@@ -277,3 +278,22 @@ def test_what_was_going_on_when_the_try_failed_is_not_its_cause() -> None:
 def test_plain_words_show_no_addresses_of_objects() -> None:
     error = exceptions.NewConnectionError("<Conn object at 0x7f3b2a>", "Failed")  # type: ignore[arg-type]
     assert plain(error) == "Failed"
+
+
+@pytest.mark.parametrize("body", [b"<title>" * 9000, b"<title" * 10_000, b'{"error": "' + b"x" * 60_000])
+def test_a_long_body_takes_no_time_and_gives_few_words(body: bytes) -> None:
+    started = time.process_time()
+
+    assert len(words(body)) <= WORDS
+    assert time.process_time() - started < 0.5
+
+
+def test_what_a_server_says_in_its_first_lines_is_cut_too() -> None:
+    started = time.process_time()
+    line = plain(http.client.BadStatusLine("<" * 60_000 + "\r\n"))
+    failed = rejected(GET, "h", 404, "x" * 60_000, {}, "", Kind.UNKNOWN, 0)
+    moved = rejected(GET, "h", 302, "", {"Location": f"https://h/#token=abc{'x' * 60_000}"}, "", Kind.UNKNOWN, 0)
+
+    assert time.process_time() - started < 0.5
+    assert max(map(len, (line, str(failed)))) < WORDS + 200
+    assert "redirects to https://h/: " in str(moved)

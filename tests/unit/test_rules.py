@@ -30,6 +30,7 @@ TOOLS = Path(sys.executable).parent
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
+    "foreign": set(),
     "address": set(),
     "clock": set(),
     "digest": set(),
@@ -37,12 +38,12 @@ MAY_IMPORT = {
     "source": set(),
     "inputs": {"address", "errors"},
     "progress": {"log"},
-    "receipt": {"errors"},
+    "receipt": {"errors", "foreign"},
     "wait": {"clock", "errors", "log"},
     "exchange": {"errors"},
-    "failure": {"errors", "exchange"},
+    "failure": {"errors", "exchange", "foreign"},
     "sockets": {"errors", "exchange", "failure"},
-    "rest": {"address", "clock", "errors", "exchange", "failure", "log", "sockets"},
+    "rest": {"address", "clock", "errors", "exchange", "failure", "foreign", "log", "sockets"},
     "transfer": {"artifacts", "digest", "errors", "exchange", "failure", "progress", "rest"},
     "artifacts": {"progress"},
     "services/service": {

@@ -1,0 +1,45 @@
+"""JSON that others wrote, a service or a file: parsed so that all that comes of it can be written and counted with.
+
+Python's parser takes more than JSON is, and more than can be handed on: NaN, numbers without end, brackets a thousand
+deep, and halves of characters.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+DEEPEST = 100  # levels of lists and objects
+LONGEST_NUMBER = 30  # digits; ids and times have up to 20
+
+
+def parse(text: str | bytes) -> Any:
+    """Return parsed JSON; half of a character (text that was cut inside an emoji) becomes U+FFFD. Raises ValueError."""
+    try:
+        return _whole(json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite), DEEPEST)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _whole(value: Any, levels: int) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, (dict, list)) and not levels:
+        raise ValueError("it is nested too deep")
+    if isinstance(value, dict):
+        return {_whole(key, levels): _whole(item, levels - 1) for key, item in value.items()}
+    return [_whole(item, levels - 1) for item in value] if isinstance(value, list) else value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else _refuse("a number without end")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse("a number without end")
