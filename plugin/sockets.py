@@ -6,6 +6,7 @@ be closed by the server just as the next request goes out, which nobody could te
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -40,11 +41,14 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
             self.sock.settimeout(stall_timeout)  # until here it was the connect timeout, on a kept connection too
 
         def send(self, data: Any) -> None:
-            if not isinstance(data, memoryview):
-                super().send(data)  # type: ignore[misc]
-                return
-            while data:
-                data = data[self.sock.send(data[:PIECE]) :]
+            try:
+                if not isinstance(data, memoryview):
+                    super().send(data)  # type: ignore[misc]
+                    return
+                while data:
+                    data = data[self.sock.send(data[:PIECE]) :]
+            except ssl.SSLEOFError as error:  # then urllib3 reads what the server said before it hung up
+                raise BrokenPipeError(errno.EPIPE, str(error)) from error
 
         @property
         def is_connected(self) -> bool:
