@@ -139,8 +139,9 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_delivered(
 @pytest.mark.skipif(os.name == "nt", reason="takes a limit that POSIX has")
 @pytest.mark.parametrize("subject", DOWNLOADING, ids=lambda subject: subject.service)
 def test_a_disk_that_is_full_leaves_no_half_file(subject: Subject, folder: Path, own: Sandbox) -> None:
-    limited = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *command("run")]
-    env = {**clean_environment(), **variables("plain", subject.asked(own)), "PYTHONDONTWRITEBYTECODE": "1"}
+    python, *rest = command("run")
+    limited = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", python, "-B", *rest]  # no half of a compiled module either
+    env = {**clean_environment(), **variables("plain", subject.asked(own))}
     done = subprocess.run(limited, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == 2, done.stderr
     assert "cannot be written: File too large" in done.stderr
