@@ -57,6 +57,11 @@ class Sending:
         self._blocks = self._hand_out(body)
         self.close = self._blocks.close  # at once, and the file with it: a failed try's frames live on in its error
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether its end was not handed out, although its beginning was."""
+        return self.has_begun and self.kind is Kind.NOT_SENT
+
     def __iter__(self) -> Iterator[bytes | memoryview]:
         """Give the body block by block."""
         return self._blocks
@@ -85,13 +90,16 @@ class Failure(Exception):  # noqa: N818 - never leaves rest.py
 def rejected(
     request: Request, host: str, status: int, reason: str, headers: Mapping[str, str], said: str, kind: Kind, now: float
 ) -> Failure:
-    """Judge an answer that is not 2xx; `said` are its words, `now` is Unix time.
+    """Judge an answer that is not 2xx, or came too early; `said` are its words, `now` is Unix time.
 
     `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
     """
     text = f"{request.name}: {status} {reason[:WORDS]}".rstrip() + (f": {said}" if said else "")
     is_final, after = True, None
     error: PluginError = RefusedError(text)
+    if status < 300:
+        error = UnavailableError(f"{text}; but it had not the whole request yet")
+        return Failure(error, kind)
     if status == 407:
         error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
     elif request.outside and (status in TOKEN_HINTS or (status == 400 and "expired" in said.lower())):

@@ -145,7 +145,7 @@ class Rest:
             sending.close()
         status = response.status_code
         self.log.debug(f"{request.name}: {status} in {self.clock.now() - started:.2f} s")
-        if 200 <= status < 300 or (may_redirect and response.is_redirect):
+        if (200 <= status < 300 and not sending.is_cut) or (may_redirect and response.is_redirect):
             return response
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come

@@ -183,6 +183,19 @@ def test_an_answer_that_comes_while_the_body_is_sent_is_heard(scheme: str, linge
         assert len(connections) == 1
 
 
+def test_a_success_that_is_answered_before_the_body_was_whole_is_none() -> None:
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_WR)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        with pytest.raises(UnavailableError, match="PUT /f: 200 OK; but it had not the whole request yet"):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        assert len(connections) == 5
+
+
 def test_a_failure_that_is_answered_before_the_body_was_whole_did_not_take_it() -> None:
     answers = iter([b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", OK])
 
