@@ -58,7 +58,7 @@ _SYSTEMS = (
         ("CI_MERGE_REQUEST_IID",),
         ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME",),
         ("CI_COMMIT_TAG",),
-        ("CI_JOB_URL", "CI_PIPELINE_URL"),
+        ("CI_PIPELINE_URL", "CI_JOB_URL"),
     ),
     _Names(
         "CIRCLECI",
