@@ -100,7 +100,7 @@ class _Start:
     def failed(self, error: str, exit_code: int) -> int:
         """Say why, to people and to later steps; return the exit code."""
         self.log.error(error)
-        self.publisher.publish({"error": self.log.redact(error)})
+        self.publisher.publish({"error": self.log.one_line(error)})
         self.finish()
         return exit_code
 

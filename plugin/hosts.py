@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from plugin import inputs, source
-from plugin.log import Dialect, Log
+from plugin.log import Dialect, Log, inert
 
 Env = Mapping[str, str]
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
@@ -83,10 +83,12 @@ def _read_bitrise(env: Env) -> dict[str, str]:
 
 
 def text_of(value: Any) -> str:
-    """An output as one text: lists by line, objects as JSON."""
+    """An output as one text: lists by line, objects as JSON. A service's words make no further line, and no command."""
     if isinstance(value, (list, tuple)):
-        return "\n".join(map(str, value))
-    return json.dumps(value) if isinstance(value, dict) else str(value)
+        return "\n".join(map(text_of, value))
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return " ".join(inert(str(value)).encode("utf-8", "replace").decode().splitlines())
 
 
 class Publisher:
@@ -117,17 +119,17 @@ class Publisher:
         """What was delivered is delivered, even if the host cannot be told."""
         try:
             yield
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             self._log.warning(f"{text}: {error}")
 
 
 def _markdown(outputs: Mapping[str, Any]) -> str:
     """A table of the outputs, and one of the artifacts."""
     result = outputs.get("result", {})
-    rows = [(inputs.outputs()[name].title, text_of(value)) for name, value in outputs.items() if name != "result"]
+    rows = [(inputs.outputs()[name].title, value) for name, value in outputs.items() if name != "result"]
     title = " ".join(str(result[name]) for name in ("service", "operation") if name in result)
     lines = [f"### buildferry {_cell(title)}", "", "| | |", "|---|---|"]
-    lines += [f"| {_cell(name)} | {_cell(text)} |" for name, text in rows]
+    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows]
     artifacts = result.get("artifacts", ())
     if artifacts:
         lines += ["", "| artifact | bytes | SHA-256 | id |", "|---|--:|---|---|"]
@@ -138,9 +140,9 @@ def _markdown(outputs: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _cell(text: str) -> str:
+def _cell(value: Any) -> str:
     """Text from anywhere as a table's cell: no markup, mention, image or new row can come of it."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text)
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text_of(value))
     return "<br>".join(escaped.splitlines())
 
 

@@ -148,6 +148,10 @@ class Log:
                 if after:
                     self._write(after)
 
+    def one_line(self, text: str) -> str:
+        """Return `text` as an output carries it: no secret in it, nothing that acts, and all on one line."""
+        return "; ".join(self._clean(text).splitlines())
+
     def mask(self, secret: str) -> None:
         """Hide `secret` from now on, and tell the host to."""
         self.redact.add(secret)

@@ -91,7 +91,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     except UnavailableError as unavailable:
         if values.on_outage != "warn":
             raise
-        receipt.note(status=UNKNOWN, error=log.redact(str(unavailable)))
+        receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
         log.warning(f"{unavailable} (on-outage is warn: this step succeeds all the same)")
     finally:
         if not values.dry_run:

@@ -19,6 +19,7 @@ from plugin.rest import Rest
 from plugin.source import Source
 from plugin.transfer import Upload, in_parallel
 
+LONGEST_ID = 200  # characters
 # The one vocabulary of build states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "succeeded", "failed", "aborted", "unknown"
 
@@ -60,7 +61,8 @@ def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
     found = answer
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
-    if isinstance(found, bool) or not isinstance(found, (int, str)) or found == "":
+    is_id = isinstance(found, (int, str)) and not isinstance(found, bool) and str(found).isprintable()
+    if not is_id or not 0 < len(str(found).strip()) <= LONGEST_ID:
         raise RefusedError(
             f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}; is service-url right?"
         )

@@ -130,7 +130,7 @@ def test_a_failure_ends_in_red_with_the_steps_own_names(sandbox: SandboxProcess,
     red = re.findall(r"\x1b\[31;1m(.*?)\x1b\[0m", machine.log)
     assert [line.partition(":")[0] for line in red] == ["phase_id", "artifacts"]
     assert machine.log.rstrip().endswith("\x1b[0m")
-    assert machine.outputs()["BUILDFERRY_ERROR"].splitlines() == red
+    assert machine.outputs()["BUILDFERRY_ERROR"] == "; ".join(red)
 
 
 def test_a_value_that_is_too_large_for_envman_is_left_out_with_a_warning(

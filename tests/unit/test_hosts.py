@@ -83,13 +83,28 @@ def test_each_host_spells_inputs_as_its_users_do(host: str, name: str, spelled: 
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(value=st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"])))
-def test_github_reads_back_any_value_and_nothing_else(tmp_path: Path, value: str) -> None:
+@given(value=st.text())
+def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path, value: str) -> None:
     path = tmp_path / "output"
     path.write_text("before=1\n")
     publisher("github", {"GITHUB_OUTPUT": str(path)})[0].publish({"build-url": value})
 
-    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": value}
+    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": hosts.text_of(value)}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("https://a.example.com/?b=%20é", "https://a.example.com/?b=%20é"),
+        ("two\nlines\r\nand\u2028more", "two lines  and more"),
+        ("::add-mask::e", ": :add-mask::e"),
+        ("\x1b[31mred\x00", "red "),
+        ("half a character: \ud83d", "half a character: ?"),
+        (["1\n2", "3"], "1 2\n3"),
+    ],
+)
+def test_a_services_words_make_no_further_line_and_no_command_of_an_output(value: object, text: str) -> None:
+    assert hosts.text_of(value) == text
 
 
 def test_github_lists_go_out_by_line_and_objects_as_json(tmp_path: Path) -> None:
@@ -185,7 +200,7 @@ def test_the_summary_is_appended_and_its_text_cannot_be_markup(tmp_path: Path) -
 
     text = path.read_text()
     assert text.startswith("before\n### buildferry bitrise wait\n")
-    assert r"| a\|b \!\[x\]\(https://evil.example.com/x\)<br>\@all | 3 | `00` | 9 |" in text
+    assert r"| a\|b \!\[x\]\(https://evil.example.com/x\) \@all | 3 | `00` | 9 |" in text
 
 
 def test_a_huge_summary_is_cut_before_github_would_drop_it(tmp_path: Path) -> None:
