@@ -10,15 +10,16 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-AHEAD = 4  # blocks that may wait to be hashed: keeps memory flat when the disk is faster than the digest
+BLOCK = 1024 * 1024  # bytes of a local file that are read at a time
+AHEAD = 2  # blocks that may wait to be hashed: keeps memory flat when what brings them is faster than the digest
 
 
 class Hasher:
-    """Hashes the blocks given to it, in order, in the background."""
+    """Hashes the blocks given to it, in order, on a thread of its own: two digests of one file take two Hashers."""
 
-    def __init__(self, *algorithms: str) -> None:
-        """Start the thread; `algorithms` are hashlib's names."""
-        self._digests = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    def __init__(self, algorithm: str) -> None:
+        """Start the thread; `algorithm` is hashlib's name."""
+        self._digest = hashlib.new(algorithm, usedforsecurity=False)
         self._blocks: queue.Queue[tuple[bytes | memoryview, Callable[[], None] | None] | None] = queue.Queue(AHEAD)
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -26,8 +27,7 @@ class Hasher:
     def _work(self) -> None:
         while (item := self._blocks.get()) is not None:
             block, done = item
-            for digest in self._digests.values():
-                digest.update(block)
+            self._digest.update(block)
             if done:
                 done()
 
@@ -35,12 +35,12 @@ class Hasher:
         """Hash `block`, which must not change until `done` is called."""
         self._blocks.put((block, done))
 
-    def close(self) -> dict[str, bytes]:
-        """Wait for the last block, end the thread, return the digests by algorithm."""
+    def close(self) -> bytes:
+        """Wait for the last block, end the thread, return the digest."""
         if self._thread.is_alive():
             self._blocks.put(None)
             self._thread.join()
-        return {name: digest.digest() for name, digest in self._digests.items()}
+        return self._digest.digest()
 
 
 def announced_md5(headers: Mapping[str, str]) -> bytes | None:
@@ -65,10 +65,19 @@ def announced_md5(headers: Mapping[str, str]) -> bytes | None:
     return bytes.fromhex(tag[1]) if tag and is_s3 and not has_own_key else None
 
 
+def digests_of(path: Path, *algorithms: str) -> list[bytes]:
+    """Return digests of a local file, in the order of `algorithms`, from one reading. Raises OSError."""
+    hashers = [Hasher(algorithm) for algorithm in algorithms]
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                for hasher in hashers:
+                    hasher.update(block)
+    finally:
+        digests = [hasher.close() for hasher in hashers]
+    return digests
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a local file in hexadecimal. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return digests_of(path, "sha256")[0].hex()

@@ -20,8 +20,8 @@ from plugin.failure import Failure, Kind
 from plugin.progress import Progress
 from plugin.rest import Rest
 
-BLOCK = 512 * 1024  # bytes handed to the socket at a time
-BUFFERS = 3  # of a block each: one being read, one being sent, one being hashed
+BLOCK = 1024 * 1024  # bytes read at a time: with smaller ones the threads wait for each other, larger ones win nothing
+BUFFERS = 2  # of a block each: one is hashed while the next is read and sent
 TICK = 0.5  # seconds; on Windows a wait without end would be deaf to a signal
 GRACE = 5.0  # seconds that the other transfers have to stop in, after one failed
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Upload:
         except OSError as error:
             raise InputError(f"{self.artifact.shown}: cannot be read: {error.strerror}") from None
         finally:
-            self.sha256 = hasher.close()["sha256"].hex()
+            self.sha256 = hasher.close().hex()
 
 
 def multipart(fields: Mapping[str, str], files: Mapping[str, Upload] | None = None) -> Body:
@@ -179,25 +179,26 @@ def _save(answer: Download, target: Path, progress: Progress, size: int | None) 
     length = headers.get("Content-Length", "")
     total = int(length) if length.isdigit() else size
     md5 = announced_md5(headers)
-    hasher = Hasher("sha256", "md5") if md5 else Hasher("sha256")
+    hashers = [Hasher(name) for name in ("sha256", *(["md5"] if md5 else []))]
     done = 0
     with _temporary(target) as (write, keep):
         try:
             with progress.of(target.name, total or 0) as moved:
                 for block in answer.blocks:
-                    hasher.update(block)
+                    for hasher in hashers:
+                        hasher.update(block)
                     write(block)
                     done += len(block)
                     moved(done)
         finally:
-            digests = hasher.close()
+            sha256, *others = [hasher.close() for hasher in hashers]
         if size is not None and done != size:
             problem = f"is {done} bytes, but the service says {size}"
-        elif md5 and digests["md5"] != md5:
+        elif md5 and others != [md5]:
             problem = "does not have the MD5 that the storage announced"
         else:
             keep()
-            return digests["sha256"].hex()
+            return sha256.hex()
         raise Failure(UnavailableError(f"{target.name}: what arrived {problem}"), Kind.UNKNOWN)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from plugin.digest import Hasher, announced_md5
+from plugin.digest import announced_md5, digests_of
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.exchange import Download, Request, json_body
 from plugin.failure import Failure, Kind
@@ -27,8 +27,6 @@ from plugin.services.bitrise_titles import file_names
 from plugin.services.service import Job
 from plugin.transfer import download as download_file
 from plugin.transfer import in_parallel
-
-BLOCK = 1024 * 1024  # bytes of a local file read at a time
 
 
 @dataclass(frozen=True)
@@ -115,25 +113,20 @@ def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable
     """The SHA-256 of `target` if it is the artifact already, by its size and by the MD5 that the storage announces."""
     if not target.is_file() or artifact.size not in (None, size := target.stat().st_size):
         return None
-    hasher = Hasher("md5", "sha256")
     try:
-        with target.open("rb") as file:
-            while block := file.read(BLOCK):
-                hasher.update(block)
+        sha256, md5 = digests_of(target, "sha256", "md5")
     except OSError:  # what cannot be read is replaced
         return None
-    finally:
-        digests = hasher.close()
 
     def is_same(answer: Download) -> bool:
         """Judge by the headers alone: the body is not read."""
         is_as_long = answer.headers.get("Content-Length", str(size)) == str(size)
-        return is_as_long and announced_md5(answer.headers) in (None, digests["md5"])
+        return is_as_long and announced_md5(answer.headers) in (None, md5)
 
     if not job.rest.fetch(locate, is_same):
         return None
-    job.log.line(f"{target} is here already, sha256 {digests['sha256'].hex()}")
-    return digests["sha256"].hex()
+    job.log.line(f"{target} is here already, sha256 {sha256.hex()}")
+    return sha256.hex()
 
 
 def publish_artifact(job: Job) -> None:
