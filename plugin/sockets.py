@@ -18,7 +18,7 @@ from plugin.exchange import Connection
 from plugin.failure import plain
 
 LONGEST_IDLE = 1.0  # seconds; servers close theirs after 2 s (gunicorn), 5 s (Apache, Node) or more
-PIECE = 64 * 1024  # bytes; TLS counts the timeout for all that one call is given
+TLS_PIECE = 128 * 1024  # bytes; TLS counts the timeout for all that one call is given, plain sockets for each byte
 
 
 def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
         """Mixed into urllib3's connections."""
 
         sock: Any
+        piece: int | None = None  # bytes to send at a time; None: as many as there are
         idle_since = 0.0
 
         def connect(self) -> None:
@@ -46,7 +47,7 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
                     super().send(data)  # type: ignore[misc]
                     return
                 while data:
-                    data = data[self.sock.send(data[:PIECE]) :]
+                    data = data[self.sock.send(data[: self.piece]) :]
             except ssl.SSLEOFError as error:  # then urllib3 reads what the server said before it hung up
                 raise BrokenPipeError(errno.EPIPE, str(error)) from error
 
@@ -66,7 +67,7 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
         pass
 
     class Https(Steady, urllib3.connection.HTTPSConnection):
-        pass
+        piece = TLS_PIECE
 
     class HttpPool(Watched, urllib3.HTTPConnectionPool):
         ConnectionCls = Http
