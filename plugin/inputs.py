@@ -182,9 +182,7 @@ def check(raw: Mapping[str, str | Sequence[str]], spell: Callable[[str], str]) -
             else:
                 if value not in (None, "", []):
                     values[name] = value
-    given = {
-        name for name, value in values.items() if value != inputs()[name].default
-    }  # manifests hand in defaults too
+    given = {name for name, value in values.items() if value != inputs()[name].default}  # manifests give defaults too
     for field in inputs().values():
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
@@ -202,6 +200,8 @@ def check(raw: Mapping[str, str | Sequence[str]], spell: Callable[[str], str]) -
 
 def _parse(field: Field, text: str | Sequence[str]) -> Any:
     """Turn the host's text into a value of the field's kind; ValueError says what was expected, without a secret."""
+    if field.kind not in ("path", "paths", "file") and re.search(r"[\ud800-\udfff]", "".join(text)):
+        raise ValueError("is no UTF-8")  # Python keeps such bytes as halves of characters, which no request can hold
     if field.is_list:
         separator = r"[\n|]" if field.kind == "paths" else r"\n"
         lines = re.split(separator, text) if isinstance(text, str) else text

@@ -90,6 +90,7 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
         ({"service-url": "https://[dist"}, "service-url: is not a URL"),
         ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
         ({"operation": "upload", "build-id": "x"}, "build-id: ['x'] has the wrong form"),
+        ({"password": "caf\udce9"}, "password: is no UTF-8"),
         ({"operation": "upload", "build-id": "1\n2"}, "build-id: takes 1 value here, not 2"),
     ],
 )
