@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -334,3 +336,23 @@ def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
         "Content-Type",
         "Host",
     ]
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_so_far_and_no_further() -> None:
+    packed = gzip.compress(bytes(256 * 1024 * 1024))
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        start = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        connection.sendall(start.encode() + packed)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        tracemalloc.start()
+        try:
+            with pytest.raises(UnavailableError, match="the answer is larger than 16777216 bytes"):
+                rest.get("/b")
+            assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_ANSWER
+        finally:
+            tracemalloc.stop()
+        assert len(connections) == 1
