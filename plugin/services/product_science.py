@@ -33,6 +33,12 @@ DRY_BUILD = {
     "uploadSpec": {"method": "PUT", "url": "https://storage.googleapis.com/UPLOAD-ADDRESS", "headers": {}},
     "build": {"id": "BUILD-ID"},
 }
+METHODS = ("PUT", "POST")  # that upload
+HEADER = re.compile(  # RFC 9110 §5, but for those of the connection itself (§7.6.1)
+    r"(?!(?:connection|keep-alive|proxy-\w+|te|trailer|transfer-encoding|upgrade):)"
+    r"[\w!#$%&'*+.^`|~-]+:(?:[!-~\x80-\xff][\t -~\x80-\xff]*)?",
+    re.ASCII | re.IGNORECASE,
+)
 FRESH_ADDRESSES = 3  # times that one file is given a new build because its signed address had expired
 
 
@@ -118,15 +124,17 @@ def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> 
     Raises RefusedError when the description is unusable, or when the file is larger than it allows.
     """
     method, url, headers = spec.get("method"), spec.get("url"), spec.get("headers")
-    if not (isinstance(method, str) and re.fullmatch("[A-Z]+", method) and isinstance(url, str)):
-        raise RefusedError("product-science: the answer describes no upload: uploadSpec needs a method and a url")
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise RefusedError("product-science: uploadSpec.headers must map names to texts")
+    if method not in METHODS or not isinstance(url, str):
+        raise RefusedError("product-science: the answer describes no upload: uploadSpec needs a PUT or POST and a url")
+    if not isinstance(headers, dict) or not all(
+        isinstance(value, str) and HEADER.fullmatch(f"{name}:{value}") for name, value in headers.items()
+    ):
+        raise RefusedError("product-science: uploadSpec.headers must map names of an upload's headers to texts")
     said = address.problem(url, allow_http)
     if said:
         raise RefusedError(f"product-science: uploadSpec.url {said}")
     limits = next((value for name, value in headers.items() if name.lower() == "x-goog-content-length-range"), "")
-    found = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", limits)
+    found = re.fullmatch(r"\s*(\d{1,18})\s*,\s*(\d{1,18})\s*", limits)
     size = upload.artifact.size
     if found and not int(found[1]) <= size <= int(found[2]):
         raise RefusedError(
