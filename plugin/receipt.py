@@ -10,8 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__
+from plugin import __version__, foreign
 from plugin.errors import InputError
+
+LARGEST = 16 * 1024 * 1024  # bytes of a receipt to read
+# What a record must be to go on from it: anybody who can write to the folder may have made the file.
+TEXTS = ("build-id", "upload-context-id", "status")
+FIELDS: dict[str, Any] = {"size": int, "seconds": (int, float)}
+FIELDS |= dict.fromkeys(("path", "name", "sha256", "id", "build-id"), str)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Receipt:
         earlier = self._read()
         taken: dict[int, Delivery] = {}
         for entry in earlier.get("artifacts", ()):
-            delivery = Delivery(**{key.replace("-", "_"): value for key, value in entry.items()})
+            delivery = Delivery(**{key.replace("-", "_"): entry[key] for key in FIELDS})
             index, sha256 = next(
                 ((i, sha) for i, (path, sha) in enumerate(digests) if path == delivery.path), (-1, str)
             )
@@ -113,8 +119,10 @@ class Receipt:
         if not self._path or not self._path.exists():
             return {}
         try:
-            earlier = json.loads(self._path.read_text(encoding="utf-8"))
-            if not isinstance(earlier, dict) or "buildferry" not in earlier:
+            if not self._path.is_file() or self._path.stat().st_size > LARGEST:
+                raise ValueError
+            earlier = foreign.parse(self._path.read_bytes())
+            if not _is_record(earlier):
                 raise ValueError
         except (OSError, ValueError):
             raise InputError(f"receipt: {self._path} exists and is not a receipt; name another file") from None
@@ -126,6 +134,19 @@ class Receipt:
                 self._write(self._path, json.dumps(self.as_json(), indent=2) + "\n")
             except OSError as error:
                 raise InputError(f"receipt: {self._path} cannot be written: {error.strerror}") from None
+
+
+def _is_record(data: Any) -> bool:
+    if not isinstance(data, dict) or "buildferry" not in data:
+        return False
+    entries, doubts = data.get("artifacts", []), data.get("in-doubt", [])
+    return (
+        isinstance(entries, list)
+        and all(isinstance(entry, dict) for entry in entries)
+        and all(isinstance(entry.get(name), kind) for entry in entries for name, kind in FIELDS.items())
+        and isinstance(doubts, list)
+        and all(isinstance(text, str) for text in (*doubts, *(data.get(name, "") for name in TEXTS)))
+    )
 
 
 def fingerprint(inputs: Mapping[str, Any]) -> str:

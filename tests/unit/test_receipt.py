@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,52 @@ def test_a_file_that_is_no_receipt_is_refused_and_left_alone(tmp_path: Path, con
     with pytest.raises(InputError, match="is not a receipt; name another file"):
         receipt(path).resume([])
     assert path.read_bytes() == content.encode("latin-1")
+
+
+WHOLE = {"buildferry": "1", **IDENTITY, "artifacts": [DELIVERY.as_json()]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"artifacts": "all"},
+        {"artifacts": None},
+        {"artifacts": [1]},
+        {"artifacts": [{"evil": 1}]},
+        {"artifacts": [{**DELIVERY.as_json(), "id": {"a": 1}}]},
+        {"artifacts": [{**DELIVERY.as_json(), "size": "<b>"}]},
+        {"build-id": ["7"]},
+        {"upload-context-id": 7},
+        {"status": None},
+        {"in-doubt": 5},
+        {"in-doubt": [{}]},
+    ],
+    ids=str,
+)
+def test_a_receipt_that_no_run_has_written_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({**WHOLE, **change}))
+
+    with pytest.raises(InputError, match="is not a receipt"):
+        receipt(path).resume([("out/app.ipa", lambda: "00ff")])
+
+
+def test_what_a_receipt_holds_beside_is_no_reason_to_start_again(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({**WHOLE, "new": [], "artifacts": [{**DELIVERY.as_json(), "new": 1}]}))
+    again = receipt(path)
+
+    assert again.resume([("out/app.ipa", lambda: "00ff")])
+    assert again.deliveries == {0: DELIVERY}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files there")
+def test_a_receipt_that_would_never_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    os.mkfifo(path)
+
+    with pytest.raises(InputError, match="is not a receipt"):
+        receipt(path).resume([])
 
 
 def test_a_receipt_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
