@@ -20,8 +20,15 @@ class Gateway:
     """A server on the loopback that passes bytes on."""
 
     port: int
-    connections: list[socket.socket] = field(default_factory=list)
+    connections: list[socket.socket] = field(default_factory=list)  # of clients
+    onward: list[socket.socket] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)  # of a proxy: each request's first lines, as they came
+
+    def go_on(self, address: Address) -> socket.socket:
+        """Connect to what stands behind."""
+        connection = socket.create_connection(address, timeout=60)
+        self.onward.append(connection)
+        return connection
 
 
 def address_of(url: str) -> Address:
@@ -55,11 +62,12 @@ def _listening(talk: Callable[[Gateway, socket.socket], None]) -> Iterator[Gatew
         try:
             yield gateway
         finally:
-            for opened in (listener, *gateway.connections):
+            for opened in (listener, *gateway.connections, *gateway.onward):
                 with contextlib.suppress(OSError):  # most are closed already
                     opened.shutdown(socket.SHUT_RDWR)
             for thread in (accepting, *threads):
                 thread.join(10)
+                assert not thread.is_alive()
 
 
 def _pass_on(one: socket.socket, other: socket.socket) -> None:
@@ -77,16 +85,12 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
 def tls_before(url: str, context: ssl.SSLContext) -> Iterator[Gateway]:
     """Speak TLS by `context`, and pass on to `url`."""
 
-    def talk(_: Gateway, connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as secured, _connected(address_of(url)) as inner:
+    def talk(gateway: Gateway, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured, gateway.go_on(address_of(url)) as inner:
             _pass_on(secured, inner)
 
     with _listening(talk) as gateway:
         yield gateway
-
-
-def _connected(address: Address) -> socket.socket:
-    return socket.create_connection(address, timeout=60)
 
 
 @contextlib.contextmanager
@@ -115,7 +119,7 @@ def proxy(
                 return
             host = target if method == "CONNECT" else urlsplit(target).netloc
             address = (names or {}).get(host) or address_of(f"https://{host}")
-            with _connected(address) as inner:
+            with gateway.go_on(address) as inner:
                 if method == "CONNECT":
                     connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:
