@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from plugin import checkout
+
 Env = Mapping[str, str]
-GIT_TIMEOUT = 10.0  # seconds
 LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
 
 
@@ -150,7 +150,7 @@ def from_github(env: Env, folder: Path) -> Source:
     kind, name = env.get("GITHUB_REF_TYPE"), env.get("GITHUB_REF_NAME")
     commit = head.get("sha") or workflow_run.get("head_sha")
     if not commit and env.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
-        commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
+        commit = checkout.ask(folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
     number = pull_request.get("number") or _number(re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", "")))
     server, repository, run = (env.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     return Source(
@@ -192,8 +192,8 @@ def from_bitrise(env: Env, _folder: Path) -> Source:
 def from_jenkins(env: Env, folder: Path) -> Source:
     """Read Jenkins' variables; its merge strategy for pull requests makes a commit that nobody pushed."""
     commit = _first(env, ("ghprbActualCommit", "GIT_COMMIT"))
-    if env.get("CHANGE_ID") and _git(folder, "show", "-s", "--format=%an", "HEAD") == "Jenkins":
-        commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^")
+    if env.get("CHANGE_ID") and checkout.ask(folder, "show", "-s", "--format=%an", "HEAD") == "Jenkins":
+        commit = checkout.ask(folder, "rev-parse", "--verify", "--quiet", "HEAD^")
     branch = _first(
         env, ("CHANGE_BRANCH", "ghprbSourceBranch", "gitlabSourceBranch", "BRANCH_NAME", "GIT_LOCAL_BRANCH")
     )
@@ -234,18 +234,25 @@ def find(read: Callable[[Env, Path], Source], env: Env, folder: Path, given: Map
     """
     source = read(env, folder)
     if not source.branch and not source.tag and not source.pull_request_id:
-        source = replace(source, branch=_git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))
+        source = replace(source, branch=checkout.ask(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))
     own = {name.replace("-", "_"): value for name, value in given.items()}
     own = {name: value for name, value in own.items() if name in Source.__dataclass_fields__}
     if "commit" in own and own["commit"] != source.commit:
         source = replace(source, commit_timestamp=None)
     is_other = any(own.get(name) not in (None, getattr(source, name)) for name in ("branch", "tag"))
     source = replace(source, **own, is_elsewhere=is_other and bool(source.branch or source.tag))
-    commit = source.commit or _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = source.commit or checkout.ask(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     timestamp = source.commit_timestamp
     if commit and not timestamp and re.fullmatch(r"[0-9a-fA-F]{4,64}", commit):
-        timestamp = _git(folder, "show", "-s", "--format=%cI", f"{commit}^{{commit}}")
-    return replace(source, commit=commit, commit_timestamp=timestamp)
+        timestamp = checkout.ask(folder, "show", "-s", "--format=%cI", f"{commit}^{{commit}}")
+    ours, theirs = _without_password(source.repository_url), _without_password(source.head_repository_url)
+    known = replace(source, commit=commit, commit_timestamp=timestamp)
+    return replace(known, repository_url=ours, head_repository_url=theirs)
+
+
+def _without_password(url: str | None) -> str | None:
+    """A repository's address may hold a token for this CI system, which is no business of the service's."""
+    return url and re.sub(r"^(https?://)[^/?#]*@|^(\w[\w+.-]*://[^/?#:@]*):[^/?#]*(?=@)", r"\1\2", url)
 
 
 def _first(env: Env, names: tuple[str, ...]) -> str | None:
@@ -269,14 +276,3 @@ def _event(env: Env) -> dict[str, Any]:
     except (OSError, ValueError):
         pass
     return {}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Ask git in `folder`; None if it does not know or is not there. No hook of the checkout's may run."""
-    command = ["git", "-C", str(folder), "-c", "safe.directory=*", "-c", "core.fsmonitor=false", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=GIT_TIMEOUT, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    text = done.stdout.decode("utf-8", "replace").strip()
-    return text if done.returncode == 0 and text else None

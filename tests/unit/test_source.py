@@ -91,6 +91,23 @@ def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tm
     assert not find(source.from_any, {"TEAMCITY_VERSION": "1"}, tmp_path, branch="main").is_elsewhere
 
 
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("https://oauth2:t0ken@git.example.com/o/r.git", "https://git.example.com/o/r.git"),
+        ("https://t0ken@git.example.com/o/r.git", "https://git.example.com/o/r.git"),
+        ("ssh://git:w@rd@git.example.com:22/o/r.git", "ssh://git@git.example.com:22/o/r.git"),
+        ("ssh://git@git.example.com/o/r@1.git", "ssh://git@git.example.com/o/r@1.git"),
+        ("git@git.example.com:o/r.git", "git@git.example.com:o/r.git"),
+        ("https://git.example.com/o/r@1.git", "https://git.example.com/o/r@1.git"),
+    ],
+)
+def test_no_token_for_the_repository_is_given_on(url: str, given: str, tmp_path: Path) -> None:
+    assert find(source.from_jenkins, {"GIT_URL": url}, tmp_path).repository_url == given
+    env = {"BITRISEIO_PULL_REQUEST_REPOSITORY_URL": url}
+    assert find(source.from_bitrise, env, tmp_path).head_repository_url == given
+
+
 def event(tmp_path: Path, content: Any) -> str:
     path = tmp_path / "event.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))

@@ -1,0 +1,35 @@
+"""Asking git about the checkout, which may be anybody's: no program that it names may run.
+
+Settings in it name programs: to watch files, to check signatures, to fetch what is missing. A folder in it may even be
+made to look like a repository with settings of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+TIMEOUT = 10.0  # seconds
+SETTINGS = {
+    "safe.directory": "*",  # CI containers run as another user than the one who made the checkout
+    "safe.bareRepository": "explicit",
+    "core.fsmonitor": "false",
+    "log.showSignature": "false",
+    **{f"protocol.{name}allow": "never" for name in ("", "ext.", "file.", "git.", "http.", "https.", "ssh.")},
+}
+
+
+def ask(folder: Path, *arguments: str) -> str | None:
+    """Return what git says in `folder`; None if it does not know or is not there."""
+    git = shutil.which("git")
+    if not git or not Path(git).is_absolute():  # on Windows a git.exe of the checkout comes before any other
+        return None
+    settings = (part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}"))
+    command = [git, "-C", str(folder), *settings, *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = done.stdout.decode("utf-8", "replace").strip()
+    return text if done.returncode == 0 and text else None
