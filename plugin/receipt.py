@@ -6,13 +6,14 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from plugin import __version__, foreign
 from plugin.errors import InputError
 
+PATHS = ("downloaded-files", "log-file")  # of ours, which later steps must find as they are
 LARGEST = 16 * 1024 * 1024  # bytes of a receipt to read
 # What a record must be to go on from it: anybody who can write to the folder may have made the file.
 TEXTS = ("build-id", "upload-context-id", "status")
@@ -47,17 +48,20 @@ class Receipt:
         path: Path | None = None,
         write: Callable[[Path, str], None] = lambda _path, _text: None,
         publish: Callable[[Mapping[str, Any]], None] = lambda _outputs: None,
+        redact: Callable[[str], str] = lambda text: text,
     ) -> None:
         """Start a record.
 
         A later run of the same `identity` may go on where this one ends; `about` is for people. The record is written
-        to `path`, if any, by `write`, and its outputs are handed to `publish` whenever there are new ones.
+        to `path`, if any, by `write`, and its outputs are handed to `publish` whenever there are new ones. What a
+        service says passes `redact`.
         """
         self._identity = dict(identity)
         self._about = {name: value for name, value in about.items() if value is not None}
         self._path = path
         self._write = write
         self._publish = publish
+        self._redact = redact
         self._lock = threading.RLock()
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
@@ -65,21 +69,22 @@ class Receipt:
 
     def note(self, **outputs: Any) -> None:
         """Keep outputs (`build_id="7"`) and hand them on at once: later steps get them even if the run is cut short."""
+        known = {name.replace("_", "-"): value for name, value in outputs.items() if value is not None}
         with self._lock:
-            self.outputs.update({name.replace("_", "-"): value for name, value in outputs.items() if value is not None})
+            self.outputs |= {name: value if name in PATHS else self._told(value) for name, value in known.items()}
             self._save()
             self._publish(self.outputs)
 
     def add(self, name: str, data: Any) -> None:
         """Keep what no output holds, such as a list of apps, as JSON: it stands under `name` in the result."""
         with self._lock:
-            self._more[name] = data
+            self._more[name] = self._told(data)
             self._save()
 
     def delivered(self, index: int, delivery: Delivery) -> None:
         """Keep one artifact's delivery; `index` is its place in the inputs."""
         with self._lock:
-            self.deliveries[index] = delivery
+            self.deliveries[index] = replace(delivery, id=self._redact(delivery.id))
             self._save()
 
     def doubt(self, path: str) -> None:
@@ -127,6 +132,14 @@ class Receipt:
         except (OSError, ValueError):
             raise InputError(f"receipt: {self._path} exists and is not a receipt; name another file") from None
         return earlier if all(earlier.get(name) == value for name, value in self._identity.items()) else {}
+
+    def _told(self, data: Any) -> Any:
+        """What a service says, without the secrets, signatures and passwords that it may hold anywhere."""
+        if isinstance(data, str):
+            return self._redact(data)
+        if isinstance(data, Mapping):
+            return {self._redact(str(key)): self._told(value) for key, value in data.items()}
+        return [self._told(item) for item in data] if isinstance(data, (list, tuple)) else data
 
     def _save(self) -> None:
         if self._path:

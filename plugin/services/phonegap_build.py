@@ -35,7 +35,7 @@ def show_apps(job: Job) -> None:
     for app in apps:
         job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app))})")
     job.log.line(f"{len(apps)} app{'s' if len(apps) != 1 else ''}")
-    job.receipt.add("apps", [_shown(job, app) for app in apps])
+    job.receipt.add("apps", apps)
 
 
 def show_app(job: Job) -> None:
@@ -44,12 +44,7 @@ def show_app(job: Job) -> None:
     for name, value in app.items():
         job.log.line(f"{name}: {json.dumps(value, ensure_ascii=False)}")
     _note(job, app)
-    job.receipt.add("app", _shown(job, app))
-
-
-def _shown(job: Job, app: Record) -> Record:
-    """The app as the result holds it: the address of its repository may hold a password."""
-    return {**app, "repo_url": job.log.redact(str(app["repo_url"]))} if app.get("repo_url") else app
+    job.receipt.add("app", app)
 
 
 def create_build(job: Job) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,20 @@ def test_everything_is_on_disk_and_published_as_soon_as_it_is_known(tmp_path: Pa
     assert "build-url" not in record
     assert "tag" not in record
     assert record == made.as_json()
+
+
+def test_what_a_service_says_passes_the_redaction_and_our_own_paths_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    made = Receipt(IDENTITY, {}, path, write_whole, redact=lambda text: text.replace("s3cret", "***"))
+    made.note(build_id="s3cret", build_ids=["s3cret"], downloaded_files=["s3cret/app.apk"])
+    made.add("apps", [{"title": "x", "owner": {"s3cret": ["a s3cret", 1, None, True]}}])
+    made.delivered(0, replace(DELIVERY, id="s3cret"))
+
+    record = json.loads(path.read_text())
+    assert (record["build-id"], record["build-ids"]) == ("***", ["***"])
+    assert record["downloaded-files"] == ["s3cret/app.apk"]
+    assert record["apps"] == [{"title": "x", "owner": {"***": ["a ***", 1, None, True]}}]
+    assert record["artifacts"][0]["id"] == "***"
 
 
 def test_a_later_run_of_the_same_identity_takes_over_what_is_there(tmp_path: Path) -> None:
