@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from plugin import address
 from plugin.artifacts import Artifact
-from plugin.errors import BuildFailedError, RefusedError
-from plugin.exchange import Repeat, Request, json_body
+from plugin.errors import BuildFailedError, RefusedError, UnavailableError
+from plugin.exchange import Answer, Repeat, Request, json_body
 from plugin.inputs import Values
 from plugin.services.service import (
     FAILED,
@@ -76,12 +76,13 @@ def _upload_in(job: Job, context_id: str) -> None:
         for attempt in range(1, FRESH_ADDRESSES + 1):
             build_id, spec = _submit(job, upload.artifact, context_id, states)
             try:
-                job.rest.send(_storage_request(spec, upload, job.values.allow_http))
+                stored = job.rest.send(_storage_request(spec, upload, job.values.allow_http))
             except RefusedError as error:
                 if error.status != EXPIRED or attempt == FRESH_ADDRESSES:
                     raise
                 job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
             else:
+                _check_size(stored, upload.artifact)
                 return build_id, build_id
         raise AssertionError("the last attempt returns or raises")
 
@@ -141,6 +142,13 @@ def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> 
             f"{upload.artifact.shown}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
         )
     return Request(method, url, headers=headers, body=upload.body(), outside=True, json=False, dry={})
+
+
+def _check_size(stored: Answer, artifact: Artifact) -> None:
+    """Hold the size that the storage has, where it says one, against the file's. Raises UnavailableError."""
+    size = stored.headers.get("x-goog-stored-content-length", str(artifact.size))
+    if size != str(artifact.size):
+        raise UnavailableError(f"{artifact.shown}: the storage has {size[:20]} bytes of it, not {artifact.size}")
 
 
 def _project(job: Job) -> str:

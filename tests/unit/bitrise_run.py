@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests_mock
 
-from plugin import run
-from plugin.clock import Clock
-from plugin.hosts import HOSTS, write_whole
-from plugin.log import Log, Redactor
 from plugin.source import Source
+from tests.unit.running import Ran, perform
 
 API = "https://api.bitrise.io/v0.1"
 APP = f"{API}/apps/app1"
 TOKEN = "secret-token"
 PAGE: dict[str, Any] = json.loads(Path(__file__).with_name("bitrise_page.json").read_text(encoding="utf-8"))
 
-Run = Callable[..., "Ran"]
-
-
-@dataclass
-class Ran:
-    """What one run left: outputs, log, and the error that ended it."""
-
-    stream: io.StringIO = field(default_factory=io.StringIO)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    error: BaseException | None = None
-    slept: list[float] = field(default_factory=list)
-
-    @property
-    def log(self) -> str:
-        return self.stream.getvalue()
-
-    @property
-    def result(self) -> Any:
-        return self.outputs["result"]
+Run = Callable[..., Ran]
 
 
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -58,26 +35,9 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         host: str = "plain",
         **more: Any,
     ) -> Ran:
-        ran = Ran()
         raw = {"service": "bitrise", "operation": operation, "api-token": TOKEN, "app-id": "app1"}
-        raw |= {name.strip("_").replace("_", "-"): str(value) for name, value in more.items()}
-        around = run.Surroundings(
-            log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
-            spell=str,
-            why_no_secrets=lambda: None,
-            prefilled=frozenset({"app-id"}),
-            folder=tmp_path,
-            environment=environment or {},
-            find_source=lambda _given: source or Source(),
-            publish=ran.outputs.update,
-            write=write_whole,
-            clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
-        )
-        try:
-            run.run(raw, around)
-        except BaseException as error:
-            ran.error = error
-        return ran
+        raw |= {name.strip("_").replace("_", "-"): value for name, value in more.items()}
+        return perform(raw, tmp_path, source, environment, host, frozenset({"app-id"}))
 
     return go
 

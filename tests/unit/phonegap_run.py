@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -12,30 +11,12 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin import run
-from plugin.clock import Clock
-from plugin.hosts import write_whole
-from plugin.log import Log, Redactor
-from plugin.source import Source
+from tests.unit.running import Ran, perform
 
 URL = "https://build.phonegap.com/api/v0"
 PASSWORD = "pass word ü"
 
-Run = Callable[..., "Ran"]
-
-
-class Ran:
-    """What one run left: outputs, log, and the error that ended it."""
-
-    def __init__(self) -> None:
-        self.log = io.StringIO()
-        self.outputs: dict[str, Any] = {}
-        self.error: Exception | None = None
-        self.slept: list[float] = []
-
-    @property
-    def result(self) -> Any:
-        return self.outputs["result"]
+Run = Callable[..., Ran]
 
 
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
@@ -45,27 +26,9 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (tmp_path / name).write_text(f"the {name}")
 
     def go(operation: str, **more: Any) -> Ran:
-        ran = Ran()
-        clock = Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0)
         raw = {"service": "phonegap-build", "operation": operation, "username": "user@example.com"}
-        raw |= {"password": PASSWORD} | {name.replace("_", "-"): str(value) for name, value in more.items()}
-        around = run.Surroundings(
-            log=Log(ran.log, Redactor()),
-            spell=str,
-            why_no_secrets=lambda: None,
-            prefilled=frozenset(),
-            folder=tmp_path,
-            environment={},
-            find_source=lambda _given: Source(),
-            publish=ran.outputs.update,
-            write=write_whole,
-            clock=clock,
-        )
-        try:
-            run.run(raw, around)
-        except Exception as error:
-            ran.error = error
-        return ran
+        raw |= {"password": PASSWORD} | {name.replace("_", "-"): value for name, value in more.items()}
+        return perform(raw, tmp_path)
 
     return go
 

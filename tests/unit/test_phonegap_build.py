@@ -29,15 +29,15 @@ def test_whoami_proves_the_credentials(http: requests_mock.Mocker, phonegap: Run
     ran = phonegap("whoami")
     assert ran.result["user"] == json.loads(USER)
     assert http.request_history[0].headers["Authorization"] == "Basic dXNlckBleGFtcGxlLmNvbTpwYXNzIHdvcmQgw7w="
-    assert "signed in as exampleuser (user@example.com)" in ran.log.getvalue()
+    assert "signed in as exampleuser (user@example.com)" in ran.log
 
 
 def test_apps_are_listed_with_every_platform(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps", text=APPS)
     ran = phonegap("list-apps")
     assert ran.result["apps"] == json.loads(APPS)
-    assert "app 53: Docco App (symbian: symbian complete, blackberry: pending, android: error" in ran.log.getvalue()
-    assert "3 apps" in ran.log.getvalue()
+    assert "app 53: Docco App (symbian: symbian complete, blackberry: pending, android: error" in ran.log
+    assert "3 apps" in ran.log
 
 
 @pytest.mark.parametrize("operation", ["show-app", "status"])
@@ -65,7 +65,7 @@ def test_a_password_in_the_address_of_a_repository_is_not_shown(
     http.get(f"{URL}/apps" + ("/50" if operation == "show-app" else ""), text=answer)
     ran = phonegap(operation, **{"app_id": 50} if operation == "show-app" else {})
     assert ran.error is None
-    shown = ran.log.getvalue() + json.dumps(ran.outputs)
+    shown = ran.log + json.dumps(ran.outputs)
     assert "s3cret" not in shown
     assert "http://***@github.com/exampleuser" in shown
 
@@ -183,7 +183,7 @@ def test_keys_are_listed(
     http.get(f"{URL}{path}", text=answer)
     ran = phonegap("list-keys", **given)
     assert ran.result["keys"]["ios"] == json.loads(KEYS)["ios"]
-    assert "ios key 2: Test Key" in ran.log.getvalue()
+    assert "ios key 2: Test Key" in ran.log
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_key_travels_over_tls_and_its_passwords_are_never_shown(
     http.get(f"{URL}/keys/", text=NO_KEYS)
     sent = Sent(http, "POST", f"/keys/{platform}", answer)
 
-    shown = phonegap("add-key", platform=platform, title="Example Key", dry_run=True, **words).log.getvalue()
+    shown = phonegap("add-key", platform=platform, title="Example Key", dry_run=True, **words).log
     ran = phonegap("add-key", platform=platform, title="Example Key", **words)
 
     assert sent.data == {"title": "Example Key", **data}
@@ -232,7 +232,7 @@ def test_a_key_travels_over_tls_and_its_passwords_are_never_shown(
         part: f"the {name}" for part, name in files.items()
     }
     assert ran.result["key"] == json.loads(answer)
-    shown += ran.log.getvalue() + json.dumps(ran.outputs)
+    shown += ran.log + json.dumps(ran.outputs)
     assert "field data" in shown
     assert not [secret for secret in (KEY_PASSWORD, json.dumps(KEY_PASSWORD)[1:-1], PASSWORD) if secret in shown]
     assert ("csk-file is ignored: a key for android has none" in shown) == (platform == "android")
@@ -267,7 +267,7 @@ def test_a_repository_less_app_says_so_in_the_services_words(http: requests_mock
 def test_a_deletion_is_said_with_the_title(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps/56", text=FROM_FILE)
     http.delete(f"{URL}/apps/56", text='{"success":"app #56 destroyed"}', status_code=202)
-    assert "deleted app 56: Another App" in phonegap("delete-app", app_id=56).log.getvalue()
+    assert "deleted app 56: Another App" in phonegap("delete-app", app_id=56).log
 
 
 def test_an_app_that_is_not_there_cannot_be_deleted(http: requests_mock.Mocker, phonegap: Run) -> None:

@@ -72,7 +72,7 @@ def test_every_platform_is_watched_to_its_end_and_a_failure_is_said_in_the_servi
     assert isinstance(ran.error, BuildFailedError)
     assert str(ran.error).endswith("App #50 for android error")
     assert (ran.outputs["build-id"], ran.outputs["status"]) == ("50", "failed")
-    assert ran.log.getvalue().count("webos: ") == 2
+    assert ran.log.count("webos: ") == 2
     assert phonegap("wait", app_id=50, platforms="webos\nBlackberry").outputs["status"] == "succeeded"
 
 
@@ -89,5 +89,5 @@ def test_a_platform_without_a_key_is_skipped_unless_it_was_asked_for(http: reque
     http.get(f"{URL}/apps/50", text='{"id": 50, "android_status": "complete", "ios_status": null}')
     ran = phonegap("wait", app_id=50)
     assert (ran.error, ran.outputs["status"]) == (None, "succeeded")
-    assert "note: ios: needs a signing key; it is skipped" in ran.log.getvalue()
+    assert "note: ios: needs a signing key; it is skipped" in ran.log
     assert "ios needs a signing key: add one" in str(phonegap("wait", app_id=50, platforms="ios").error)

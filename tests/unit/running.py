@@ -1,0 +1,62 @@
+"""Runs one operation against declared answers, on a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plugin import run
+from plugin.clock import Clock
+from plugin.hosts import HOSTS, write_whole
+from plugin.log import Log, Redactor
+from plugin.source import Source
+
+
+@dataclass
+class Ran:
+    """What one run left: outputs, log, and the error that ended it."""
+
+    stream: io.StringIO = field(default_factory=io.StringIO)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
+    slept: list[float] = field(default_factory=list)
+
+    @property
+    def log(self) -> str:
+        return self.stream.getvalue()
+
+    @property
+    def result(self) -> Any:
+        return self.outputs["result"]
+
+
+def perform(
+    raw: Mapping[str, Any],
+    folder: Path,
+    source: Source | None = None,
+    environment: Mapping[str, str] | None = None,
+    host: str = "plain",
+    prefilled: frozenset[str] = frozenset(),
+) -> Ran:
+    """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's."""
+    ran = Ran()
+    around = run.Surroundings(
+        log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
+        spell=str,
+        why_no_secrets=lambda: None,
+        prefilled=prefilled,
+        folder=folder,
+        environment=environment or {},
+        find_source=lambda _given: source or Source(),
+        publish=ran.outputs.update,
+        write=write_whole,
+        clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
+    )
+    try:
+        run.run({name: str(value) for name, value in raw.items()}, around)
+    except BaseException as error:
+        ran.error = error
+    return ran

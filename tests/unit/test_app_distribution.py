@@ -1,0 +1,75 @@
+"""App Distribution, held against its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock
+
+from plugin.errors import AuthError, PluginError, RefusedError
+from tests.unit.running import Ran, perform
+
+URL = "https://dist.example.com/prefix"
+
+
+def deliver(folder: Path, **more: Any) -> Ran:
+    (folder / "app.ipa").write_bytes(b"an app")
+    raw = {"service": "app-distribution", "service-url": URL, "api-token": "t0ken", "phase-id": 7, "artifacts": "*.ipa"}
+    return perform({**raw, **more}, folder)
+
+
+def bodies(http: requests_mock.Mocker, build: Any, file: Any, status: int = 201) -> list[bytes]:
+    """Declare both answers; return the bodies that come, read as a server would."""
+    seen: list[bytes] = []
+
+    def answer(json: Any) -> Any:
+        def read(request: Any, _context: Any) -> Any:
+            seen.append(b"".join(map(bytes, request.body)))
+            return json
+
+        return read
+
+    http.post(f"{URL}/api/v2/builds", json=answer(build), status_code=status)
+    http.post(f"{URL}/api/v2/resource_files", json=answer(file), status_code=status)
+    return seen
+
+
+def test_a_build_and_its_file_are_sent_as_the_pages_curl_sends_them(http: requests_mock.Mocker, tmp_path: Path) -> None:
+    seen = bodies(http, {"id": 1}, {"id": 5})
+    ran = deliver(tmp_path)
+
+    assert ran.error is None, ran.log
+    assert (ran.outputs["build-id"], ran.outputs["artifact-ids"], ran.outputs["status"]) == ("1", ["5"], "succeeded")
+    assert b'name="phase_id"\r\n\r\n7\r\n' in seen[0]
+    assert b'name="build_id"\r\n\r\n1\r\n' in seen[1]
+    assert b'name="file"; filename="app.ipa"\r\nContent-Type: application/octet-stream\r\n\r\nan app\r\n' in seen[1]
+    for request in http.request_history:
+        assert request.headers["Authorization"] == 'Token token="t0ken"'
+        assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, [], {"id": None}, {"id": {"a": 1}}, {"id": [1]}, {"id": True}, {"id": ""}, "1", 1]
+)
+def test_an_id_of_the_wrong_type_is_refused(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
+    bodies(http, answer, {"id": 5})
+    ran = deliver(tmp_path)
+
+    assert isinstance(ran.error, RefusedError)
+    assert "the answer holds no id for the build at id" in str(ran.error)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, AuthError), (403, AuthError), (422, RefusedError), (404, RefusedError)]
+)
+def test_each_documented_refusal_is_its_own_error_with_the_services_words(
+    status: int, error: type[PluginError], http: requests_mock.Mocker, tmp_path: Path
+) -> None:
+    bodies(http, {"error": "no such phase"}, {}, status)
+    ran = deliver(tmp_path)
+
+    assert type(ran.error) is error
+    assert f"POST /api/v2/builds: {status}: no such phase" in str(ran.error)
+    assert len(http.request_history) == 1
