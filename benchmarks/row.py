@@ -19,6 +19,7 @@ from benchmarks.sink import Sink
 from tests.end_to_end.program import ROOT, clean_environment, variables
 
 MIB, GIB = 1024**2, 1024**3
+TO_THE_INDEX = re.compile(r"SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -85,12 +86,14 @@ class Bench:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The variables that every contender gets: an empty home, and the package index that pip was configured for.
-
-        Programs beside this Python are on PATH too, after all others.
-        """
+        """The variables that every contender gets; programs beside this Python are on PATH too, after all others."""
         path = os.pathsep.join((os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")))
-        return {**_index(), **clean_environment(), "PATH": path, "HOME": str(self.folder)}
+        return {**clean_environment(), "PATH": path, "HOME": str(self.folder)}
+
+    def installing(self, cache: Path) -> dict[str, str]:
+        """The variables for what installs packages: the way to the index, and `cache` alone to keep anything in."""
+        known = {name: value for name, value in os.environ.items() if TO_THE_INDEX.fullmatch(name)}
+        return {**_index(), **self.environment, **known, "HOME": str(cache), "XDG_CACHE_HOME": str(cache)}
 
     def tool(self, name: str) -> str | None:
         """Return the path of a program, or None."""
@@ -108,8 +111,7 @@ class Bench:
 
     def launch(self, *arguments: str, cache: Path, limit: float = 60, **more: Any) -> Command:
         """The same through launch.sh, which keeps its environment in `cache`."""
-        cache.mkdir(exist_ok=True)
-        environment = {**self.environment, "HOME": str(cache), "XDG_CACHE_HOME": str(cache), **more}
+        environment = {**self.installing(cache), **more}
         return Command(["sh", str(ROOT / "plugin" / "launch.sh"), *arguments], environment, ROOT, limit=limit)
 
     def program(self, *arguments: str, inputs: Mapping[str, Any] | None = None, code: int = 0) -> Command:

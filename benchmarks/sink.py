@@ -1,8 +1,9 @@
 """A server that only drains: it reads bodies into one buffer, counts the bytes, and answers as the services do.
 
 It runs in a process of its own, on plain sockets, over http and https, and keeps when each body's first and last byte
-came, and how much processor time reading it took. It speaks no more of the APIs than a delivery and a download need;
-plugin/sandbox is the one that checks what it is sent.
+came, and how much processor time reading it took. A large body over https is counted by the headers of its TLS records
+and not decrypted, so that a sink on the same machine takes little from those that it measures. It speaks no more of the
+APIs than a delivery and a download need; plugin/sandbox is the one that checks what it is sent.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from typing import Any
 
 BUFFER = 1024 * 1024  # bytes that are read at a time, at most
 LARGEST_HEAD = 65536
+LARGE = 1024 * 1024  # bytes of a body from which on TLS is not decrypted
+RECORD_HEAD, RECORD_TAIL = 5, 17  # bytes of a TLS 1.3 record beside its content (RFC 8446, 5.2)
 BUILD = {"slug": "build", "build_number": 1, "status": 1, "is_on_hold": False}
 ARTIFACT = {"slug": "artifact", "title": "download.bin", "artifact_type": "file"}
 
@@ -111,6 +114,7 @@ def _serve(pipe: Connection, folder: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     state = _State()
     pipe.send({"http": _listen(state, None), "https": _listen(state, tls)})
@@ -148,6 +152,8 @@ def _converse(connection: socket.socket, tls: ssl.SSLContext | None, state: _Sta
                 state.received.append(request)
                 time.sleep(state.settings.delay)
                 _answer(connection, request, origin, state)
+                if tls and request.size > LARGE:
+                    break
 
 
 def _read(connection: socket.socket, buffer: memoryview, digest: bool) -> Received | None:
@@ -168,13 +174,43 @@ def _read(connection: socket.socket, buffer: memoryview, digest: bool) -> Receiv
     if digest:
         return Received(method, path, size, first, first, 0.0, _digested(connection, head, body, size))
     cpu = time.thread_time()
-    count = len(body)
-    while count < size:
-        moved = connection.recv_into(buffer, min(BUFFER, size - count))
+    is_sealed = isinstance(connection, ssl.SSLSocket) and size - len(body) > LARGE
+    drained = (_count_records if is_sealed else _count)(connection, buffer, size - len(body))
+    return Received(method, path, size, first, time.perf_counter(), time.thread_time() - cpu, "") if drained else None
+
+
+def _count(connection: socket.socket, buffer: memoryview, size: int) -> bool:
+    """Read `size` bytes; return whether they came."""
+    while size > 0:
+        moved = connection.recv_into(buffer, min(BUFFER, size))
         if not moved:
-            return None
-        count += moved
-    return Received(method, path, size, first, time.perf_counter(), time.thread_time() - cpu, "")
+            return False
+        size -= moved
+    return True
+
+
+def _count_records(connection: socket.socket, buffer: memoryview, size: int) -> bool:
+    """Read TLS records below TLS, until they have carried `size` bytes; nothing can be decrypted after them."""
+    have = 0  # bytes at the buffer's beginning that belong to a record's head
+    ahead = 0  # bytes from there to the next record
+    while size > 0:
+        moved = socket.socket.recv_into(connection, buffer[have:])
+        if not moved:
+            return False
+        have += moved
+        while ahead + RECORD_HEAD <= have:
+            length = buffer[ahead + 3] << 8 | buffer[ahead + 4]
+            size -= length - RECORD_TAIL
+            ahead += RECORD_HEAD + length
+        rest = max(0, have - ahead)
+        buffer[:rest] = buffer[have - rest : have]
+        ahead, have = max(0, ahead - have), rest
+    while ahead > 0:  # the end of the last record
+        moved = socket.socket.recv_into(connection, buffer[: min(BUFFER, ahead)])
+        if not moved:
+            return False
+        ahead -= moved
+    return True
 
 
 def _digested(connection: socket.socket, head: bytes, body: bytes, size: int) -> str:
@@ -217,7 +253,8 @@ def _answer(connection: socket.socket, request: Received, origin: str, state: _S
         else:
             data = {"data": BUILD}
     body = json.dumps(data).encode()
-    head = f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head += "Connection: close\r\n\r\n" if request.size > LARGE else "\r\n"
     connection.sendall(head.encode() + body)
 
 

@@ -27,8 +27,8 @@ def _peer(bench: Bench) -> Command:
 def _make(bench: Bench, folder: Path) -> Command:
     """Make an environment with the other program, as people do."""
     shell = '"$0" -m venv "$1" && "$1/bin/pip" install --quiet "$2"'
-    cold = {**bench.environment, "XDG_CACHE_HOME": str(folder / "cache")}
-    return Command(["sh", "-c", shell, "python3", str(folder), PEER], cold, limit=INSTALLING)
+    arguments = ["sh", "-c", shell, "python3", str(folder), PEER]
+    return Command(arguments, bench.installing(folder / "cache"), limit=INSTALLING)
 
 
 def _start(bench: Bench) -> Result:
