@@ -84,7 +84,9 @@ class Receipt:
     def delivered(self, index: int, delivery: Delivery) -> None:
         """Keep one artifact's delivery; `index` is its place in the inputs."""
         with self._lock:
-            self.deliveries[index] = replace(delivery, id=self._redact(delivery.id))
+            self.deliveries[index] = replace(
+                delivery, id=self._redact(delivery.id), build_id=self._redact(delivery.build_id)
+            )
             self._save()
 
     def doubt(self, path: str) -> None:

@@ -121,7 +121,7 @@ def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable
     def is_same(answer: Download) -> bool:
         """Judge by the headers alone: the body is not read."""
         is_as_long = answer.headers.get("Content-Length", str(size)) == str(size)
-        return is_as_long and announced_md5(answer.headers) in (None, md5)
+        return is_as_long and announced_md5(answer.headers) == md5
 
     if not job.rest.fetch(locate, is_same):
         return None

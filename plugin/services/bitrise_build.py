@@ -34,6 +34,7 @@ PIPELINE_STATES = {
 FINISHED = (SUCCEEDED, FAILED, ABORTED)
 WORST_FIRST = (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
 LARGEST_PAGE = 50  # Bitrise refuses to give more at once
+MOST_PAGES = 10_000  # of one list
 TIMES = ("triggered_at", "started_on_worker_at", "environment_prepare_finished_at", "finished_at")
 SITE = "https://app.bitrise.io"
 _TIME = re.compile(
@@ -211,7 +212,7 @@ def pages(
 ) -> Iterator[list[Any]]:
     """Read a list page by page, as long as there is a `next`; `patience` as in Request."""
     asked: dict[str, str | int] = {"limit": LARGEST_PAGE, **(query or {})}
-    seen = set()
+    seen: set[str] = set()
     while True:
         answer = job.rest.send(Request("GET", path, query=asked, dry={"data": []}, patience=patience)).data
         items = envelope(answer)
@@ -223,9 +224,9 @@ def pages(
         if not anchor:
             return
         asked["next"] = str(anchor)
-        if anchor in seen:
-            raise RefusedError(f"bitrise: GET {path} gives the same page again and again")
-        seen.add(anchor)
+        if str(anchor) in seen or len(seen) >= MOST_PAGES:
+            raise RefusedError(f"bitrise: GET {path} gives the same page again and again, or pages without end")
+        seen.add(str(anchor))
 
 
 def listed(
@@ -238,7 +239,7 @@ def listed(
 
 def unix_time(text: str) -> float:
     """Return a time in Unix seconds; `text` is such a number, or ISO 8601, UTC unless it says. Raises ValueError."""
-    if re.fullmatch(r"\d+", text, re.ASCII):
+    if re.fullmatch(r"\d{1,12}", text, re.ASCII):
         return float(text)
     found = _TIME.fullmatch(text)
     if not found:

@@ -9,6 +9,7 @@ from plugin.log import Log
 
 # How the Bitrise CLI begins a step: a rule, and below it the step's number and title.
 _RULE = re.compile(r"\+-{20,}\+\s*")
+LONGEST_TITLE = 500  # characters; the pattern takes long for a line that is almost a title
 _TITLE = re.compile(r"\|\s\((\d+)\)\s(.*?)\s*\|\s*")
 
 
@@ -48,7 +49,7 @@ class Console:
         batch: list[str] = []
         for line in lines:
             if self._rule is not None:
-                found = _TITLE.fullmatch(line)
+                found = _TITLE.fullmatch(line[:LONGEST_TITLE])
                 if found and not self._label:
                     self._relay(batch)
                     batch = []

@@ -10,6 +10,7 @@ from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, Refused
 from plugin.services.bitrise_abort import abort_now, abort_others, leave
 from plugin.services.bitrise_build import SITE, Build, app_path, note, pages, parse_build, show
 from plugin.services.bitrise_log import Stream, place, save
+from plugin.services.bitrise_titles import safe_name
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
 from plugin.wait import Pace, duration, until
 
@@ -144,7 +145,7 @@ class _Watch:
             if (not stream and not path) or build.is_pipeline:
                 continue
             if path and place_in_list:
-                path = str(Path(path).with_name(f"{Path(path).stem}-{build.slug}{Path(path).suffix}"))
+                path = str(Path(path).with_name(safe_name(f"{Path(path).stem}-{build.slug}{Path(path).suffix}")))
             try:
                 if stream:
                     stream.finish()

@@ -18,7 +18,7 @@ from plugin import address
 from plugin.errors import InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.exchange import Request
 from plugin.failure import Failure, Kind
-from plugin.services.bitrise_build import Build, build_path, note, show
+from plugin.services.bitrise_build import MOST_PAGES, Build, build_path, note, show
 from plugin.services.bitrise_chunks import Chunks, Piece
 from plugin.services.bitrise_console import Console
 from plugin.services.service import Job
@@ -143,6 +143,7 @@ def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> 
     own = chunks or Chunks()
     try:
         lacking = _collect(job, build.slug, own)
+        target.unlink(missing_ok=True)  # it may be a link of the checkout to anywhere
         with target.open("wb") as file:
             file.writelines(own.whole())
     except OSError as error:
@@ -174,8 +175,8 @@ def _collect(job: Job, slug: str, chunks: Chunks) -> int:
 
 def _scroll_back(job: Job, slug: str, info: dict[str, Any], chunks: Chunks) -> None:
     """Add the chunks before those in `info`: an answer to no timestamp has the newest alone."""
-    asked = set()
-    while (before := str(info.get("next_before_timestamp") or "")) and before not in asked:
+    asked: set[str] = set()
+    while (before := str(info.get("next_before_timestamp") or "")) and before not in asked and len(asked) < MOST_PAGES:
         asked.add(before)
         info = log_info(job, slug, before_timestamp=before)
         chunks.add(info.get("log_chunks"))

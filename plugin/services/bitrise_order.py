@@ -16,6 +16,7 @@ from plugin.exchange import Body, json_body
 from plugin.receipt import fingerprint
 from plugin.services.service import Job
 
+LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
 # What tells the jobs of one CI run apart, and stays the same when a job is run again.
 JOB_VARIABLES = ("GITHUB_JOB", "CI_JOB_NAME", "STAGE_NAME")
@@ -64,6 +65,9 @@ def orders(job: Job) -> list[Order]:
     """What the job's inputs ask to start. Raises InputError."""
     values = job.values
     variables = environment(values.environment or (), job.environment)
+    for each in variables:
+        if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
+            job.log.redact.add(each.value)  # Bitrise may repeat in an error what it was sent
     source = _source_params(job)
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow or ()]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
+LONGEST_MARK = 48  # bytes of what tells it apart
 # What ends or splits a path, what Windows refuses, and what no reader would see: controls, and marks of direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|$)", re.IGNORECASE)
@@ -20,7 +21,7 @@ def file_names(artifacts: Sequence[tuple[str, str]]) -> list[str]:
     for title, slug in artifacts:
         name = safe_name(title)
         if _folded(name) in taken:
-            name = _with(name, f"-{safe_name(slug)[:64]}")
+            name = _with(name, f"-{_shortened(safe_name(slug), LONGEST_MARK)}")
         number = 2
         while _folded(name) in taken:
             name = _with(safe_name(title), f"-{number}")

@@ -61,3 +61,10 @@ def test_of_equal_titles_the_later_get_their_id_before_the_suffix() -> None:
 
 def test_equal_titles_and_ids_get_a_number() -> None:
     assert file_names([("a.txt", "s")] * 4) == ["a.txt", "a-s.txt", "a-2.txt", "a-3.txt"]
+
+
+def test_a_name_and_what_tells_it_apart_fit_into_what_file_systems_take() -> None:
+    names = file_names([("😀" * 400 + ".apk", "😀" * 100), ("😀" * 400 + ".apk", "😀" * 100)])
+
+    assert len(set(names)) == 2
+    assert max(len(name.encode()) for name in names) <= 255
