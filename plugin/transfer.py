@@ -24,6 +24,7 @@ BLOCK = 1024 * 1024  # bytes read at a time: with smaller ones the threads wait 
 BUFFERS = 2  # of a block each: one is hashed while the next is read and sent
 TICK = 0.5  # seconds; on Windows a wait without end would be deaf to a signal
 GRACE = 5.0  # seconds that the other transfers have to stop in, after one failed
+CANCEL_GRACE = 0.5  # the same, after the job was cancelled: a half-written file goes away in that time
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -151,28 +152,32 @@ def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], lim
             if error is not None:
                 raise error
             results[index] = result
-    except Exception:
+    except BaseException as error:
         stop.set()
+        grace = GRACE if isinstance(error, Exception) else CANCEL_GRACE
         for thread in threads:
-            thread.join(GRACE / len(threads))
+            thread.join(grace / len(threads))
         raise
-    finally:
-        stop.set()
     return [results[index] for index in range(len(items))]
 
 
 def download(
-    rest: Rest, locate: Callable[[], Request], target: Path, progress: Progress, size: int | None = None
+    rest: Rest,
+    locate: Callable[[], Request],
+    target: Path,
+    progress: Progress,
+    size: int | None = None,
+    stop: threading.Event | None = None,
 ) -> str:
     """Download to `target`, under a temporary name until length and digest are right; return its SHA-256.
 
-    `locate` gives the request for each try; `size` is what the service says, in bytes. Raises as Rest.fetch does, and
-    InputError when `target` cannot be written.
+    `locate` gives the request for each try; `size` is what the service says, in bytes; `stop` ends it between two
+    blocks. Raises as Rest.fetch does, and InputError when `target` cannot be written.
     """
-    return rest.fetch(locate, lambda answer: _save(answer, target, progress, size))
+    return rest.fetch(locate, lambda answer: _save(answer, target, progress, size, stop))
 
 
-def _save(answer: Download, target: Path, progress: Progress, size: int | None) -> str:
+def _save(answer: Download, target: Path, progress: Progress, size: int | None, stop: threading.Event | None) -> str:
     headers: Mapping[str, str] = answer.headers
     if headers.get("Content-Encoding", "identity") != "identity":
         headers, size = {}, None  # what arrives is unpacked: neither its size nor its digest was announced
@@ -185,6 +190,8 @@ def _save(answer: Download, target: Path, progress: Progress, size: int | None) 
         try:
             with progress.of(target.name, total or 0) as moved:
                 for block in answer.blocks:
+                    if stop and stop.is_set():
+                        raise Stopped
                     for hasher in hashers:
                         hasher.update(block)
                     write(block)
@@ -218,9 +225,12 @@ def _temporary(target: Path) -> Iterator[tuple[Callable[[bytes], None], Callable
             raise InputError(f"{target}: cannot be written: {error.strerror}") from None
 
     def keep() -> None:
-        file.close()
-        temporary.chmod(0o644)
-        temporary.replace(target)
+        try:
+            file.close()
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
 
     try:
         handle, name = tempfile.mkstemp(prefix=".buildferry-", suffix=".part", dir=target.parent)

@@ -352,3 +352,14 @@ def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.M
 
 def test_errors_of_other_transfers_are_no_errors_of_the_user() -> None:
     assert not issubclass(Stopped, PluginError)
+
+
+def test_a_download_that_is_stopped_leaves_no_half_file(tmp_path: Path, http: requests_mock.Mocker) -> None:
+    http.get(STORAGE, content=b"x" * 100)
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Stopped):
+        download(rest(), lambda: Request("GET", STORAGE, outside=True), tmp_path / "file", Progress(log()), None, stop)
+
+    assert list(tmp_path.iterdir()) == []
