@@ -76,8 +76,7 @@ def download(job: Job) -> None:
         raise InputError(f"output-directory: a folder is in the place of a file: {', '.join(folders)}")
 
     def get(index: int, stop: threading.Event) -> None:
-        if not stop.is_set():
-            job.receipt.delivered(index, _get(job, found[index], targets[index]))
+        job.receipt.delivered(index, _get(job, found[index], targets[index], stop))
 
     try:
         in_parallel(range(len(found)), get, job.values.parallel)
@@ -88,7 +87,7 @@ def download(job: Job) -> None:
         job.log.line(f"{len(here)} of {len(found)} artifacts are in {folder}")
 
 
-def _get(job: Job, artifact: Artifact, target: Path) -> Delivery:
+def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> Delivery:
     """Download one artifact to `target`, unless it is there already."""
 
     def locate() -> Request:
@@ -101,7 +100,7 @@ def _get(job: Job, artifact: Artifact, target: Path) -> Delivery:
     started = job.clock.now()
     sha256 = _sha256_if_here(job, artifact, target, locate)
     if not sha256:
-        sha256 = download_file(job.rest, locate, target, job.progress, artifact.size)
+        sha256 = download_file(job.rest, locate, target, job.progress, artifact.size, stop)
         renamed = f" (its title is {artifact.title!r})" if target.name != artifact.title else ""
         job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
     seconds = round(job.clock.now() - started, 3)
