@@ -183,7 +183,13 @@ def _publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env,
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, readable by its owner alone, so that nobody ever sees half of it."""
+    """Write a file, readable by its owner alone, so that nobody ever sees half of it; a link is replaced, not followed.
+
+    What is below /dev, such as /dev/stderr, is written to as it is.
+    """
+    if path.is_relative_to("/dev"):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:

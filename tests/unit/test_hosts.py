@@ -213,6 +213,24 @@ def test_a_huge_summary_is_cut_before_github_would_drop_it(tmp_path: Path) -> No
     path.read_text(encoding="utf-8")
 
 
+def test_a_whole_file_is_its_owners_alone_and_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "link"
+    target.write_text("kept")
+    path.symlink_to(target)
+    hosts.write_whole(path, "new")
+
+    assert (target.read_text(), path.read_text(), path.is_symlink()) == ("kept", "new", False)
+    assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["link", "target"]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices there")
+def test_a_device_is_written_to_and_stays_one() -> None:
+    hosts.write_whole(Path("/dev/null"), "new")
+
+    assert Path("/dev/null").is_char_device()
+
+
 def test_groovy_names_are_the_camel_case_of_the_schema() -> None:
     assert hosts.camel("on-outage") == "onOutage"
     assert len({hosts.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())

@@ -77,6 +77,7 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
             {"stall-timeout": "5 days"},
             "stall-timeout: '5 days' is not a time: write seconds, or a number with s, m or h",
         ),
+        ({"stall-timeout": "9999h"}, "stall-timeout: 35996400.0 is more than 31536000"),
         ({"on-outage": "warm"}, "on-outage: 'warm' is not one of fail, warn; did you mean warn?"),
         ({"artefacts": "x"}, "artefacts: there is no such input; did you mean artifacts?"),
         ({"service-url": "dist.example.com"}, "service-url: must be a URL that starts with https://"),
