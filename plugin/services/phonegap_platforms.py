@@ -16,6 +16,9 @@ from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
 ENDED = (SUCCEEDED, FAILED, NEEDS_KEY)
 
+NAME = re.compile(r"([A-Za-z0-9_-]{1,50})_status")  # what it names becomes part of a path and of a file's name
+LONGEST_PHRASE = 200  # characters
+
 # The first of these that a phrase holds decides: "symbian complete", "blackberry pending", "compiling webos project".
 SIGNS = {r"error": FAILED, r"\bcomplete\b": SUCCEEDED, r"\bcompiling\b": RUNNING, r"\bpending\b": QUEUED}
 
@@ -47,10 +50,11 @@ def state_of(phrase: object) -> str:
 
 def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
     """Return every platform whose `<platform>_status` the app holds, in the service's order."""
+    found = ((NAME.fullmatch(name), phrase) for name, phrase in app.items())
     return tuple(
-        Platform(name.removesuffix("_status"), state_of(phrase), "null" if phrase is None else str(phrase))
-        for name, phrase in app.items()
-        if name.endswith("_status")
+        Platform(name[1], state_of(phrase), "null" if phrase is None else str(phrase)[:LONGEST_PHRASE])
+        for name, phrase in found
+        if name
     )
 
 

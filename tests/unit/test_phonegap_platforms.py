@@ -41,6 +41,13 @@ def test_a_phrase_means_a_state_in_any_case_and_one_never_seen_is_unknown(phrase
     assert state_of(phrase) == state
 
 
+@pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a\n", "é", "x" * 51])
+def test_what_can_be_no_platforms_name_is_none(name: str) -> None:
+    assert platforms_of({f"{name}_status": "complete", "ios_status": "x" * 300}) == (
+        Platform("ios", "unknown", "x" * 200),
+    )
+
+
 def test_every_platform_that_an_answer_holds_counts() -> None:
     app = {"id": 1, "status": "complete", "android_status": "error", "ios_status": None, "hologram_status": "complete"}
     assert platforms_of(app) == (
