@@ -6,8 +6,11 @@ be closed by the server just as the next request goes out, which nobody could te
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +53,20 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
                     data = data[self.sock.send(data[: self.piece]) :]
             except ssl.SSLEOFError as error:  # then urllib3 reads what the server said before it hung up
                 raise BrokenPipeError(errno.EPIPE, str(error)) from error
+
+        def getresponse(self) -> Any:
+            """Wait for the head of an answer: not for ever, though it drips so steadily that nothing stalls."""
+            watch = threading.Timer(min(2 * stall_timeout, threading.TIMEOUT_MAX), self.hang_up)
+            watch.daemon = True
+            watch.start()
+            try:
+                return super().getresponse()  # type: ignore[misc]
+            finally:
+                watch.cancel()
+
+        def hang_up(self) -> None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # below TLS, which another thread is waiting in
 
         @property
         def is_connected(self) -> bool:
