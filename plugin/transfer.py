@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -182,7 +183,7 @@ def _save(answer: Download, target: Path, progress: Progress, size: int | None, 
     if headers.get("Content-Encoding", "identity") != "identity":
         headers, size = {}, None  # what arrives is unpacked: neither its size nor its digest was announced
     length = headers.get("Content-Length", "")
-    total = int(length) if length.isdigit() else size
+    total = int(length) if re.fullmatch("[0-9]{1,18}", length) else size
     md5 = announced_md5(headers)
     hashers = [Hasher(name) for name in ("sha256", *(["md5"] if md5 else []))]
     done = 0
@@ -197,6 +198,8 @@ def _save(answer: Download, target: Path, progress: Progress, size: int | None, 
                     write(block)
                     done += len(block)
                     moved(done)
+                    if size is not None and done > size:
+                        break  # the rest may be endless
         finally:
             sha256, *others = [hasher.close() for hasher in hashers]
         if size is not None and done != size:
