@@ -68,6 +68,16 @@ def test_a_list_that_never_ends_is_refused(http: requests_mock.Mocker, bitrise: 
     assert len(http.request_history) == 2
 
 
+def test_a_list_of_ever_new_pages_is_refused(
+    http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugin.services.bitrise_build.MOST_PAGES", 5)
+    answers = [{"json": {"data": [], "paging": {"next": f"page-{number}"}}} for number in range(20)]
+    http.get(f"{API}/me/apps", answers)
+    assert isinstance(bitrise("list-apps").error, RefusedError)
+    assert len(http.request_history) == 6
+
+
 def test_an_app_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{API}/apps/669403bffbe35909", json=PAGE["app"])
     ran = bitrise("show-app", app_id="669403bffbe35909")
