@@ -127,7 +127,7 @@ for spec in [getattr(module, "__spec__", None) for module in list(sys.modules.va
 
 def fail(code, sentence, output=""):
     """Exit with one sentence, after the last lines of a tool: marked, so that no host takes one for a command."""
-    plain = re.sub(r"://[^/@\s]+@", "://***@", re.sub(r"\x1b\[[0-9;]*m", "", output)).replace("##", "# #")
+    plain = re.sub(r"://[^/\s]+@", "://***@", re.sub(r"\x1b\[[0-9;]*m", "", output)).replace("##", "# #")
     for line in [line for line in plain.splitlines() if line.strip()][-12:]:
         print("|", line, file=sys.stderr)
     shown = sentence.replace("%", "%25") if opening.startswith("::") else sentence

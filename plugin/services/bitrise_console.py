@@ -9,6 +9,7 @@ from plugin.log import Log
 
 # How the Bitrise CLI begins a step: a rule, and below it the step's number and title.
 _RULE = re.compile(r"\+-{20,}\+\s*")
+LONGEST_LINE = 32_768  # characters that are kept while a line has no end yet; then it gets one
 LONGEST_TITLE = 500  # characters; the pattern takes long for a line that is almost a title
 _TITLE = re.compile(r"\|\s\((\d+)\)\s(.*?)\s*\|\s*")
 
@@ -27,8 +28,9 @@ class Console:
 
     def write(self, text: str) -> None:
         """Show what came next."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        self._show(lines)
+        *lines, rest = (self._rest + text).split("\n")
+        *parts, self._rest = [rest[at : at + LONGEST_LINE] for at in range(0, len(rest), LONGEST_LINE)] or [""]
+        self._show(lines + parts)
 
     def pause(self, why: str) -> None:
         """Say that something is missing here, outside of any group."""
