@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 PATIENCE = 3  # looks that a gap may last
 HEAD = 4096  # bytes of a run that are remembered, to find it in the archive
+MOST_PLACES = 100  # where a run is looked for: each that begins like it is read whole
 BLOCK = 1024 * 1024  # bytes read at a time
 
 
@@ -42,7 +43,10 @@ class _Run:
 
     def find(self, archive: bytes | mmap, start: int) -> int:
         """Where the run stands in the archive from `start` on; -1 if nowhere."""
-        while (start := archive.find(self.head, start)) >= 0:
+        for _ in range(MOST_PLACES):
+            start = archive.find(self.head, start)
+            if start < 0:
+                break
             digest = hashlib.sha256()
             for at in range(start, start + self.length, BLOCK):
                 digest.update(archive[at : min(at + BLOCK, start + self.length)])

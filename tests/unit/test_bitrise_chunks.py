@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -128,6 +129,14 @@ def test_a_part_that_stands_in_the_archive_twice_is_found_where_it_is_whole(chun
     chunks.add(listed(texts, [2, 3]))
     chunks.ready()
     assert chunks.missed("".join(texts).encode()) == [(0, 11)]
+
+
+def test_a_part_that_seems_to_stand_everywhere_is_not_looked_for_for_ever(chunks: Chunks) -> None:
+    looks(chunks, ["x" * 300_000 + "y"], [0])
+    started = time.process_time()
+
+    assert chunks.missed(b"x" * 600_000) == [(0, 600_000)]
+    assert time.process_time() - started < 2
 
 
 def test_what_was_shown_but_is_not_in_the_archive_leaves_all_of_it_to_show(chunks: Chunks) -> None:
