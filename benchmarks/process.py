@@ -32,14 +32,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process, or several one after the other, took."""
+    """What one process took."""
 
     wall: float  # seconds
+    cpu: float  # seconds of processors
     peak: float  # MiB of resident memory, of the largest process
-
-    def __add__(self, other: Run) -> Run:
-        """Both, one after the other."""
-        return Run(self.wall + other.wall, max(self.peak, other.peak))
 
 
 def run(command: Command) -> Run:
@@ -62,7 +59,8 @@ def run(command: Command) -> Run:
             said.seek(0)
             words = said.read()[-2000:].decode("utf-8", "replace")
             raise RuntimeError(f"{' '.join(command.arguments)} exited with {process.returncode}:\n{words}")
-    return Run(wall, usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024))
+    peak = usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    return Run(wall, usage.ru_utime + usage.ru_stime, peak)
 
 
 @contextlib.contextmanager

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.process import Command, Run, in_turn, ratio, run
 from benchmarks.row import GIB, MIB, Bench, Figure, Result, Row
 from benchmarks.sink import Received
+from plugin.digest import sha256_of
 
 SCHEMES = ("http", "https")
 FILES, FILE_SIZE, DELAY = 20, 5 * MIB, 0.1  # of the row with many files: how many, bytes of each, seconds away
 PEAK_AIM = 48.0  # MiB
+HASHERS = {"sha256sum": 0.75, "openssl dgst -sha256": None}  # with the aim; the second is faster on some machines
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ class Moved:
     request: Received
 
 
+@dataclass(frozen=True)
+class Race:
+    """All rounds over one scheme."""
+
+    ours: list[Moved]
+    curl: list[Moved]
+    hashing: dict[str, list[Run]]  # by program
+
+
 def deliver(bench: Bench, scheme: str, method: Method, *artifacts: Path, **more: Any) -> Command:
     """Our delivery of `artifacts` to the sink, as a whole process."""
     to = {"service-url": bench.sink.urls[scheme], "api-token": "made-up-token", "ca-bundle": bench.sink.authority}
@@ -70,83 +80,63 @@ def _move(bench: Bench, command: Command) -> Moved:
     return Moved(process, max(bench.sink.received(), key=lambda request: request.size))
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(MIB):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _walls(moves: list[Moved]) -> list[float]:
-    return [move.run.wall for move in moves]
-
-
-def _spans(moves: list[Moved]) -> list[float]:
-    return [move.request.span for move in moves]
-
-
 def _against_curl(method: Method, bench: Bench) -> Result:
     """Upload the large file by one method, over http and https."""
-    figures: list[Figure] = []
-    notes: list[str] = []
-    for scheme in SCHEMES:
-        more, told = _over(scheme, method, bench)
-        figures += more
-        notes += told
+    races = {scheme: _race(scheme, method, bench) for scheme in SCHEMES}
     curl = f"curl -sS --cacert ca.pem {method.flags[0]} {method.flags[1].format('FILE')} URL"
-    ours = f"PLUGIN_SERVICE_URL=URL {method.shown} PLUGIN_ARTIFACTS=FILE buildferry run"
-    return Result(figures, [ours, f"{curl} && sha256sum FILE"], notes)
+    return Result(
+        [figure for scheme, race in races.items() for figure in _figures(scheme, method, race)],
+        [f"PLUGIN_SERVICE_URL=URL {method.shown} PLUGIN_ARTIFACTS=FILE buildferry run", f"{curl} && sha256sum FILE"],
+        [note for scheme, race in races.items() for note in _notes(scheme, race)],
+    )
 
 
-def _over(scheme: str, method: Method, bench: Bench) -> tuple[list[Figure], list[str]]:
+def _race(scheme: str, method: Method, bench: Bench) -> Race:
     file = bench.file(bench.size)
     ours, curl = deliver(bench, scheme, method, file), _curl(bench, scheme, method, file)
     bench.sink.set(digest=True)  # once, uncounted: both must bring the whole file
-    expected = _sha256(file)
+    expected = sha256_of(file)
     for command in (ours, curl):
         assert _move(bench, command).request.sha256 == expected, f"{command.arguments[0]}: what arrived is another file"
     bench.sink.set()
-
-    hashers = {"sha256sum": ["sha256sum", str(file)], "openssl dgst -sha256": ["openssl", "dgst", "-sha256", str(file)]}
     contenders: dict[str, Callable[[], Any]] = {
         "ours": partial(_move, bench, ours),
         "curl": partial(_move, bench, curl),
     }
-    for name, arguments in hashers.items():
-        if bench.tool(arguments[0]):
-            contenders[name] = partial(run, Command(arguments, bench.environment))
+    for name in HASHERS:
+        program, *options = name.split()
+        if bench.tool(program):
+            contenders[name] = partial(run, Command([program, *options, str(file)], bench.environment))
     results = in_turn(contenders, bench.runs)
-    ours_moved, curl_moved = results.pop("ours"), results.pop("curl")
-    assert all(move.request.size >= bench.size for move in ours_moved + curl_moved)
-
-    what, figures, notes = f"{scheme}, digest included", [], []
-    for name, hashed in results.items():
-        both = [a.run.wall + b.wall for a, b in zip(curl_moved, hashed, strict=True)]
-        aim = 0.75 if name == "sha256sum" else None
-        against = f"`curl {method.flags[0]}`, then `{name}`; whole processes"
-        figures.append(Figure(what, against, ratio(_walls(ours_moved), both), aim=aim))
-    spans = ratio(_spans(ours_moved), _spans(curl_moved))
-    figures.append(
-        Figure(f"{what}, first to last byte at the sink", f"`curl {method.flags[0]}` alone", spans, aim=1.15)
-    )
-    peak = max(move.run.peak for move in ours_moved)
-    figures.append(Figure(f"{scheme}, peak memory", "", peak, "MiB", PEAK_AIM))
-
-    times = [f"{name} {statistics.median(each.wall for each in hashed):.2f} s" for name, hashed in results.items()]
-    for name, moves in (("ours", ours_moved), ("curl", curl_moved)):
-        whole, moving = statistics.median(_walls(moves)), statistics.median(_spans(moves))
-        times.append(f"{name} {whole:.2f} s, of which first to last byte {moving:.2f} s")
-    notes.append(f"{scheme}: {'; '.join(times)}.")
-    notes.append(f"{scheme}: {_sink_note(curl_moved)}")
-    return figures, notes
+    race = Race(results.pop("ours"), results.pop("curl"), results)
+    assert all(move.request.size >= bench.size for move in race.ours + race.curl)
+    return race
 
 
-def _sink_note(moves: list[Moved]) -> str:
-    """What the sink can take, from the processor time that it took to drain what curl sent."""
-    rate = statistics.median(move.request.size / max(move.request.cpu, 0.001) for move in moves)
-    busy = statistics.median(move.request.cpu / move.request.span for move in moves)
-    return f"the sink can take {rate / 1e9:.1f} GB/s, and had work for {busy:.0%} of the time that curl was sending."
+def _figures(scheme: str, method: Method, race: Race) -> Iterator[Figure]:
+    what, curl = f"{scheme}, digest included", f"`curl {method.flags[0]}`"
+    walls = [move.run.wall for move in race.ours]
+    for name, hashed in race.hashing.items():
+        theirs = [move.run.wall + hashing.wall for move, hashing in zip(race.curl, hashed, strict=True)]
+        yield Figure(what, f"{curl}, then `{name}`; whole processes", ratio(walls, theirs), aim=HASHERS[name])
+    spans = ratio([move.request.span for move in race.ours], [move.request.span for move in race.curl])
+    yield Figure(f"{what}, first to last byte at the sink", f"{curl} alone", spans, aim=1.15)
+    yield Figure(f"{scheme}, peak memory", "", max(move.run.peak for move in race.ours), "MiB", PEAK_AIM)
+
+
+def _notes(scheme: str, race: Race) -> Iterator[str]:
+    for name, hashed in race.hashing.items():
+        yield f"{scheme}: `{name}` {median(each.wall for each in hashed):.2f} s."
+    for name, moves in (("ours", race.ours), ("curl", race.curl)):
+        wall, span = median(move.run.wall for move in moves), median(move.request.span for move in moves)
+        work, drain = median(move.run.cpu for move in moves), median(move.request.cpu for move in moves)
+        yield (
+            f"{scheme}: {name} {wall:.2f} s, of which first to last byte {span:.2f} s;"
+            f" processor time {work:.2f} s, and {drain:.2f} s of the sink."
+        )
+    rate = median(move.request.size / max(move.request.cpu, 0.001) for move in race.curl)
+    busy = median(move.request.cpu / move.request.span for move in race.curl)
+    yield f"{scheme}: the sink can take {rate / 1e9:.1f} GB/s; it was busy for {busy:.0%} of the time that curl sent."
 
 
 def _memory(bench: Bench) -> Result:
@@ -193,7 +183,7 @@ def _in_parallel(bench: Bench) -> Result:
         )
         for count in (4, 10, 20)
     ]
-    medians = ", ".join(f"parallel {name} {statistics.median(each):.2f} s" for name, each in spans.items())
+    medians = ", ".join(f"parallel {name} {median(each):.2f} s" for name, each in spans.items())
     return Result(figures, [f"{FORM.shown} PLUGIN_PARALLEL=N … buildferry run"], [medians + "."])
 
 
@@ -206,9 +196,9 @@ def _span_of_all(bench: Bench, command: Command) -> float:
 
 
 WHY = (
-    "curl alone hashes nothing. The digest of these bytes takes as long as the quicker of the two digest programs in"
-    " the notes, on any number of processors, and over http that is more than curl needs to send them: ours runs beside"
-    " the sending, and ends with it. Over https sending, hashing and draining want a processor each."
+    "curl alone hashes nothing, and ours cannot end before its digest does, which takes as long as the quicker digest"
+    " program in the notes. Over https ours and the sink together need about as much processor time (see the notes) as"
+    " two processors have in the time that the aim allows: they would have to be busy without a gap."
 )
 ROWS = {
     "put": Row("1 GiB by PUT", partial(_against_curl, PUT), ("curl", "sha256sum"), WHY),
