@@ -105,7 +105,7 @@ def test_a_refusal_says_what_the_service_said(report: dict[str, Any]) -> None:
 
 def test_wrong_inputs_are_named_as_the_pipeline_writes_them(report: dict[str, Any]) -> None:
     message = report["builds"]["incomplete"]["error"]["message"]
-    assert message.startswith("buildferry: phaseId: 0 is less than 1\nartifacts: is required")
+    assert message.startswith("buildferry: phaseId: 0 is less than 1; artifacts: is required")
     assert message.endswith("(exit 2)")
 
 
