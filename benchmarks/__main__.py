@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks import builds, downloads, page, sink, starts, uploads
-from benchmarks.row import GIB, MIB, Bench, Result
+from benchmarks.row import GIB, MIB, Bench
 
 ROWS = {**uploads.ROWS, **downloads.ROWS, **starts.ROWS, **builds.ROWS}
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - the files are large and go away: better in memory than on a disk
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
 
     size = asked.size * MIB
-    results: dict[str, Result] = {}
+    failed = []
     with (
         tempfile.TemporaryDirectory(prefix="buildferry-bench-", dir=_place(ROOM * size)) as name,
         sink.running(Path(name)) as drain,
@@ -42,14 +42,19 @@ def main(arguments: list[str]) -> int:
                 print(f"{row_name}: skipped: {', '.join(missing)} is not on PATH.", flush=True)
                 continue
             started = time.monotonic()
-            results[row_name] = row.measure(bench)
-            print(page.section(row, results[row_name], asked.runs))
+            try:
+                section = page.section(row, row.measure(bench), asked.runs)
+            except RuntimeError as error:
+                print(f"{row_name}: failed: {error}", flush=True)
+                failed.append(row_name)
+                continue
+            print(section)
             print(f"({row_name}: {time.monotonic() - started:.0f} s)\n", flush=True)
-    if size == GIB:
-        page.write(results, ROWS, asked.runs)
-    else:
-        print("not written to the page: the size is not 1024.")
-    return 0
+            if size == GIB:
+                page.write(row_name, section)
+    if size != GIB:
+        print("Nothing was written to the page: the size is not 1024.")
+    return 1 if failed else 0
 
 
 def _place(needed: int) -> Path | None:

@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.row import TIMES, Figure, Result, Row
@@ -14,14 +13,12 @@ from benchmarks.row import TIMES, Figure, Result, Row
 PAGE = Path(__file__).with_name("README.md")
 
 
-def write(results: Mapping[str, Result], rows: Mapping[str, Row], runs: int) -> None:
-    """Put new results in the place of the old ones; rows that were not run stay as they are."""
+def write(name: str, section: str) -> None:
+    """Put a row's new section in the place of the old one."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, result in results.items():
-        made = f"<!-- {name}: made by python -m benchmarks -->\n{section(rows[name], result, runs)}\n<!-- end -->"
-        pattern = rf"<!-- {name}: made .*?<!-- end -->"
-        found = re.search(pattern, text, re.DOTALL)
-        text = text.replace(found[0], made) if found else f"{text.rstrip()}\n\n{made}\n"
+    made = f"<!-- {name}: made by python -m benchmarks -->\n{section}\n<!-- end -->"
+    found = re.search(rf"<!-- {name}: made .*?<!-- end -->", text, re.DOTALL)
+    text = text.replace(found[0], made) if found else f"{text.rstrip()}\n\n{made}\n"
     PAGE.write_text(text, encoding="utf-8", newline="\n")
 
 
