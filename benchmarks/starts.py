@@ -124,8 +124,12 @@ def _warm(bench: Bench) -> Result:
     )
 
 
+WHY_COLD = (
+    "uv itself takes about a quarter of the time. The rest is starting `python3`, and loading every package once: that"
+    " proves them, and leaves their bytecode for all later starts."
+)
 ROWS = {
     "start": Row("Starting", _start, ("python3",)),
-    "launch-cold": Row("The launcher, cold", _cold, ("python3",)),
+    "launch-cold": Row("The launcher, cold", _cold, ("python3",), WHY_COLD),
     "launch-warm": Row("The launcher, warm", _warm),
 }
