@@ -16,16 +16,18 @@ Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and 
 FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700, "www.zip": 40_000}
 QUICK = {"poll-interval": "0.2"}
 
-# What a workflow would say, service by service; BUILD-ID stands for the output of the step before.
+# What a workflow would say, service by service; BUILD-ID stands for the output of the step before,
+# FOLDER for a temporary folder, so that nothing is left behind.
 STEPS: Mapping[str, tuple[Mapping[str, str], ...]] = {
     "app-distribution": ({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
     "product-science": ({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
     "phonegap-build": (
-        {"operation": "deliver", "title": "Demo", "artifacts": "www.zip", "output-directory": "packages"} | QUICK,
+        {"operation": "deliver", "title": "Demo", "artifacts": "www.zip", "output-directory": "FOLDER/packages"}
+        | QUICK,
     ),
     "bitrise": (
         {"operation": "create-build", "app-id": "app1", "workflow": "primary", "wait": "true", "log": "stream"} | QUICK,
-        {"operation": "download", "app-id": "app1", "build-id": "BUILD-ID", "output-directory": "downloads"},
+        {"operation": "download", "app-id": "app1", "build-id": "BUILD-ID", "output-directory": "FOLDER/downloads"},
         {"operation": "create-build", "app-id": "app1", "workflow": "hanging"},
         {"operation": "abort", "app-id": "app1", "build-id": "BUILD-ID", "reason": "the tour ends here"},
     ),
@@ -46,13 +48,17 @@ def tour(out: TextIO, perform: Perform) -> None:
             outputs: dict[str, Any] = {}
             for step in steps:
                 inputs = {"service": service, "service-url": sandbox.url, **sandbox.tokens[service], **step}
-                inputs = {key: value.replace("BUILD-ID", outputs.get("build-id", "")) for key, value in inputs.items()}
+                inputs = {key: _filled(value, outputs, folder) for key, value in inputs.items()}
                 out.write(f"\n=== {service}: {step['operation']}\n")
                 outputs = perform(inputs, folder)
                 _compare(out, outputs, sandbox.url)
                 shown = {key: value for key, value in outputs.items() if key != "result"}
                 out.write(f"outputs: {json.dumps(shown)}\n")
         out.write("\nEverything that was sent has arrived.\n")
+
+
+def _filled(value: str, outputs: Mapping[str, Any], folder: Path) -> str:
+    return value.replace("BUILD-ID", outputs.get("build-id", "")).replace("FOLDER", str(folder))
 
 
 def _compare(out: TextIO, outputs: Mapping[str, Any], url: str) -> None:
