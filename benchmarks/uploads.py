@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.process import Command, Run, in_turn, ratio, run
 from benchmarks.row import GIB, MIB, Bench, Figure, Result, Row
 from benchmarks.sink import Received
-from plugin.digest import sha256_of
+from plugin.files.digest import sha256_of
 
 SCHEMES = ("http", "https")
 FILES, FILE_SIZE, DELAY = 20, 5 * MIB, 0.1  # of the row with many files: how many, bytes of each, seconds away

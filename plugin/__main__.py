@@ -26,7 +26,7 @@ from plugin import cli
 from plugin.errors import Cancelled, InputError, PluginError
 
 if TYPE_CHECKING:
-    from plugin.hosts import Host, Publisher
+    from plugin.hosts.host import Host, Publisher
     from plugin.log import Log
 
 
@@ -41,7 +41,7 @@ class _Start:
 
     @cached_property
     def host(self) -> Host:
-        from plugin.hosts import HOSTS
+        from plugin.hosts.host import HOSTS
 
         return HOSTS[self._env.get("PLUGIN_HOST", "plain")]
 
@@ -53,7 +53,7 @@ class _Start:
 
     @cached_property
     def publisher(self) -> Publisher:
-        from plugin.hosts import Publisher
+        from plugin.hosts.host import Publisher
 
         return Publisher(self.host, self._env, self.log)
 
@@ -80,8 +80,10 @@ class _Start:
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        from plugin import hosts, run, source
+        from plugin import run
         from plugin.clock import Clock
+        from plugin.hosts import host as hosts
+        from plugin.hosts import source
 
         around = run.Surroundings(
             log=log,
@@ -138,7 +140,7 @@ def main(argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO,
 def _choose_host(start: _Start, env: Mapping[str, str]) -> None:
     name = env.get("PLUGIN_HOST", "plain")
     if name not in ("github", "bitrise", "jenkins", "plain"):
-        from plugin.hosts import HOSTS
+        from plugin.hosts.host import HOSTS
 
         start.host = HOSTS["plain"]
         raise InputError(f"PLUGIN_HOST: {name!r} is not one of {', '.join(HOSTS)}")

@@ -57,7 +57,7 @@ def command(edges: Edges) -> click.Command:
 
 
 def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
-    from plugin import inputs
+    from plugin.inputs import check as inputs
 
     made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
     for service in inputs.services():
@@ -68,7 +68,7 @@ def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
 
 
 def _run(edges: Edges) -> click.Command:
-    from plugin import inputs
+    from plugin.inputs import check as inputs
 
     def callback(**given: Any) -> None:
         edges.run({**edges.read(), **_given(edges, given)}, None)
@@ -79,7 +79,7 @@ def _run(edges: Edges) -> click.Command:
 
 
 def _service(edges: Edges, service: str) -> click.Command:
-    from plugin import inputs
+    from plugin.inputs import check as inputs
 
     def make(operation: str) -> click.Command:
         def callback(**given: Any) -> None:
@@ -126,7 +126,7 @@ def _option(
 
 def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given, as raw inputs."""
-    from plugin import inputs
+    from plugin.inputs import check as inputs
 
     raw: dict[str, Any] = {}
     for field in inputs.inputs().values():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from plugin.progress import size_text
+from plugin.files.progress import size_text
 from plugin.sandbox import Sandbox
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__, artifacts, inputs
+from plugin import __version__
 from plugin.clock import Clock
 from plugin.errors import InputError, UnavailableError
-from plugin.exchange import Connection
+from plugin.files import artifacts
+from plugin.files.progress import Progress
+from plugin.files.receipt import Receipt, fingerprint
+from plugin.hosts.source import Source
+from plugin.inputs import check as inputs
 from plugin.log import Log
-from plugin.progress import Progress
-from plugin.receipt import Receipt, fingerprint
-from plugin.source import Source
+from plugin.rest.exchange import Connection
 
 # Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
 MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
@@ -55,7 +57,10 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
             problems.append(why)
         raise InputError(*problems)
-    from plugin.rest import DryRunEnds, Rest  # here, because a rejected input need not wait for all that talks HTTP
+    from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
+        DryRunEnds,
+        Rest,
+    )
     from plugin.services import SERVICES
     from plugin.services.service import UNKNOWN, Job
 

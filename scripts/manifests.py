@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__, errors, inputs
-from plugin.hosts import camel, groovy_argument, lower, upper
-from plugin.inputs import Field
+from plugin import __version__, errors
+from plugin.hosts.host import camel, groovy_argument, lower, upper
+from plugin.inputs import check as inputs
+from plugin.inputs.check import Field
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Made by scripts/manifests.py from plugin/schema.json: edit that, then run `make manifests`.\n"

@@ -5,10 +5,10 @@ Source: the service's API page, sections "Creating a Build" and "Attaching Files
 
 from __future__ import annotations
 
-from plugin.exchange import Repeat, Request
-from plugin.inputs import Values
+from plugin.files.transfer import Upload, multipart
+from plugin.inputs.check import Values
+from plugin.rest.exchange import Repeat, Request
 from plugin.services.service import SUCCEEDED, Job, Service, identifier, resume, upload_all
-from plugin.transfer import Upload, multipart
 
 
 def create_build(job: Job) -> str:

@@ -10,21 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin import address
-from plugin.artifacts import Artifact
 from plugin.errors import BuildFailedError, RefusedError, UnavailableError
-from plugin.exchange import Answer, Repeat, Request, json_body
-from plugin.inputs import Values
-from plugin.services.service import (
-    FAILED,
-    RUNNING,
-    SUCCEEDED,
-    Job,
-    Service,
-    identifier,
-    resume,
-    upload_all,
-)
-from plugin.transfer import Upload
+from plugin.files.artifacts import Artifact
+from plugin.files.transfer import Upload
+from plugin.inputs.check import Values
+from plugin.rest.exchange import Answer, Repeat, Request, json_body
+from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, identifier, resume, upload_all
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.artifacts import Artifact
 from plugin.clock import Clock
-from plugin.digest import sha256_of
 from plugin.errors import Cancelled, PluginError, RefusedError
-from plugin.inputs import Values
+from plugin.files.artifacts import Artifact
+from plugin.files.digest import sha256_of
+from plugin.files.progress import Progress, size_text
+from plugin.files.receipt import Delivery, Receipt
+from plugin.files.transfer import Upload, in_parallel
+from plugin.hosts.source import Source
+from plugin.inputs.check import Values
 from plugin.log import Log
-from plugin.progress import Progress, size_text
-from plugin.receipt import Delivery, Receipt
-from plugin.rest import Rest
-from plugin.source import Source
-from plugin.transfer import Upload, in_parallel
+from plugin.rest.client import Rest
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.

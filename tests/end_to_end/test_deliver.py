@@ -10,7 +10,7 @@ import pytest
 
 from tests.end_to_end.delivery import FILES, HOSTS, TOKENS, asked, digest, lay_out
 from tests.end_to_end.program import Done, SandboxProcess, run
-from tests.unit.test_hosts import read_like_the_runner
+from tests.unit.hosts.test_hosts import read_like_the_runner
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from plugin.services import SERVICES
-from tests.end_to_end import act, bitrise, project
-from tests.end_to_end.groovy import builds
-from tests.end_to_end.groovy.builds import Scenario
+from tests.end_to_end import project
+from tests.end_to_end.hosts import act, bitrise
+from tests.end_to_end.hosts.groovy import builds
+from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command
 
 EXAMPLES = ROOT / "examples"
@@ -172,7 +173,7 @@ def jenkins(_sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) 
     _sandbox.reset()
     root = tmp_path_factory.mktemp("jenkins-examples")
     checkout = project.lay_out(tmp_path_factory.mktemp("checkout"))
-    prelude = (ROOT / "tests/end_to_end/groovy/declarative.groovy").read_text(encoding="utf-8")
+    prelude = (ROOT / "tests/end_to_end/hosts/groovy/declarative.groovy").read_text(encoding="utf-8")
     settings = f"variables = [:]\ncheckout = 'git clone --quiet {checkout} .'\n"
     scenarios = {
         name: Scenario(

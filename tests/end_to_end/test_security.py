@@ -14,7 +14,7 @@ import pytest
 
 from tests.end_to_end.hostile import Answer, Asked, answered, hostile
 from tests.end_to_end.program import Done, clean_environment, command, run, variables
-from tests.unit.test_hosts import read_like_the_runner
+from tests.unit.hosts.test_hosts import read_like_the_runner
 
 HOSTS = ("github", "bitrise", "jenkins", "plain")
 TOKEN = "t0ken-S3cr3t"

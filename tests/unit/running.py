@@ -10,9 +10,9 @@ from typing import Any
 
 from plugin import run
 from plugin.clock import Clock
-from plugin.hosts import HOSTS, write_whole
+from plugin.hosts.host import HOSTS, write_whole
+from plugin.hosts.source import Source
 from plugin.log import Log, Redactor
-from plugin.source import Source
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from plugin import inputs
+from plugin.inputs import check as inputs
 from scripts import manifests
 
 ROOT = manifests.ROOT

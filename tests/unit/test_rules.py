@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin import errors, inputs
+from plugin import errors
+from plugin.inputs import check as inputs
 from plugin.services import SERVICES
 from tests.end_to_end import project
 
@@ -25,52 +26,27 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
 TOOLS = Path(sys.executable).parent
 
-# Which modules of plugin each may import, the version in plugin/__init__.py apart. A file of one service may import
-# its siblings, those that share the first word of its name; the sandbox may import itself alone.
+GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "wait"}
+# Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
-    "__init__": set(),
-    "errors": set(),
-    "foreign": set(),
-    "address": set(),
-    "checkout": set(),
-    "clock": set(),
-    "digest": set(),
-    "log": set(),
-    "source": {"checkout"},
-    "inputs": {"address", "errors"},
-    "progress": {"log"},
-    "receipt": {"errors", "foreign"},
-    "wait": {"clock", "errors", "log"},
-    "exchange": {"errors"},
-    "failure": {"errors", "exchange", "foreign"},
-    "sockets": {"errors", "exchange", "failure"},
-    "rest": {"address", "clock", "errors", "exchange", "failure", "foreign", "log", "sockets"},
-    "transfer": {"artifacts", "digest", "errors", "exchange", "failure", "progress", "rest"},
-    "artifacts": {"progress"},
-    "services/service": {
-        *("artifacts", "clock", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt"),
-        *("rest", "source", "transfer", "wait"),
-    },
-    "a service": {
-        *("address", "artifacts", "digest", "errors", "exchange", "failure", "inputs", "log", "progress", "receipt"),
-        *("transfer", "wait", "services/service"),
-    },
-    "services/__init__": set(SERVICE_FILES),
-    "run": {
-        *("artifacts", "clock", "errors", "exchange", "inputs", "log", "progress", "receipt", "rest", "source"),
-        *("services/__init__", "services/service"),
-    },
-    "hosts": {"inputs", "log", "source"},
-    "demo": {"clock", "errors", "inputs", "progress", "run", "sandbox/__init__"},
-    "cli": {"demo", "errors", "inputs", "sandbox/__init__"},
-    "__main__": {"cli", "clock", "errors", "hosts", "log", "run", "source"},
+    "the ground": set(),
+    "inputs": set(),
+    "hosts": {"inputs"},
+    "rest": set(),
+    "files": {"rest"},
+    "services": {"files", "hosts", "inputs", "rest"},
+    "run": {"files", "hosts", "inputs", "rest", "services"},
+    "sandbox": set(),
+    "demo": {"files", "run", "sandbox"},
+    "cli": {"demo", "inputs", "sandbox"},
+    "__main__": {"cli", "hosts", "run"},
 }
 # Where each package of others may be imported; urllib3 is the lower half of requests, werkzeug that of flask.
 THIRD_PARTIES = {
     "click": {"__main__", "cli"},
     "jsonschema": {"inputs"},
     "requests": {"rest"},
-    "urllib3": {"rest", "sockets", "failure"},
+    "urllib3": {"rest"},
     "flask": {"sandbox"},
     "werkzeug": {"sandbox"},
 }
@@ -101,24 +77,29 @@ def _our_module(name: str) -> str | None:
     return next(known, None) if first == "plugin" else None
 
 
-def _allowed(module: str) -> set[str]:
-    if module.startswith("sandbox/"):
-        return {name for name in MODULES if name.startswith("sandbox/")}
-    if module in MAY_IMPORT:
-        return MAY_IMPORT[module]
-    family = module.partition("_")[0]
-    return MAY_IMPORT["a service"] | {name for name in SERVICE_FILES if name.startswith(f"{family}_")}
+def _room(module: str) -> str:
+    """The room that a module is in: its folder's name, or its own; modules of the ground share one."""
+    name = module.partition("/")[0]
+    return "the ground" if name in GROUND else name
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_modules_import_only_what_lies_below_them(module: str) -> None:
-    ours = {name for name in map(_our_module, _imports(MODULES[module])) if name}
-    assert ours - _allowed(module) - {"__init__"} == set()
+    ours = {_room(name) for name in map(_our_module, _imports(MODULES[module])) if name}
+    outside = {"the ground"} if _room(module) != "sandbox" else set()  # the sandbox is a server of its own
+    assert ours - MAY_IMPORT[_room(module)] - {_room(module)} - outside == set()
+
+
+@pytest.mark.parametrize("module", SERVICE_FILES)
+def test_a_service_knows_no_other_service(module: str) -> None:
+    family = "/".join(module.split("/")[:2])
+    ours = {name for name in map(_our_module, _imports(MODULES[module])) if name and name.startswith("services/")}
+    assert {name for name in ours if name != "services/service" and not name.startswith(family)} == set()
 
 
 def test_the_layers_have_no_cycle() -> None:
     settled: set[str] = set()
-    waiting = {name: below - {"services/__init__"} for name, below in MAY_IMPORT.items() if name != "services/__init__"}
+    waiting = dict(MAY_IMPORT)
     while waiting:
         free = {name for name, below in waiting.items() if not below & set(waiting)}
         assert free, f"a cycle among {sorted(waiting)}"
@@ -266,8 +247,8 @@ MUTATIONS = {
         '"deliver": deliver, "abort": deliver}',
         "tests/unit/test_rules.py::test_a_service_can_do_what_the_schema_says_and_nothing_else",
     ),
-    "click in rest.py": (
-        "plugin/rest.py",
+    "click in rest/": (
+        "plugin/rest/client.py",
         "import requests\n",
         "import click\nimport requests\n",
         "tests/unit/test_rules.py::test_each_package_of_others_has_one_place",

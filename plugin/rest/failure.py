@@ -1,0 +1,220 @@
+"""Failed tries: what each was (not sent, rejected, unknown), and the one map from what went wrong to our errors."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+from collections.abc import Generator, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from urllib3 import exceptions
+
+from plugin import foreign
+from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
+from plugin.rest.exchange import Body, Request
+
+WORDS = 500  # characters of the service's own words in a message
+LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
+EXPIRED = 403  # the status of RefusedError for an expired signed address, however its storage says so
+NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
+TOKEN_HINTS = {
+    401: "the service does not accept these credentials: check the token, and that this job receives it",
+    403: "the credentials are known, but may not do this: check what they may do",
+}
+PROXY_HINTS = {
+    403: "the proxy does not let this machine reach {host}: ask for it, or name {host} in NO_PROXY",
+    407: "the proxy wants a user name and a password: give them in HTTPS_PROXY, before the proxy's name and an @",
+}
+CERTIFICATE_HINTS = {  # by OpenSSL's X509_V_ERR_ numbers
+    9: "; is this machine's clock right?",
+    10: "; is this machine's clock right?",
+    62: "; is this the right address?",
+    64: "; is this the right address?",
+}
+OWN_CA_HINT = "; if your company has its own CA, set ca-bundle"
+CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
+WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
+
+
+class Kind(Enum):
+    """What is known about a failed try."""
+
+    NOT_SENT = "the service cannot have the whole request"
+    REJECTED = "the service answered, and did not take it"
+    UNKNOWN = "sent, but no usable answer"
+
+
+class Sending:
+    """A body on its way; knows how much of it was handed to the connection."""
+
+    def __init__(self, body: Body | None, kind: Kind = Kind.NOT_SENT) -> None:
+        """Hand out `body`, once; `kind` is UNKNOWN if everything was sent already."""
+        self.kind = kind  # what a try that fails now is
+        self.has_begun = kind is Kind.UNKNOWN
+        self._blocks = self._hand_out(body)
+        self.close = self._blocks.close  # at once, and the file with it: a failed try's frames live on in its error
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether its end was not handed out, although its beginning was."""
+        return self.has_begun and self.kind is Kind.NOT_SENT
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        """Give the body block by block."""
+        return self._blocks
+
+    def _hand_out(self, body: Body | None) -> Generator[bytes | memoryview, None, None]:
+        self.has_begun = True
+        if body:
+            yield from body.open()
+        self.kind = Kind.UNKNOWN
+
+
+class Failure(Exception):  # noqa: N818 - never leaves rest/
+    """One failed try: what to raise in the end, and whether a further try may help."""
+
+    def __init__(
+        self, error: PluginError, kind: Kind, *, retry_after: float | None = None, is_final: bool = False
+    ) -> None:
+        """Hold `error` for the end; `retry_after` is in seconds; `is_final` means that no further try can help."""
+        super().__init__(str(error))
+        self.error = error
+        self.kind = kind
+        self.retry_after = retry_after
+        self.is_final = is_final
+
+
+def rejected(
+    request: Request, host: str, status: int, reason: str, headers: Mapping[str, str], said: str, kind: Kind, now: float
+) -> Failure:
+    """Judge an answer that is not 2xx, or came too early; `said` are its words, `now` is Unix time.
+
+    `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
+    """
+    text = f"{request.name}: {status} {reason[:WORDS]}".rstrip() + (f": {said}" if said else "")
+    is_final, after = True, None
+    error: PluginError = RefusedError(text)
+    if status < 300:
+        error = UnavailableError(f"{text}; but it had not the whole request yet")
+        return Failure(error, kind)
+    if status == 407:
+        error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
+    elif request.outside and (status in TOKEN_HINTS or (status == 400 and "expired" in said.lower())):
+        status = EXPIRED  # S3 says 403 and "Request has expired", Google 400 and "ExpiredToken"
+        is_final = request.method != "GET"  # a download asks for a fresh address by itself
+    elif status in TOKEN_HINTS:
+        error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
+    elif 300 <= status < 400:
+        target = re.split("[?#]", headers.get("Location", "nowhere"))[0][:WORDS]
+        error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
+    elif status in NOT_PROCESSED or status >= 500:
+        after = retry_after(headers.get("Retry-After"), now)
+        is_final = (after or 0) > LONGEST_RETRY_AFTER
+        error = UnavailableError(text + (f"; it asks to wait {after:.0f} s" if after and is_final else ""))
+        if status in NOT_PROCESSED or (status == 503 and after is not None):
+            kind = Kind.REJECTED
+        error.status = status
+        return Failure(error, kind, retry_after=after, is_final=is_final)
+    error.status = status
+    return Failure(error, Kind.REJECTED, is_final=is_final)
+
+
+def lost(request: Request, host: str, error: Exception, sending: Sending, timeouts: tuple[float, float]) -> Failure:
+    """Judge a try that got no answer; `timeouts` are those to connect and to stall, in seconds.
+
+    Raises InputError when our own certificates cannot be read.
+    """
+    chain = list(_chain(error))
+    cause = chain[-1]
+    kind = sending.kind
+    made: PluginError | None = None
+    is_final = isinstance(error, ValueError)  # an address or header that no try can send
+    text = plain(cause)
+    if type(error) is OSError:  # requests' own; those of the network come wrapped
+        raise InputError(f"{text}: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE")
+    if any(isinstance(link, exceptions.ProxyError) for link in chain):
+        text = f"the proxy cannot be reached or fails: {text}; check HTTPS_PROXY and NO_PROXY"
+        found = re.search(r"Tunnel connection failed: (\d{3})", str(cause))
+        if found and found[1].startswith("4"):
+            hint = PROXY_HINTS.get(int(found[1]), PROXY_HINTS[403]).format(host=host)
+            made, is_final = RefusedError(f"{request.name}: {found[1]} from the proxy; {hint}"), True
+    elif isinstance(cause, ssl.SSLCertVerificationError):
+        hint = CERTIFICATE_HINTS.get(cause.verify_code, OWN_CA_HINT)
+        text, is_final = f"TLS: {host} is not trusted: {cause.verify_message.rstrip('.')}{hint}", True
+    elif isinstance(cause, ssl.SSLError) and WANTS_CERTIFICATE.search(cause.reason or ""):
+        text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set client-certificate"
+        kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
+    elif isinstance(cause, ssl.SSLError):
+        text = f"TLS with {host} failed: {cause.reason or text}"
+        is_final = not sending.has_begun and not isinstance(cause, CUT)
+    elif isinstance(cause, socket.gaierror):
+        text = f"the name {host} cannot be resolved: {text}"
+    elif any(isinstance(link, exceptions.NewConnectionError) for link in chain):  # which is a ConnectTimeoutError too
+        text = f"no connection to {host}: {text}"
+    elif any(isinstance(link, exceptions.ConnectTimeoutError) for link in chain):
+        text = f"no connection to {host} within {timeouts[0]:g} s"
+    elif isinstance(cause, (TimeoutError, exceptions.TimeoutError)):
+        text = f"stalled: no byte moved for {timeouts[1]:g} s"
+    elif isinstance(cause, http.client.IncompleteRead):
+        text = "the answer ended before its announced length"
+    return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
+
+
+def in_doubt(request: Request, failure: Failure, more: str = "") -> UnavailableError:
+    """Return the error for what may have been done although no answer says so."""
+    error = UnavailableError(
+        f"{failure.error}; {request.makes} may have gone through all the same:"
+        f" look at the service before you run this again{more}"
+    )
+    error.is_in_doubt = True
+    return error
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a Retry-After header asks for: RFC 9110 §10.2.3 allows seconds or a date."""
+    if not value:
+        return None
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def words(body: bytes) -> str:
+    """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        data = foreign.parse(text)
+    except ValueError:
+        title = re.search(r"<title[^>]{0,500}>(.{0,500}?)</title>", text, re.IGNORECASE | re.DOTALL)
+        if title:
+            text = f"a web page titled {' '.join(title[1].split())!r}"
+    else:
+        if isinstance(data, dict):
+            found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)
+            text = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
+    return " ".join(text.split())[:WORDS]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Give requests' and urllib3's wrappings from the outside in, and at last what they wrap."""
+    while True:
+        yield error
+        if type(error).__module__.partition(".")[0] not in ("requests", "urllib3"):
+            return  # what Python itself chained on has nothing to do with it
+        inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, BaseException)), None)
+        inner = error.__cause__ or (inner if isinstance(inner, BaseException) else None) or error.__context__
+        if inner is None:
+            return
+        error = inner
+
+
+def plain(error: BaseException) -> str:
+    """Return an exception in few words, without addresses of objects in memory."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(re.sub(r"<[^>]* object at 0x[0-9a-f]+>:?\s*", "", str(text)[: 2 * WORDS])[:WORDS].split())

@@ -1,0 +1,206 @@
+"""Bitrise in the sandbox: the API below /v0.1, whole, and PUT /_sandbox/bitrise to prepare what it has.
+
+App `app1` and four more exist; `forbidden` is answered with 403, others with 404. What a build does stands in
+bitrise_builds.py, what a trigger does in bitrise_trigger.py, what a log looks like in bitrise_log.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from plugin.sandbox.bitrise.artifacts import Artifact, artifacts_of, find
+from plugin.sandbox.bitrise.builds import USER, Build, Shelf, aborted_by
+from plugin.sandbox.bitrise.downloads import Downloads
+from plugin.sandbox.bitrise.lists import MOST, paged, wanted_builds
+from plugin.sandbox.bitrise.log import log_info
+from plugin.sandbox.bitrise.trigger import trigger
+from plugin.sandbox.service import Service, refuse
+from plugin.sandbox.state import State
+from plugin.sandbox.storage import Storage
+
+TOKEN = "sandbox-token-bitrise"
+APPS = ("app1", "f46e89061e967f27", "13533d589b89fb4b", "669403bffbe35909", "0d9e1a5c-6c3e-4d0e-9a27-5d4f8f1f2b6c")
+MOST_FILLED = 100_000
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def blueprint(state: State, storage: Storage) -> Blueprint:
+    """Make the API, the root that needs no token, and the switches."""
+    outside = Blueprint("bitrise", __name__)
+
+    @outside.get("/")
+    @outside.get("/v0.1")
+    def root() -> Response:
+        return jsonify(name="Bitrise API", version="v0.1")
+
+    @outside.put("/_sandbox/bitrise")
+    def prepare() -> tuple[Response, int]:
+        """`page` (items a page at most), `me_apps` (false: /me/apps is gone), `builds` (so many more, finished)."""
+        wanted: Any = request.get_json(silent=True)
+        if not isinstance(wanted, dict) or not all(_is_setting(name, value) for name, value in wanted.items()):
+            message = f"send a JSON object: page (1 to {MOST}), me_apps (true, false), builds (to {MOST_FILLED})"
+            return jsonify(error=message), 400
+        with state.lock:
+            shelf = state.part(Shelf)
+            shelf.page = wanted.get("page", shelf.page)
+            shelf.me_apps = wanted.get("me_apps", shelf.me_apps)
+            app = shelf.app(APPS[0])
+            app.fill(wanted.get("builds", 0), state.clock.now())
+            return jsonify(page=shelf.page, me_apps=shelf.me_apps, builds=len(app.builds)), 200
+
+    outside.register_blueprint(_inside(state, storage), url_prefix="/v0.1")
+    return outside
+
+
+def _inside(state: State, storage: Storage) -> Blueprint:
+    """Make what needs a token."""
+    api = Blueprint("v0", __name__)
+
+    @api.before_request
+    def sign_in() -> None:
+        if request.headers.get("Authorization") not in (f"token {TOKEN}", TOKEN):
+            refuse(401, {"message": "Unauthorized"})
+        app = (request.view_args or {}).get("app", APPS[0])
+        if app not in APPS:
+            refuse(403 if app == "forbidden" else 404, {"message": "Forbidden" if app == "forbidden" else "Not Found"})
+
+    @api.get("/me")
+    def me() -> Response:
+        return jsonify(data={"username": USER})
+
+    @api.get("/me/apps")
+    @api.get("/apps")
+    def list_apps() -> Response:
+        shelf = state.part(Shelf)
+        if request.path.endswith("/me/apps") and not shelf.me_apps:
+            refuse(404, {"message": "Not Found"})
+        return jsonify(paged(APPS, str, _app, shelf.page, len(APPS)))
+
+    @api.get("/apps/<app>")
+    def show_app(app: str) -> Response:
+        return jsonify(data=_app(app))
+
+    @api.get("/apps/<app>/builds")
+    def list_builds(app: str) -> Response:
+        with state.lock:
+            shelf = state.part(Shelf)
+            found = wanted_builds(shelf.app(app), state.clock.now())
+            total = len(shelf.app(app).builds)
+            return jsonify(paged(found, _slug, lambda build: build.as_json(state.clock), shelf.page, total))
+
+    @api.post("/apps/<app>/builds")
+    def start_builds(app: str) -> tuple[Response, int]:
+        with state.lock:
+            return jsonify(trigger(state.part(Shelf).app(app), app, _body(), state.clock.now())), 201
+
+    @api.get("/apps/<app>/builds/<build>")
+    def show_build(app: str, build: str) -> Response:
+        return jsonify(data=_build(state, app, build).as_json(state.clock))
+
+    @api.get("/apps/<app>/builds/<build>/log")
+    def show_log(app: str, build: str) -> Response:
+        after, before = request.args.get("after_timestamp"), request.args.get("before_timestamp")
+        return jsonify(log_info(state, storage, _build(state, app, build), after, before))
+
+    @api.post("/apps/<app>/builds/<build>/abort")
+    def abort_build(app: str, build: str) -> Response:
+        how = aborted_by(_body())
+        with state.lock:
+            running, now = _build(state, app, build), state.clock.now()
+            if running.finishes_at <= now:
+                refuse(400, {"error_msg": "Build already finished, can't abort it."})
+            running.abort(how, now)
+        return jsonify(status="ok")
+
+    @api.get("/apps/<app>/builds/<build>/artifacts")
+    def list_artifacts(app: str, build: str) -> Response:
+        found = artifacts_of(state, _build(state, app, build))
+        return jsonify(paged(found, _slug, Artifact.item, state.part(Shelf).page, len(found)))
+
+    @api.get("/apps/<app>/builds/<build>/artifacts/<artifact>")
+    def show_artifact(app: str, build: str, artifact: str) -> Response:
+        owner = _build(state, app, build)
+        return jsonify(data=find(state, owner, artifact).details(state, storage, owner))
+
+    @api.patch("/apps/<app>/builds/<build>/artifacts/<artifact>")
+    def change_artifact(app: str, build: str, artifact: str) -> Response:
+        owner = _build(state, app, build)
+        found, wanted = find(state, owner, artifact), _body().get("is_public_page_enabled")
+        if not isinstance(wanted, bool):
+            refuse(400, {"message": "is_public_page_enabled is not true or false"})
+        found.is_public = wanted
+        return jsonify(data=found.details(state, storage, owner))
+
+    @api.route("/<path:_elsewhere>", methods=METHODS)
+    def nowhere(_elsewhere: str) -> Response:
+        refuse(404, {"message": "Not Found"})
+
+    return api
+
+
+def received(state: State) -> dict[str, object]:
+    """Return the builds of all apps, and the downloads so far."""
+    now = state.clock.now()
+    apps = state.part(Shelf).apps
+    builds = [_entry(slug, build, now) for slug, app in apps.items() for build in app.builds.values()]
+    return {"builds": builds, "downloads": state.part(Downloads).entries}
+
+
+SERVICE = Service(inputs={"api-token": TOKEN}, blueprint=blueprint, received=received)
+
+
+def _entry(app: str, build: Build, now: float) -> dict[str, object]:
+    """Return a build as the state shows it; `at` of an abort is in Unix seconds of the machine's clock."""
+    return {
+        "app": app,
+        "slug": build.slug,
+        "build_number": build.number,
+        "status": build.status(now),
+        "workflow": build.workflow,
+        "pipeline": build.params.get("pipeline_id"),
+        "branch": build.branch,
+        "commit": build.params.get("commit_hash"),
+        "environments": build.environments,
+        "aborted": asdict(build.aborted) if build.aborted else None,
+    }
+
+
+def _app(slug: str) -> dict[str, object]:
+    """Return an app as list and show have it."""
+    return {
+        "is_disabled": False,
+        "project_type": "android",
+        "provider": "github",
+        "repo_owner": "bitrise-samples",
+        "repo_slug": slug,
+        "repo_url": f"https://github.com/bitrise-samples/{slug}.git",
+        "slug": slug,
+        "title": f"sample {slug}",
+    }
+
+
+def _build(state: State, app: str, slug: str) -> Build:
+    """Return a build; a slug that the app does not have is answered with 404."""
+    with state.lock:
+        build = state.part(Shelf).app(app).builds.get(slug)
+    return build or refuse(404, {"message": "Not Found"})
+
+
+def _slug(item: Build | Artifact) -> str:
+    return item.slug
+
+
+def _body() -> dict[str, Any]:
+    """Read a JSON object, of whatever type it is said to be; without one the answer is 400."""
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, dict) else refuse(400, {"message": "the body is not a JSON object"})
+
+
+def _is_setting(name: str, value: object) -> bool:
+    if name == "me_apps":
+        return isinstance(value, bool)
+    most = {"page": MOST, "builds": MOST_FILLED}.get(name)
+    return most is not None and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most

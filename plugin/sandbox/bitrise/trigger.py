@@ -1,0 +1,87 @@
+"""Bitrise's trigger in the sandbox: checks the body, starts what the workflow asks for, and answers as documented.
+
+Workflows that start something else than one build: `several` starts two, `approval` none yet (the slug is empty),
+`unknown-workflow` is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from plugin.sandbox.bitrise.builds import App, Build
+from plugin.sandbox.service import refuse
+
+REFS = ("tag", "commit_hash", "branch", "workflow_id", "pipeline_id")
+TEXTS = (*REFS, "commit_message", "branch_dest", "pull_request_repository_url", "base_repository_url")
+BUILDS = {"several": 2, "approval": 0}  # started by one trigger; usually 1
+BUILD_PAGE = "https://app.bitrise.io/build/"
+
+
+def trigger(app: App, app_slug: str, body: Mapping[str, Any], now: float) -> dict[str, object]:
+    """Start the builds that the body asks for and return the answer, which has no envelope. A wrong body: 400."""
+    params = _checked(body)
+    workflow = params.get("workflow_id") or ""
+    if workflow == "unknown-workflow":
+        message = f"workflow ({workflow}) did not match any workflows defined in app config"
+        refuse(400, {"status": "error", "message": message, "slug": app_slug, "service": "bitrise"})
+    triggered_by = body.get("triggered_by")
+    count = BUILDS.get(workflow, 1)
+    results = [_result(app.start(params, triggered_by, now), params) for _ in range(count)] or [_pending(workflow)]
+    first = {name: value for name, value in results[0].items() if name not in ("status", "message")}
+    said = {"status": "ok", "message": "webhook processed", "service": "bitrise", "slug": app_slug}
+    return said | first | {"results": results}
+
+
+def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the build_params once all that the sandbox reads of them is in order."""
+    hook, params = body.get("hook_info"), body.get("build_params")
+    if not isinstance(hook, dict) or hook.get("type") != "bitrise":
+        _wrong("hook_info.type is not bitrise")
+    if not isinstance(params, dict) or not any(params.get(name) for name in REFS):
+        _wrong(f"build_params has none of {', '.join(REFS)}")
+    for name in TEXTS:
+        if params.get(name) is not None and not isinstance(params[name], str):
+            _wrong(f"build_params.{name} is not a string")
+    if params.get("workflow_id") and params.get("pipeline_id"):
+        _wrong("build_params has both workflow_id and pipeline_id")
+    if not re.fullmatch("[0-9]*", str(params.get("pull_request_id") or "")):
+        _wrong("build_params.pull_request_id is not an integer")
+    environments = params.get("environments", [])
+    if not isinstance(environments, list) or not all(_is_variable(item) for item in environments):
+        _wrong("build_params.environments is not a list of mapped_to, value, is_expand")
+    if body.get("triggered_by") is not None and not isinstance(body["triggered_by"], str):
+        _wrong("triggered_by is not a string")
+    return params
+
+
+def _is_variable(item: object) -> bool:
+    if not isinstance(item, dict) or not isinstance(item.get("is_expand", True), bool):
+        return False
+    name, value = item.get("mapped_to"), item.get("value")
+    return isinstance(name, str) and bool(name) and isinstance(value, str)
+
+
+def _result(build: Build, params: Mapping[str, Any]) -> dict[str, object]:
+    result: dict[str, object] = {
+        "status": "ok",
+        "message": "webhook processed",
+        "build_slug": build.slug,
+        "build_number": build.number,
+        "build_url": BUILD_PAGE + build.slug,
+        "triggered_workflow": build.workflow,
+    }
+    if params.get("pipeline_id"):
+        result["triggered_pipeline"] = params["pipeline_id"]
+    return result
+
+
+def _pending(workflow: str) -> dict[str, object]:
+    message = "the build waits for approval"
+    nothing = {"build_slug": "", "build_number": 0, "build_url": "", "triggered_workflow": workflow}
+    return {"status": "ok", "message": message} | nothing
+
+
+def _wrong(message: str) -> NoReturn:
+    refuse(400, {"message": message})

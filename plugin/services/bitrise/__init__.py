@@ -1,0 +1,140 @@
+"""Bitrise: start builds, follow them with their logs, abort them, bring their artifacts home.
+
+Here are the operations that read; each of the others has its own file. Source: the service's API page of 2017, and
+"Known beyond this document" for what holds today.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from plugin.errors import InputError, RefusedError
+from plugin.inputs.check import Values
+from plugin.services.bitrise.abort import abort
+from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
+from plugin.services.bitrise.build import NUMBERS, Build, app_path, envelope, listed, note, parse_build, show, unix_time
+from plugin.services.bitrise.create import create_build
+from plugin.services.bitrise.follow import wait
+from plugin.services.bitrise.log import log
+from plugin.services.service import Job, Service
+
+
+def ping(job: Job) -> None:
+    """Ask whether the service is there: the one call without a token."""
+    job.rest.get("/v0.1")
+    job.say(f"{job.values.service_url} answers")
+
+
+def whoami(job: Job) -> None:
+    """Say whose token it is, which proves it."""
+    user = envelope(job.rest.get("/v0.1/me"))
+    job.receipt.add("user", user)
+    job.log.line(f"the token is of {user.get('username') if isinstance(user, dict) else user}")
+
+
+def list_apps(job: Job) -> None:
+    """List the apps that the token may see; `/me/apps` is the page's address, `/apps` today's."""
+    limit = job.values.limit
+    try:
+        apps = list(listed(job, "/v0.1/me/apps", limit=limit))
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        apps = list(listed(job, "/v0.1/apps", limit=limit))
+    job.receipt.add("apps", apps)
+    for app in apps:
+        job.log.line(_app_line(app))
+    job.say(f"{len(apps)} apps")
+
+
+def show_app(job: Job) -> None:
+    """Show one app."""
+    app = envelope(job.rest.get(app_path(job)))
+    job.receipt.add("apps", [app])
+    job.log.line(_app_line(app))
+
+
+def _app_line(app: Any) -> str:
+    facts = app if isinstance(app, dict) else {}
+    repository = "/".join(str(facts[key]) for key in ("repo_owner", "repo_slug") if facts.get(key))
+    disabled = ", disabled" if facts.get("is_disabled") else ""
+    return f"{facts.get('slug')}  {facts.get('title')}  ({repository}, {facts.get('project_type')}{disabled})"
+
+
+def list_builds(job: Job) -> None:
+    """List the builds that pass the filters, the newest first."""
+    builds = list(islice(_filtered(job), job.values.limit))
+    job.receipt.add("builds", [build.as_json() for build in builds])
+    if builds:
+        job.receipt.note(build_ids=[build.slug for build in builds])
+    for build in builds:
+        job.log.line(f"{build.slug}  {build.line()}")
+    job.say(f"{len(builds)} builds")
+
+
+def _filtered(job: Job) -> Iterator[Build]:
+    """The builds that pass the filters; a word of ours stands for two of Bitrise's numbers, or for half of one."""
+    values = job.values
+    query = {
+        "branch": values.branch,
+        # Without this event type Bitrise takes no notice of the pull request's number.
+        "trigger_event_type": "pull-request" if values.pull_request_id else values.trigger_event_type,
+        "pull_request_id": values.pull_request_id,
+        "after": _whole("after", values.after, math.floor),
+        "before": _whole("before", values.before, math.ceil),
+        "workflow": values.workflow[0] if values.workflow else None,
+    }
+    query = {name: value for name, value in query.items() if value is not None}
+    status = values.status
+    numbers = NUMBERS.get(status, (status,))
+    wanted = [{**query, "status": int(number)} if number is not None else query for number in numbers]
+    lists = [map(parse_build, listed(job, f"{app_path(job)}/builds", each)) for each in wanted]
+    newest_first = heapq.merge(*lists, key=lambda build: build.triggered_at, reverse=True)
+    return (build for build in newest_first if status not in NUMBERS or build.state == status)
+
+
+def _whole(name: str, text: str | None, rounded: Any) -> int | None:
+    """A time in whole Unix seconds, as the API wants it. Raises InputError for a day that no calendar has."""
+    try:
+        return int(rounded(unix_time(text))) if text else None
+    except (ValueError, OverflowError):
+        raise InputError(f"{name}: {text!r} is no time") from None
+
+
+def status(job: Job) -> None:
+    """Say what one build does: its state, its four times, the durations between them, commit and link."""
+    build = show(job, job.values.build_id[0])
+    note(job, [build])
+    job.log.line(build.line())
+    for name, value in build.as_json().items():
+        job.log.line(f"  {name}: {value}")
+
+
+def _authorization(values: Values) -> str:
+    """The header's value; none for the one call that needs none."""
+    return "" if values.operation == "ping" else f"token {values.api_token}"
+
+
+SERVICE = Service(
+    name="bitrise",
+    authorization=_authorization,
+    operations={
+        "ping": ping,
+        "whoami": whoami,
+        "list-apps": list_apps,
+        "show-app": show_app,
+        "list-builds": list_builds,
+        "create-build": create_build,
+        "status": status,
+        "wait": wait,
+        "log": log,
+        "list-artifacts": list_artifacts,
+        "download": download,
+        "publish-artifact": publish_artifact,
+        "abort": abort,
+    },
+)

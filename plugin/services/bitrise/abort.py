@@ -1,0 +1,179 @@
+"""Aborting builds on Bitrise: because somebody asks, because another build failed, or because the CI job is cancelled.
+
+Source: the API page, "POST …/abort"; "Known beyond this document", section "Abort".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+from plugin.errors import PluginError, RefusedError, UnavailableError
+from plugin.rest.exchange import Answer, Repeat, Request, json_body
+from plugin.services.bitrise.build import Build, app_path, build_path, note, show
+from plugin.services.service import ABORTED, SUCCEEDED, Job
+
+CANCEL_SECONDS = 3.5  # from the signal to the last word; Jenkins kills after 5 s, GitHub signals again after 7.5 s
+SHORTEST_TRY = 0.2  # seconds; with less left a try is not worth its while
+LONGEST_TRY = 2.0
+BETWEEN_TRIES = 0.2
+CONNECT_SHARE = 1.5  # a request may take its patience, and half of it before that to connect
+
+
+def abort(job: Job) -> None:
+    """Abort the build that `build-id` names. That it has finished already is fine, unless `strict`."""
+    values = job.values
+    slug = values.build_id[0]
+    reason = values.reason or "aborted by buildferry"
+    try:
+        _send(job, slug, reason, values.abort_with_success, values.skip_notifications)
+    except RefusedError as error:
+        build = show(job, slug) if error.status == 400 else None
+        if not build or not build.is_finished:
+            raise
+        note(job, [build])
+        if values.strict:
+            raise RefusedError(f"{error}; {build.line()}") from None
+        job.log.notice(f"nothing to abort: {build.line()}")
+    else:
+        job.receipt.note(build_id=slug, build_ids=[slug], status=SUCCEEDED if values.abort_with_success else ABORTED)
+        job.say(f"aborted build {slug}")
+
+
+def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
+    """Abort what still runs of `builds` because one has failed; what cannot be aborted is said, and goes on."""
+    for place, build in enumerate(builds):
+        if build.is_finished:
+            continue
+        try:
+            _send(job, build.slug, f"{failed.name} failed: {failed.link}")
+        except PluginError as error:
+            job.log.warning(f"{build.name} may go on: {error}; {build.link}")
+        else:
+            builds[place] = replace(build, state=ABORTED, word="aborted")
+            job.log.line(f"aborted {build.name}, because {failed.name} has failed")
+    note(job, builds)
+
+
+def leave(job: Job, builds: Sequence[Build]) -> None:
+    """Say which builds are left running."""
+    for build in builds:
+        if not build.is_finished:
+            job.log.warning(f"{build.name} goes on: {build.link}")
+
+
+def abort_now(job: Job, builds: list[Build], find: Callable[[float], list[Build]] | None = None) -> bool:
+    """Abort what still runs of `builds`, all at the same time, because the CI job is cancelled; say what may go on.
+
+    `find` looks, with a given patience in seconds, for builds whose creation got no answer yet; they join `builds`.
+    Return False when it found none until time was up.
+    """
+    deadline = job.clock.now() + CANCEL_SECONDS
+    threads: list[threading.Thread] = []
+    ends: dict[str, str] = {}  # by slug: how the abort ended, "" if well
+
+    def start(running: Sequence[Build]) -> None:
+        for build in running:
+            threads.append(
+                threading.Thread(target=lambda build=build: _insist(job, build, deadline, ends), daemon=True)
+            )
+            threads[-1].start()
+
+    start([build for build in builds if not build.is_finished])
+    found: list[Build] = []
+    while find and not found and (patience := _patience(job, deadline)):
+        try:
+            found = find(patience)
+        except PluginError as error:
+            job.log.line(f"{error}; trying again")
+        if not found:
+            job.clock.sleep(BETWEEN_TRIES)
+    known = {build.slug for build in builds}
+    builds += [build for build in found if build.slug not in known]
+    start([build for build in found if build.slug not in known])
+    if builds:
+        note(job, builds)  # now, in case that we are stopped
+    for thread in threads:
+        thread.join(max(0.0, deadline - job.clock.now()))
+    for place, build in enumerate(builds):
+        if build.is_finished:
+            continue
+        if problem := ends.get(build.slug, "the abort got no answer in time"):
+            job.log.warning(f"{build.name} may go on: {problem}; {build.link}")
+        else:
+            builds[place] = replace(build, state=ABORTED, word="aborted")
+            job.log.line(f"aborted {build.name}")
+    if builds:
+        note(job, builds)
+    return bool(found or not find)
+
+
+def _insist(job: Job, build: Build, deadline: float, ends: dict[str, str]) -> None:
+    """Try to abort one build until time is up, and put into `ends` how that ended."""
+    while patience := _patience(job, deadline):
+        try:
+            _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
+            ends[build.slug] = ""
+            return
+        except UnavailableError as error:
+            ends[build.slug] = str(error)
+            job.clock.sleep(BETWEEN_TRIES)
+        except PluginError as error:
+            ends[build.slug] = str(error)
+            return
+
+
+def _patience(job: Job, deadline: float) -> float:
+    """Seconds that one try may take; 0 when time is up."""
+    left = (deadline - job.clock.now()) / CONNECT_SHARE
+    return min(left, LONGEST_TRY) if left > SHORTEST_TRY else 0.0
+
+
+def _send(
+    job: Job,
+    slug: str,
+    reason: str,
+    with_success: bool = False,
+    skip_notifications: bool = False,
+    patience: float | None = None,
+) -> None:
+    """Ask Bitrise to abort a build, or the run of a pipeline if there is no such build. Raises as Rest.send does."""
+    body = {
+        "abort_reason": reason,
+        "abort_with_success": with_success,
+        "skip_git_status_report": False,
+        "skip_notifications": skip_notifications,
+    }
+
+    def post(path: str, look: Callable[[], Answer | None] | None = None) -> None:
+        answer = job.rest.send(
+            Request(
+                "POST",
+                f"{path}/abort",
+                body=json_body(body),
+                repeat=Repeat.ONCE if look else Repeat.SAFE,
+                makes="the abort",
+                dry={"status": "ok"},
+                look=look,
+                patience=patience,
+            )
+        ).data
+        if not isinstance(answer, dict) or answer.get("status") != "ok":
+            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {str(answer)[:200]!r}")
+
+    def look() -> Answer | None:
+        """After a lost answer: a second abort would be refused if the first one got through."""
+        state = show(job, slug)
+        return Answer(200, {}, {"status": "ok"}) if state.state == ABORTED or state.facts.get("status") == 4 else None
+
+    try:
+        post(build_path(job, slug), None if patience else look)
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        try:
+            post(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")
+        except RefusedError:
+            raise error from None

@@ -1,0 +1,262 @@
+"""Bitrise's builds as we see them: one record, our states for its numbers, its times, and reading builds and lists.
+
+Source: the API page, "GET /apps/{APP-SLUG}/builds" and "Pagination"; "Known beyond this document" for status 4, pages
+of at most 50, and pipelines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from itertools import chain, islice
+from typing import Any
+from urllib.parse import quote
+
+from plugin.errors import RefusedError
+from plugin.rest.exchange import Request
+from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
+from plugin.wait import duration
+
+NOT_FINISHED = 0
+STATES = {1: SUCCEEDED, 2: FAILED, 3: ABORTED, 4: SUCCEEDED}  # 4: aborted with success
+NUMBERS = {QUEUED: (0,), RUNNING: (0,), SUCCEEDED: (1, 4), FAILED: (2,), ABORTED: (3,)}
+PIPELINE_STATES = {
+    "initializing": QUEUED,
+    "on_hold": QUEUED,
+    "running": RUNNING,
+    "succeeded": SUCCEEDED,
+    "failed": FAILED,
+    "aborted": ABORTED,
+    "succeeded_with_abort": SUCCEEDED,
+}
+FINISHED = (SUCCEEDED, FAILED, ABORTED)
+WORST_FIRST = (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
+LARGEST_PAGE = 50  # Bitrise refuses to give more at once
+MOST_PAGES = 10_000  # of one list
+TIMES = ("triggered_at", "started_on_worker_at", "environment_prepare_finished_at", "finished_at")
+SITE = "https://app.bitrise.io"
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?(?:Z|([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build, or one run of a pipeline, as it was when we looked."""
+
+    slug: str
+    state: str  # in our words
+    word: str  # Bitrise's own word for it
+    link: str
+    number: int | None = None
+    workflow: str | None = None
+    abort_reason: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what else Bitrise tells, by its names
+    is_pipeline: bool = False
+
+    @property
+    def name(self) -> str:
+        """The build as messages call it."""
+        kind = "pipeline run" if self.is_pipeline else "build"
+        return f"{kind} #{self.number}" if self.number else f"{kind} {self.slug}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its end is known; an unknown state is none."""
+        return self.state in FINISHED
+
+    @property
+    def phase(self) -> str:
+        """What it does now, for people."""
+        if self.state == QUEUED:
+            return "on hold" if self.facts.get("is_on_hold") or self.word == "on_hold" else "queued"
+        if self.state == RUNNING and "started_on_worker_at" in self.facts and not self.facts["started_on_worker_at"]:
+            return "waiting for a worker"
+        return self.state if self.state != UNKNOWN else f"in a state that is not known here ({self.word})"
+
+    @property
+    def triggered_at(self) -> float:
+        """When it was triggered, in Unix seconds; 0 if that is not known."""
+        return _seconds(self.facts.get("triggered_at")) or 0.0
+
+    def seconds(self) -> dict[str, float]:
+        """The durations that the API page defines, as far as their times are known."""
+        times = [_seconds(self.facts.get(name)) for name in TIMES]
+        spans = zip(("on-hold", "preparing", "running"), times, times[1:], strict=False)
+        # Bitrise rounds some of the times: a build that did not wait seems to have started before it was triggered.
+        return {
+            name: round(max(0.0, end - start), 3) for name, start, end in spans if start is not None and end is not None
+        }
+
+    def line(self) -> str:
+        """The build on one line, for people."""
+        facts = self.facts
+        where = " ".join(str(facts[key]) for key in ("branch", "tag") if facts.get(key))
+        took = "".join(f", {name} {duration(span)}" for name, span in self.seconds().items() if span >= 1)
+        return f"{self.name} {self.workflow or ''} {where}: {self.phase}{took}, {self.link}".replace("  ", " ")
+
+    def as_json(self) -> dict[str, Any]:
+        """The build in the result, without what is not known."""
+        facts = self.facts
+        shown = {
+            "id": self.slug,
+            "number": self.number,
+            "status": self.state,
+            "service-status": self.word,
+            "link": self.link,
+            "workflow": self.workflow,
+            "abort-reason": self.abort_reason,
+            "branch": facts.get("branch"),
+            "tag": facts.get("tag"),
+            "commit": facts.get("commit_hash"),
+            "message": facts.get("commit_message"),
+            "pull-request-id": facts.get("pull_request_id") or None,
+            "triggered-by": facts.get("triggered_by"),
+            **{name.replace("_", "-"): facts.get(name) for name in TIMES},
+            **{f"{name}-seconds": span for name, span in self.seconds().items()},
+        }
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+def parse_build(data: Any) -> Build:
+    """Read one build from an answer. Raises RefusedError when it is none."""
+    slug = data.get("slug") if isinstance(data, dict) else None
+    if not isinstance(slug, str) or not slug:
+        raise RefusedError("bitrise: the answer holds no build with a slug; is service-url right?")
+    status = data.get("status")
+    is_number = isinstance(status, int) and not isinstance(status, bool)
+    if is_number and status == NOT_FINISHED:
+        state = QUEUED if data.get("is_on_hold") else RUNNING
+    else:
+        state = STATES.get(status, UNKNOWN) if is_number else UNKNOWN
+    return Build(
+        slug=slug,
+        state=state,
+        word=str(data.get("status_text") or status) if state != UNKNOWN else str(status),
+        link=f"{SITE}/build/{quote(slug, safe='')}",
+        number=_number(data.get("build_number")),
+        workflow=data.get("triggered_workflow"),
+        abort_reason=data.get("abort_reason"),
+        facts=data,
+    )
+
+
+def parse_pipeline(data: Any, app_id: str) -> Build:
+    """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is none."""
+    slug = data.get("id") if isinstance(data, dict) else None
+    if not isinstance(slug, str) or not slug:
+        raise RefusedError("bitrise: the answer holds no pipeline with an id; is service-url right?")
+    word = str(data.get("status"))
+    return Build(
+        slug=slug,
+        state=PIPELINE_STATES.get(word, UNKNOWN),
+        word=word,
+        link=f"{SITE}/app/{quote(app_id, safe='')}/pipelines/{quote(slug, safe='')}",
+        number=_number(data.get("number_in_app_scope")),
+        workflow=data.get("name"),
+        abort_reason=data.get("abort_reason"),
+        facts=data,
+        is_pipeline=True,
+    )
+
+
+def note(job: Job, builds: Sequence[Build]) -> None:
+    """Hand out what is known of the builds of this run; the state of several is the worst of theirs."""
+    first, worst = builds[0], min(builds, key=lambda build: WORST_FIRST.index(build.state))
+    job.receipt.add("builds", [build.as_json() for build in builds])
+    job.receipt.note(
+        build_id=first.slug,
+        build_ids=[build.slug for build in builds],
+        build_number=str(first.number) if first.number else None,
+        build_url=first.link,
+        status=worst.state,
+        service_status=worst.word or None,
+    )
+
+
+def app_path(job: Job) -> str:
+    """The path of the app that `app-id` names."""
+    return f"/v0.1/apps/{quote(job.values.app_id, safe='')}"
+
+
+def build_path(job: Job, slug: str) -> str:
+    """The path of one build of the app."""
+    return f"{app_path(job)}/builds/{quote(slug, safe='')}"
+
+
+def show(job: Job, slug: str) -> Build:
+    """Look at one build, or at the run of a pipeline if there is no such build."""
+    try:
+        return parse_build(envelope(job.rest.get(build_path(job, slug))))
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        try:
+            data = job.rest.get(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")
+        except RefusedError:
+            raise error from None
+        return parse_pipeline(data, job.values.app_id)
+
+
+def envelope(answer: Any) -> Any:
+    """Return what is in `data`. Raises RefusedError when there is none."""
+    if not isinstance(answer, dict) or "data" not in answer:
+        raise RefusedError("bitrise: the answer has no data; is service-url right?")
+    return answer["data"]
+
+
+def pages(
+    job: Job, path: str, query: Mapping[str, str | int] | None = None, patience: float | None = None
+) -> Iterator[list[Any]]:
+    """Read a list page by page, as long as there is a `next`; `patience` as in Request."""
+    asked: dict[str, str | int] = {"limit": LARGEST_PAGE, **(query or {})}
+    seen: set[str] = set()
+    while True:
+        answer = job.rest.send(Request("GET", path, query=asked, dry={"data": []}, patience=patience)).data
+        items = envelope(answer)
+        if not isinstance(items, list):
+            raise RefusedError("bitrise: the answer's data is no list; is service-url right?")
+        yield items
+        paging = answer.get("paging")
+        anchor = paging.get("next") if isinstance(paging, dict) else None
+        if not anchor:
+            return
+        asked["next"] = str(anchor)
+        if str(anchor) in seen or len(seen) >= MOST_PAGES:
+            raise RefusedError(f"bitrise: GET {path} gives the same page again and again, or pages without end")
+        seen.add(str(anchor))
+
+
+def listed(
+    job: Job, path: str, query: Mapping[str, str | int] | None = None, limit: int | None = None
+) -> Iterator[Any]:
+    """Read the items of a list, all pages of it, or the first `limit`."""
+    size = {"limit": min(limit or LARGEST_PAGE, LARGEST_PAGE)}
+    return islice(chain.from_iterable(pages(job, path, {**size, **(query or {})})), limit)
+
+
+def unix_time(text: str) -> float:
+    """Return a time in Unix seconds; `text` is such a number, or ISO 8601, UTC unless it says. Raises ValueError."""
+    if re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        return float(text)
+    found = _TIME.fullmatch(text)
+    if not found:
+        raise ValueError(text)
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    fraction, sign, hours, minutes = found.groups()[6:]
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
+    moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset))
+    return moment.timestamp() + float(f"0.{fraction or 0}")
+
+
+def _seconds(text: Any) -> float | None:
+    try:
+        return unix_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

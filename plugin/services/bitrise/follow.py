@@ -1,0 +1,166 @@
+"""Following Bitrise builds to their end: what they do, their logs, and what to make of how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, RefusedError, UnavailableError
+from plugin.files.names import safe_name
+from plugin.services.bitrise.abort import abort_now, abort_others, leave
+from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, show
+from plugin.services.bitrise.log import Stream, place, save
+from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
+from plugin.wait import Pace, duration, until
+
+
+def wait(job: Job) -> None:
+    """Follow the builds that `build-id` names."""
+    slugs = dict.fromkeys(job.values.build_id)  # each once
+    builds = [Build(slug, UNKNOWN, "", f"{SITE}/build/{quote(slug, safe='')}") for slug in slugs]
+    note(job, builds)
+    try:
+        follow(job, builds)
+    except Cancelled:
+        if job.values.abort_on_cancel:
+            abort_now(job, builds)
+        else:
+            leave(job, builds)
+        raise
+
+
+def follow(job: Job, builds: list[Build]) -> None:
+    """Follow `builds` to their end; the list is kept up to date.
+
+    Raises BuildFailedError, NotFinishedError after `timeout`, UnavailableError after 15 minutes of failures alone.
+    """
+    watch = _Watch(job, builds)
+    what = f"{builds[0].name} ({builds[0].link})"
+    if len(builds) > 1:
+        what = f"the {len(builds)} builds from {what} on"
+    pace = Pace(job.values.timeout, job.values.poll_interval)
+    try:
+        until(watch.look, lambda _seen: watch.is_over, what, pace, job.clock, job.log)
+        failed = [build for build in builds if build.state in (FAILED, ABORTED)]
+        if failed and not all(build.is_finished for build in builds):
+            abort_others(job, builds, failed[0])
+        watch.finish_logs()
+    except NotFinishedError:
+        for build in builds:
+            if not build.is_finished:
+                job.log.line(f"not finished: {build.line()}")
+        raise
+    finally:
+        watch.close()
+    for build in builds:
+        watch.say(build)
+    if failed:
+        raise BuildFailedError("\n".join(_how_it_failed(build) for build in failed))
+
+
+def _how_it_failed(build: Build) -> str:
+    why = f": {build.abort_reason}" if build.abort_reason else ""
+    return f"{build.name} {'was aborted' if build.state == ABORTED else 'failed'}{why}; see {build.link}"
+
+
+class _Watch:
+    """What is known of the builds that are followed, and their logs."""
+
+    def __init__(self, job: Job, builds: list[Build]) -> None:
+        self._job = job
+        self._builds = builds
+        self._started = job.clock.now()
+        self._phases: dict[str, str] = {}
+        self._streams: dict[str, Stream] = {}
+        self._list_pays = True  # until it has taken more requests than a look at each build would have
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return all(build.is_finished for build in self._builds) or (
+            self._job.values.fail_fast and any(build.state in (FAILED, ABORTED) for build in self._builds)
+        )
+
+    def look(self) -> tuple[object, ...]:
+        """Look at all builds that have not finished, and at their logs; return what tells whether anything moved."""
+        before = list(self._builds)
+        found = self._find([build.slug for build in before if not build.is_finished])
+        self._builds[:] = [found.get(build.slug, build) for build in before]
+        if self._builds != before:
+            note(self._job, self._builds)
+        for build in self._builds:
+            has_log = self._job.values.log == "stream" and not build.is_pipeline and build.state != QUEUED
+            if not (has_log and build.is_finished):  # its end is said after the rest of its log
+                self.say(build)
+            if has_log:
+                self._show_log(build)
+        lines = sum(stream.console.lines for stream in self._streams.values())
+        return (*((build.state, build.phase) for build in self._builds), lines)
+
+    def say(self, build: Build) -> None:
+        """Say once what a build does now, or how it ended."""
+        if self._phases.get(build.slug) != build.phase:
+            self._phases[build.slug] = build.phase
+            waited = duration(self._job.clock.now() - self._started)
+            self._job.log.line(
+                build.line() if build.is_finished else f"{build.name} is {build.phase}, {waited} waited so far"
+            )
+
+    def _find(self, slugs: Sequence[str]) -> dict[str, Build]:
+        """The builds as they are now: from the list where that takes fewer requests than one look at each."""
+        found: dict[str, Build] = {}
+        if len(slugs) > 1 and self._list_pays:
+            read = 0
+            for page in pages(self._job, f"{app_path(self._job)}/builds", self._since(slugs)):
+                read += 1
+                ours = [item for item in page if isinstance(item, dict) and item.get("slug") in slugs]
+                found |= {build.slug: build for build in map(parse_build, ours)}
+                if len(slugs) - len(found) <= 1 or read >= len(slugs) - 1:
+                    break
+            self._list_pays = read + len(slugs) - len(found) < len(slugs)
+        return found | {slug: show(self._job, slug) for slug in slugs if slug not in found}
+
+    def _since(self, slugs: Sequence[str]) -> dict[str, str | int]:
+        """The filter that leaves out what is older than these builds, once all their times are known."""
+        times = [build.triggered_at for build in self._builds if build.slug in slugs]
+        return {"after": int(min(times))} if all(times) else {}
+
+    def _show_log(self, build: Build) -> None:
+        """Show what is new in a build's log; that it cannot be read now is no reason to end."""
+        stream = self._streams.get(build.slug)
+        if stream is None:
+            label = f"{build.name} | " if len(self._builds) > 1 else ""
+            stream = self._streams[build.slug] = Stream(self._job, build.slug, label)
+        if not build.is_finished:
+            try:
+                stream.poll()
+            except (UnavailableError, RefusedError) as error:
+                self._job.log.debug(f"no log now: {error}")  # it is not there while the machine boots
+
+    def finish_logs(self) -> None:
+        """Show what is left of the logs, and save them if asked."""
+        for place_in_list, build in enumerate(self._builds):
+            stream, path = self._streams.get(build.slug), self._job.values.log_file
+            if (not stream and not path) or build.is_pipeline:
+                continue
+            if path and place_in_list:
+                path = str(Path(path).with_name(safe_name(f"{Path(path).stem}-{build.slug}{Path(path).suffix}")))
+            try:
+                if stream:
+                    stream.finish()
+                with place(path) as target:
+                    save(self._job, build, target, stream.chunks if stream else None)
+                    if stream:
+                        stream.complete(target)
+                if path:
+                    self._job.receipt.note(log_file=self._job.values.log_file)
+            except (UnavailableError, RefusedError) as error:
+                self._job.log.warning(f"{build.name} has no log to show: {error}")
+            if stream:
+                stream.close()
+
+    def close(self) -> None:
+        """End the logs."""
+        for stream in self._streams.values():
+            stream.close()

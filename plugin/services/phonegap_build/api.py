@@ -1,0 +1,118 @@
+"""Calls of PhoneGap Build: paths, bodies, errors inside good answers, and creates that are never made twice.
+
+Source: the service's page on version 0 of its API, and "Requests, as clients found them".
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.files.artifacts import Artifact
+from plugin.files.transfer import Upload, multipart
+from plugin.rest.exchange import Answer, Body, Repeat, Request
+from plugin.rest.failure import words
+from plugin.services.service import Job
+
+API = "/api/v0"
+GOOD = (200, 201, 202)
+LATE = 1.0  # seconds that a create whose answer was lost may take to show in the service's list
+
+Record = dict[str, Any]  # an app or a key, as the service describes it
+
+
+def app_path(app_id: str, *more: str) -> str:
+    """Return the path of an app, or of something below it."""
+    return "/".join((f"{API}/apps", *(quote(part, safe="") for part in (app_id, *more))))
+
+
+def form(data: Mapping[str, Any], files: Mapping[str, Upload] | None = None) -> Body:
+    """Return the body of a write: JSON in the part `data`, then files. Always multipart: some servers take no other."""
+    return multipart({"data": json.dumps(data)} if data else {}, files)
+
+
+def file_part(job: Job, name: str) -> Upload:
+    """Return the file that the input `name` gives, ready to be sent. Raises InputError when it is empty."""
+    given = job.values.as_dict()[name]
+    size = Path(given).stat().st_size
+    if not size:
+        raise InputError(f"{name}: {given!r} is empty")
+    return Upload(Artifact(Path(given), size, given), job.progress, threading.Event())
+
+
+def call(job: Job, request: Request) -> Any:
+    """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
+    answer = job.rest.send(request)
+    if isinstance(answer.data, dict) and answer.data.get("error"):
+        said = words(json.dumps({"error": answer.data["error"]}).encode())
+        raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
+    if answer.status not in GOOD:
+        raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
+    return answer.data
+
+
+def record(job: Job, request: Request) -> Record:
+    """Send `request`, whose answer is one app, key or person. Raises RefusedError when it is not."""
+    answer = call(job, request)
+    if not isinstance(answer, dict):
+        raise strange(request)
+    return answer
+
+
+def strange(request: Request) -> RefusedError:
+    """Return the error for JSON that is nothing this API would answer."""
+    return RefusedError(f"{request.name}: the answer is not what this API gives; is service-url right?")
+
+
+def show(job: Job, app_id: str) -> Record:
+    """Read one app."""
+    return record(job, Request("GET", app_path(app_id)))
+
+
+def list_apps(job: Job) -> list[Record]:
+    """Read all apps of the account: one answer, without pages."""
+    request = Request("GET", f"{API}/apps", dry=[])
+    answer = call(job, request)
+    if not isinstance(answer, list) or not all(isinstance(app, dict) for app in answer):
+        raise strange(request)
+    return answer
+
+
+def create(
+    job: Job,
+    path: str,
+    body: Body,
+    makes: str,
+    list_all: Callable[[], Sequence[Record]],
+    is_ours: Callable[[Record], bool],
+) -> Record:
+    """POST to `path` what must not be made twice, and return it.
+
+    The API has no key by which the service could know a repeated request. So `list_all` is called before: one small
+    read, which also proves the credentials before a large file goes out. When an answer is lost, what is new in the
+    list and `is_ours` is taken for what this request made. When new entries are there and it is not clear that exactly
+    one of them is ours, nothing is sent again. Raises UnavailableError then, besides what Rest.send raises.
+    """
+    before = [entry.get("id") for entry in list_all()]
+
+    def look() -> Answer | None:
+        for pause in (0.0, LATE):
+            job.clock.sleep(pause)
+            fresh = [entry for entry in list_all() if entry.get("id") not in before]
+            ours = [entry for entry in fresh if is_ours(entry)]
+            if len(ours) == 1:
+                job.log.line(f"the answer was lost, but {makes} is there: {ours[0].get('id')}")
+                return Answer(GOOD[0], {}, ours[0])
+            if fresh:
+                ids = ", ".join(str(entry.get("id")) for entry in fresh)
+                raise UnavailableError(f"{makes} may be one of those that are new there: {ids}")
+        return None
+
+    return record(
+        job, Request("POST", path, body=body, repeat=Repeat.ONCE, makes=makes, look=look, dry={"id": "NEW-ID"})
+    )

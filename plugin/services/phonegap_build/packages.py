@@ -1,0 +1,144 @@
+"""Files that PhoneGap Build hands out, an app's packages and icon: saved only when they are what they should be.
+
+Source: the service's page on version 0, "GET …/:platform" and "GET …/:icon", and "Requests, as clients found them".
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, RefusedError
+from plugin.files.transfer import download, in_parallel
+from plugin.rest.exchange import Request
+from plugin.rest.failure import words
+from plugin.services.phonegap_build.api import app_path
+from plugin.services.phonegap_build.platforms import NEEDS_KEY, Platform
+from plugin.services.service import FAILED, SUCCEEDED, Job
+
+MISSING = 404
+HEAD = 4096  # bytes that tell what a file is
+ZIP = re.compile(rb"PK\x03\x04")
+PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")  # HTML, XML or JSON: an error, whatever the status says
+
+# What a platform's package begins with -> its ending. Signed BlackBerry packages are zips, others a list of facts;
+# webOS has Debian's archive format or a gzipped tar.
+PACKAGES: Mapping[str, Mapping[re.Pattern[bytes], str]] = {
+    "android": {ZIP: ".apk"},
+    "ios": {ZIP: ".ipa"},
+    "blackberry": {ZIP: ".zip", re.compile(rb"[^<{\x00]*MIDlet-"): ".jad"},
+    "symbian": {ZIP: ".wgz", re.compile(rb"\x7a\x1a\x20\x10"): ".sisx"},
+    "webos": {re.compile(rb"!<arch>\n"): ".ipk", re.compile(rb"\x1f\x8b"): ".ipk"},
+    "winphone": {ZIP: ".xap"},
+}
+ANY_PACKAGE = {ZIP: ".zip", re.compile(rb"(?!" + PAGE.pattern + rb")(?s:.)"): ".bin"}
+ICONS = {re.compile(rb"\x89PNG\r\n\x1a\n"): ".png", re.compile(rb"\xff\xd8\xff"): ".jpg", re.compile(rb"GIF8"): ".gif"}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """One file that was downloaded."""
+
+    path: Path
+    size: int  # bytes
+    sha256: str
+
+    def as_json(self) -> dict[str, str | int]:
+        """Return it as the result holds it."""
+        return {"path": str(self.path), "name": self.path.name, "size": self.size, "sha256": self.sha256}
+
+
+def save_icon(job: Job, app_id: str) -> None:
+    """Download the app's icon."""
+    with _hidden(job) as hidden:
+        saved = _save(job, app_path(app_id, "icon"), hidden, f"app_{app_id}_icon", ICONS)
+    job.receipt.note(downloaded_files=[str(saved.path)])
+
+
+def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
+    """Download the package of every platform; those that are there are kept even if others are not.
+
+    Raises BuildFailedError in the service's own words when a platform has failed or needs a key, NotFinishedError when
+    one is still being built.
+    """
+    with _hidden(job) as hidden:
+
+        def save(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
+            if platform.state != SUCCEEDED:
+                return why_not(job, app_id, platform)
+            kinds = PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
+            return _save(job, app_path(app_id, platform.name), hidden, f"app_{app_id}_{platform.name}", kinds)
+
+        results = in_parallel(platforms, save, job.values.parallel)
+    saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
+    job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
+    job.receipt.note(downloaded_files=[str(one.path) for one in saved.values()])
+    raise_all([one for one in results if isinstance(one, PluginError)])
+
+
+def why_not(job: Job, app_id: str, platform: Platform) -> PluginError:
+    """Return why a platform has no package; if it failed, in the words that the service has in the package's place."""
+    if platform.state == NEEDS_KEY:
+        return BuildFailedError(
+            f"app {app_id}: {platform.name} needs a signing key: add one with add-key and build again"
+        )
+    if platform.state != FAILED:
+        return NotFinishedError(f"app {app_id}: {platform.name} is not finished ({platform.phrase}): wait for it first")
+    try:
+        job.rest.get(app_path(app_id, platform.name))
+    except PluginError as error:
+        if error.status == MISSING:
+            return BuildFailedError(str(error))
+    return BuildFailedError(f"app {app_id}: {platform.name} failed ({platform.phrase})")
+
+
+def raise_all(errors: Sequence[PluginError]) -> None:
+    """Raise what was collected as one error: of the failed platforms, if any failed. No errors are no error."""
+    failed = [error for error in errors if isinstance(error, BuildFailedError)]
+    if errors:
+        raise type((failed or errors)[0])("; ".join(map(str, errors)))
+
+
+@contextmanager
+def _hidden(job: Job) -> Iterator[Path]:
+    """Give a folder inside `output-directory`, which is made if need be, for files that nobody may trust yet."""
+    folder = Path(job.values.output_directory)
+    if job.rest.connection.dry_run:
+        yield folder
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        hidden = tempfile.TemporaryDirectory(prefix=".buildferry-", dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(f"output-directory: {str(folder)!r} cannot be written to: {error.strerror}") from None
+    with hidden as name:
+        yield Path(name)
+
+
+def _save(job: Job, path: str, hidden: Path, stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> Saved:
+    """Download to `hidden`; once the file's beginning shows which of `kinds` it is, put it beside that folder.
+
+    The API redirects to a storage, which gets no credentials. Raises RefusedError when what came is something else.
+    """
+    request = Request("GET", path)
+    unseen = hidden / re.sub(r"[^A-Za-z0-9_-]", "_", stem)
+    sha256 = download(job.rest, lambda: request, unseen, job.progress)
+    with unseen.open("rb") as file:
+        head = file.read(HEAD)
+    ending = next((ending for kind, ending in kinds.items() if kind.match(head)), None)
+    if ending is None:
+        said = words(head) if PAGE.match(head) else "it begins unlike such a file"
+        raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
+    target = hidden.parent / f"{unseen.name}{ending}"
+    try:
+        unseen.replace(target)
+    except OSError as error:
+        raise InputError(f"output-directory: {str(target)!r} cannot be written: {error.strerror}") from None
+    saved = Saved(target, target.stat().st_size, sha256)
+    job.log.line(f"saved {target}: {saved.size} bytes, sha256 {sha256}")
+    return saved

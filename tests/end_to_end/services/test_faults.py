@@ -1,0 +1,221 @@
+"""The fault table: what each service makes of each fault. Nothing may be lost, nothing doubled, nothing kept silent.
+
+The cases run side by side, each with a sandbox of its own, for most of their time is waiting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.sandbox import Sandbox
+from tests.end_to_end.program import Done, run
+from tests.end_to_end.services.subjects import DATA, NAME, SPEED, SUBJECTS, Kind, Nature, Step, Subject, control
+
+SIDE_BY_SIDE = 6
+STALL = 2  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ends."""
+
+    code: int
+    says: str = ""  # in its log
+    sent: int | None = 1  # times that the struck request reaches the service; None: depends on how it gets there
+    otherwise: Outcome | None = None  # just as right, where it depends on what the kernel had taken when it broke off
+
+
+AGAIN = Outcome(0, "try 2 of 5 in ", 2)
+THIRD_TIME = Outcome(0, "try 3 of 5 in ", 3)
+DOUBT = Outcome(5, "may have gone through all the same: look at the service before you run this again")
+FOUND = Outcome(0, "the answer was lost, but ")
+
+
+def again(_: Step) -> Outcome:
+    """Nothing was done: it is sent again."""
+    return AGAIN
+
+
+def not_whole(step: Step) -> Outcome:
+    """It broke off before the service can have had the whole of it; of a small one nobody can tell."""
+    return AGAIN if step.is_large else replace(not_done(step), otherwise=AGAIN)
+
+
+def not_done(step: Step) -> Outcome:
+    """Nothing was done, which the answer does not tell."""
+    return DOUBT if step.nature is Nature.ONCE else AGAIN
+
+
+def done(step: Step) -> Outcome:
+    """It was done, which the answer does not tell."""
+    return {Nature.SAFE: AGAIN, Nature.ONCE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
+
+
+def refused(says: str) -> Callable[[Step], Outcome]:
+    return lambda _: Outcome(4, says)
+
+
+def thrice(row: Callable[[Step], Outcome]) -> Callable[[Step], Outcome]:
+    return lambda step: THIRD_TIME if row(step) is AGAIN else row(step)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: what must come of it, by the request it strikes, and which requests can be struck."""
+
+    name: str
+    fault: str
+    ends: Callable[[Step], Outcome]
+    strikes: Callable[[Step], bool] = lambda step: step.kind is not Kind.DOWNLOAD
+
+
+def any_step(_: Step) -> bool:
+    return True
+
+
+def with_a_body(step: Step) -> bool:
+    return step.kind in (Kind.CREATE, Kind.UPLOAD, Kind.PUT)
+
+
+def with_json(step: Step) -> bool:
+    return step.kind in (Kind.CREATE, Kind.UPLOAD, Kind.POLL)
+
+
+def that_makes(step: Step) -> bool:
+    return step.kind in (Kind.CREATE, Kind.UPLOAD)
+
+
+def of_the_storage(step: Step) -> bool:
+    return step.kind in (Kind.PUT, Kind.DOWNLOAD)
+
+
+def a_download(step: Step) -> bool:
+    return step.kind is Kind.DOWNLOAD
+
+
+def round_and_round(_: Step) -> Outcome:
+    """It is followed a few times: the first redirect may come from the service itself."""
+    return Outcome(4, "more than 5 redirects", None)
+
+
+def too_large(step: Step) -> Outcome:
+    """It is not asked for again; who follows a build looks again all the same, for that goes on."""
+    return Outcome(0 if step.where.endswith(("??", "builds/*")) else 5, "the answer is larger than 16777216 bytes")
+
+
+ROWS = (
+    Row("reset before the body", "reset", not_whole, any_step),
+    Row("reset in mid-body", "reset-in-body", not_whole, with_a_body),
+    Row("reset after the body", "reset-after", done, any_step),
+    Row("stall in mid-body", "stall-in-body", not_whole, with_a_body),
+    Row("stall before the answer", "stall", not_done, any_step),
+    Row("stall after the work", "stall-after", done, with_a_body),
+    Row("429 with seconds", "429;retry-after=0x2", thrice(again), any_step),
+    Row("429 with a date", "429;retry-after=date:+1", again),
+    Row("503 twice, with Retry-After", "503;retry-after=0x2", thrice(again), any_step),
+    Row("503 twice", "503x2", thrice(not_done), any_step),
+    Row("502 after the body was taken", "after:502", done),
+    Row("500", "500", not_done, any_step),
+    Row("a page with 200", "html", not_done),
+    Row("half of the JSON", "truncated", done, with_json),
+    Row("a redirect to another host", "redirect", refused("302 Found; it redirects to http://127.0.0.1:")),
+    Row("a redirect loop", "loop", refused("302 Found; it redirects to ")),
+    Row("a redirect loop of a download", "loopx*", round_and_round, a_download),
+    Row("a redirect to a sign-in page", "login", refused("302 Found; it redirects to /login: is this the service's")),
+    Row("1 GiB where JSON is due", "huge", too_large),
+    Row("an id that is no id", "id-type", refused("is service-url right?"), that_makes),
+    Row("an address that has expired", "403", again, a_download),
+    Row("412", "412", refused("412 Precondition Failed: <?xml"), of_the_storage),
+    Row("a longer Content-Length", "wrong-length", again, a_download),
+    Row("a shorter body", "short", again, a_download),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One row on one request of one service."""
+
+    row: Row
+    subject: Subject
+    step: Step
+
+    def __str__(self) -> str:
+        """The case as the test's name has it."""
+        return f"{self.subject.service}: {self.row.name}: {self.step.where}"
+
+
+CASES = [
+    Case(row, subject, step) for row in ROWS for subject in SUBJECTS for step in subject.steps if row.strikes(step)
+]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a case came to."""
+
+    done: Done
+    state: Any
+    left: list[Any]
+
+
+def perform(case: Case, folder: Path) -> Result:
+    """Run one case to its end."""
+    (folder / NAME).write_bytes(DATA)
+    with Sandbox.start() as sandbox:
+        inputs = {**case.subject.asked(sandbox), "stall-timeout": STALL}
+        control(sandbox.url, "PUT", "clock", {"speed": SPEED})
+        control(sandbox.url, "PUT", "faults", [f"{case.step.where} {case.row.fault}"])
+        ended = run(inputs, folder)
+        state = control(sandbox.url, "GET", "state")
+    (folder / NAME).unlink()
+    return Result(ended, state, case.subject.left(state, folder))
+
+
+@pytest.fixture(scope="module")
+def results(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Case], Result]]:
+    """All cases that were chosen, under way."""
+    running: dict[Case, Future[Result]] = {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for item in request.session.items:
+            case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+            if isinstance(case, Case):
+                running[case] = pool.submit(perform, case, tmp_path_factory.mktemp("case"))
+        yield lambda case: running[case].result()
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_fault(case: Case, results: Callable[[Case], Result]) -> None:
+    result = results(case)
+    expected = case.row.ends(case.step)
+    if expected.otherwise and result.done.code == expected.otherwise.code:
+        expected = expected.otherwise
+    log = result.done.log
+
+    assert result.done.code == expected.code, log
+    assert expected.says in log
+    assert "Traceback" not in log
+    if expected.code == 0:
+        assert Counter(result.left) == Counter(case.subject.whole)
+    else:
+        assert Counter(result.left) <= Counter(case.subject.whole)
+        assert "\n" not in result.done.result["error"]
+        assert result.done.result["error"] in log
+    method, glob = case.step.where.split()
+    struck = [each for each in result.state["requests"] if each["fault"]]
+    assert struck, "the fault struck nothing"
+    if case.step.kind is not Kind.POLL and expected.sent:
+        path = re.compile(re.escape(glob).replace(r"\*", ".*"))
+        met = [each for each in result.state["requests"] if each["method"] == method and path.fullmatch(each["path"])]
+        assert len(met) == expected.sent
+    assert not [each for each in result.state["requests"] if each["origin"] == "storage" and each["authorized"]]

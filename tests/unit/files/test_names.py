@@ -1,0 +1,70 @@
+"""Artifact titles as file names: one component each, on every system, no two the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugin.files.names import file_names, safe_name
+
+ODD = st.text(st.sampled_from('./\\:*?"<>|\0 \n\u202eCOMNUL1aé-_') | st.characters(), max_size=300)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("app-release.apk", "app-release.apk"),
+        ("../../evil", "evil"),
+        ("..\\..\\evil.txt", "evil.txt"),
+        ("/etc/passwd", "etc_passwd"),
+        ("C:\\Windows\\x", "C_Windows_x"),
+        ("a/b.txt", "a_b.txt"),
+        ("a..b", "a.b"),
+        ("..", "artifact"),
+        (".", "artifact"),
+        ("", "artifact"),
+        (" . / .. ", "artifact"),
+        (".hidden", ".hidden"),
+        ("trailing. ", "trailing"),
+        ("NUL", "_NUL"),
+        ("com1.txt", "_com1.txt"),
+        ("console.log", "console.log"),
+        ("line\nbreak\x00\x1b[2J", "linebreak[2J"),
+        ("\u202egpj.exe", "gpj.exe"),
+        ("Größe 🚀.zip", "Größe 🚀.zip"),
+        ("x" * 300 + ".apk", "x" * 196 + ".apk"),
+    ],
+)
+def test_a_title_becomes_a_name(title: str, name: str) -> None:
+    assert safe_name(title) == name
+
+
+@given(st.lists(ODD, max_size=12))
+def test_no_title_leaves_the_folder_and_no_two_share_a_name(titles: list[str]) -> None:
+    folder = Path("out")
+    names = file_names([(title, f"slug{number}") for number, title in enumerate(titles)])
+    assert len({name.casefold() for name in names}) == len(titles)
+    for name in names:
+        assert (folder / name).parent == folder
+        assert not re.search(r"[/\\\x00-\x1f]|\.\.|[. ]$", name)
+        assert 0 < len(name.encode()) <= 255
+
+
+def test_of_equal_titles_the_later_get_their_id_before_the_suffix() -> None:
+    artifacts = [("app.apk", "s1"), ("APP.apk", "s2"), ("app-s2.apk", "s3"), ("../../evil", "s4"), ("evil", "s5")]
+    assert file_names(artifacts) == ["app.apk", "APP-s2.apk", "app-s2-s3.apk", "evil", "evil-s5"]
+
+
+def test_equal_titles_and_ids_get_a_number() -> None:
+    assert file_names([("a.txt", "s")] * 4) == ["a.txt", "a-s.txt", "a-2.txt", "a-3.txt"]
+
+
+def test_a_name_and_what_tells_it_apart_fit_into_what_file_systems_take() -> None:
+    names = file_names([("😀" * 400 + ".apk", "😀" * 100), ("😀" * 400 + ".apk", "😀" * 100)])
+
+    assert len(set(names)) == 2
+    assert max(len(name.encode()) for name in names) <= 255

@@ -1,0 +1,165 @@
+"""The receipt: written as it happens, read again only when it is of the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin.errors import InputError
+from plugin.files.receipt import Delivery, Receipt, fingerprint
+from plugin.hosts.host import write_whole
+
+IDENTITY = {"service": "app-distribution", "commit": "abc"}
+DELIVERY = Delivery("out/app.ipa", "app.ipa", 3, "00ff", 0.1, "9", "7")
+
+
+def receipt(path: Path | None, identity: dict[str, Any] | None = None, published: list[Any] | None = None) -> Receipt:
+    seen: list[Any] = [] if published is None else published
+    return Receipt(
+        identity or IDENTITY, {"branch": "main", "tag": None}, path, write_whole, lambda new: seen.append(dict(new))
+    )
+
+
+def test_everything_is_on_disk_and_published_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    published: list[Any] = []
+    path = tmp_path / "new" / "receipt.json"
+    made = receipt(path, published=published)
+
+    made.note(build_id="7")
+    assert json.loads(path.read_text())["build-id"] == "7"
+    made.delivered(0, DELIVERY)
+    made.note(status="succeeded", build_url=None)
+
+    assert [entry.get("status") for entry in published] == [None, "succeeded"]
+    record = json.loads(path.read_text())
+    assert record["artifacts"] == [
+        {
+            "path": "out/app.ipa",
+            "name": "app.ipa",
+            "size": 3,
+            "sha256": "00ff",
+            "seconds": 0.1,
+            "id": "9",
+            "build-id": "7",
+        }
+    ]
+    assert "build-url" not in record
+    assert "tag" not in record
+    assert record == made.as_json()
+
+
+def test_what_a_service_says_passes_the_redaction_and_our_own_paths_do_not(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    made = Receipt(IDENTITY, {}, path, write_whole, redact=lambda text: text.replace("s3cret", "***"))
+    made.note(build_id="s3cret", build_ids=["s3cret"], downloaded_files=["s3cret/app.apk"])
+    made.add("apps", [{"title": "x", "owner": {"s3cret": ["a s3cret", 1, None, True]}}])
+    made.delivered(0, replace(DELIVERY, id="s3cret"))
+
+    record = json.loads(path.read_text())
+    assert (record["build-id"], record["build-ids"]) == ("***", ["***"])
+    assert record["downloaded-files"] == ["s3cret/app.apk"]
+    assert record["apps"] == [{"title": "x", "owner": {"***": ["a ***", 1, None, True]}}]
+    assert record["artifacts"][0]["id"] == "***"
+
+
+def test_a_later_run_of_the_same_identity_takes_over_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    first = receipt(path)
+    first.note(build_id="7")
+    first.delivered(0, DELIVERY)
+
+    again = receipt(path)
+    earlier = again.resume([("out/app.ipa", lambda: "00ff"), ("out/other.ipa", lambda: "11")])
+
+    assert earlier["build-id"] == "7"
+    assert again.deliveries == {0: DELIVERY}
+
+
+@pytest.mark.parametrize(
+    ("identity", "sha256"),
+    [({**IDENTITY, "commit": "def"}, "00ff"), (IDENTITY, "changed")],
+    ids=["another commit", "a changed file"],
+)
+def test_another_delivery_takes_nothing_over(tmp_path: Path, identity: dict[str, Any], sha256: str) -> None:
+    path = tmp_path / "receipt.json"
+    first = receipt(path)
+    first.note(build_id="7")
+    first.delivered(0, DELIVERY)
+
+    again = receipt(path, identity)
+
+    assert again.resume([("out/app.ipa", lambda: sha256)]) == {}
+    assert again.deliveries == {}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": "package.json of somebody"}', "\xff"])
+def test_a_file_that_is_no_receipt_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "precious.json"
+    path.write_bytes(content.encode("latin-1"))
+
+    with pytest.raises(InputError, match="is not a receipt; name another file"):
+        receipt(path).resume([])
+    assert path.read_bytes() == content.encode("latin-1")
+
+
+WHOLE = {"buildferry": "1", **IDENTITY, "artifacts": [DELIVERY.as_json()]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"artifacts": "all"},
+        {"artifacts": None},
+        {"artifacts": [1]},
+        {"artifacts": [{"evil": 1}]},
+        {"artifacts": [{**DELIVERY.as_json(), "id": {"a": 1}}]},
+        {"artifacts": [{**DELIVERY.as_json(), "size": "<b>"}]},
+        {"build-id": ["7"]},
+        {"upload-context-id": 7},
+        {"status": None},
+        {"in-doubt": 5},
+        {"in-doubt": [{}]},
+    ],
+    ids=str,
+)
+def test_a_receipt_that_no_run_has_written_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({**WHOLE, **change}))
+
+    with pytest.raises(InputError, match="is not a receipt"):
+        receipt(path).resume([("out/app.ipa", lambda: "00ff")])
+
+
+def test_what_a_receipt_holds_beside_is_no_reason_to_start_again(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({**WHOLE, "new": [], "artifacts": [{**DELIVERY.as_json(), "new": 1}]}))
+    again = receipt(path)
+
+    assert again.resume([("out/app.ipa", lambda: "00ff")])
+    assert again.deliveries == {0: DELIVERY}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files there")
+def test_a_receipt_that_would_never_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    os.mkfifo(path)
+
+    with pytest.raises(InputError, match="is not a receipt"):
+        receipt(path).resume([])
+
+
+def test_a_receipt_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InputError, match="cannot be written"):
+        receipt(tmp_path / "file" / "receipt.json").note(build_id="7")
+
+
+def test_the_fingerprint_depends_on_values_and_not_on_their_order() -> None:
+    assert fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": [2], "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})

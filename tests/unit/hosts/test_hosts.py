@@ -1,0 +1,237 @@
+"""Hosts: how inputs come in and outputs go out, held against each host's own rules."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plugin.hosts import host as hosts
+from plugin.hosts.host import HOSTS, Publisher
+from plugin.inputs import check as inputs
+from plugin.log import Log, Redactor
+
+
+def read_like_the_runner(text: str) -> dict[str, str]:
+    """GitHub's own reading of an output file (its runner's EnvFileKeyValuePairs): the last value of a name counts."""
+    found: dict[str, str] = {}
+    lines = iter(text.split("\n"))
+    for line in lines:
+        if not line:
+            continue
+        equals, heredoc = line.find("="), line.find("<<")
+        if heredoc >= 0 and (equals < 0 or heredoc < equals):
+            name, delimiter = line.split("<<", 1)
+            value = []
+            for part in lines:
+                if part == delimiter:
+                    break
+                value.append(part)
+            else:
+                raise AssertionError(f"matching delimiter not found: {delimiter}")
+            found[name] = "\n".join(value)
+        else:
+            name, found[name] = line.split("=", 1)
+    return found
+
+
+def publisher(host: str, env: dict[str, str]) -> tuple[Publisher, io.StringIO]:
+    stream = io.StringIO()
+    return Publisher(HOSTS[host], env, Log(stream, Redactor(), HOSTS[host].dialect)), stream
+
+
+@pytest.mark.parametrize(
+    ("host", "env"),
+    [
+        ("github", {"INPUT_API_TOKEN": "t", "INPUT_VERBOSE": ""}),
+        ("github", {"INPUT_API-TOKEN": "t"}),
+        ("bitrise", {"api_token": "t", "verbose": " ", "PATH": "x"}),
+        ("jenkins", {"PLUGIN_API_TOKEN": "t", "PLUGIN_HOST": "jenkins", "PLUGIN_OUTPUT_FILE": "f"}),
+        ("plain", {"PLUGIN_API_TOKEN": "t", "PLUGIN_VERBOSE": "\n"}),
+    ],
+)
+def test_each_host_hands_in_its_own_names_and_empty_values_do_not_count(host: str, env: dict[str, str]) -> None:
+    assert HOSTS[host].read(env) == {"api-token": "t"}
+
+
+def test_an_unknown_variable_comes_through_to_be_reported() -> None:
+    assert HOSTS["plain"].read({"PLUGIN_ARTEFACTS": "x"}) == {"artefacts": "x"}
+    assert HOSTS["github"].read({"INPUT_FOO": "x"}) == {"foo": "x"}
+    assert HOSTS["jenkins"].read({"PLUGIN_DIR": "of the agent"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "spelled"),
+    [
+        ("github", "service-url", "service-url"),
+        ("bitrise", "service-url", "service_url"),
+        ("plain", "service-url", "PLUGIN_SERVICE_URL"),
+        ("jenkins", "service-url", "serviceUrl"),
+        ("jenkins", "api-token", "apiTokenCredentialsId"),
+        ("jenkins", "no-such", "noSuch"),
+    ],
+)
+def test_each_host_spells_inputs_as_its_users_do(host: str, name: str, spelled: str) -> None:
+    assert HOSTS[host].spell(name) == spelled
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(value=st.text())
+def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "output"
+    path.write_text("before=1\n")
+    publisher("github", {"GITHUB_OUTPUT": str(path)})[0].publish({"build-url": value})
+
+    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": hosts.text_of(value)}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("https://a.example.com/?b=%20é", "https://a.example.com/?b=%20é"),
+        ("two\nlines\r\nand\u2028more", "two lines  and more"),
+        ("::add-mask::e", ": :add-mask::e"),
+        ("\x1b[31mred\x00", "red "),
+        ("half a character: \ud83d", "half a character: ?"),
+        (["1\n2", "3"], "1 2\n3"),
+    ],
+)
+def test_a_services_words_make_no_further_line_and_no_command_of_an_output(value: object, text: str) -> None:
+    assert hosts.text_of(value) == text
+
+
+def test_github_lists_go_out_by_line_and_objects_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    publisher("github", {"GITHUB_OUTPUT": str(path)})[0].publish({"build-ids": ["1", "2"], "result": {"a": 1}})
+
+    assert read_like_the_runner(path.read_text()) == {"build-ids": "1\n2", "result": '{"a": 1}'}
+
+
+def test_an_output_is_handed_on_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    giver, _ = publisher("github", {"GITHUB_OUTPUT": str(path)})
+    giver.publish({"build-id": "1"})
+    giver.publish({"build-id": "1", "status": "running"})
+    giver.publish({"status": "succeeded"})
+
+    assert re.findall("^(.*)<<", path.read_text(), re.MULTILINE) == ["build-id", "status", "status"]
+    assert read_like_the_runner(path.read_text()) == {"build-id": "1", "status": "succeeded"}
+
+
+def test_without_an_output_file_github_gets_a_warning_and_no_crash() -> None:
+    giver, stream = publisher("github", {})
+    giver.publish({"build-id": "1"})
+
+    assert "GITHUB_OUTPUT is not set" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("host", "variable"),
+    [("github", "GITHUB_OUTPUT"), ("github", "GITHUB_STEP_SUMMARY"), ("plain", "PLUGIN_OUTPUT_FILE")],
+)
+def test_a_host_that_cannot_be_told_is_a_warning(host: str, variable: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    giver, stream = publisher(host, {"GITHUB_OUTPUT": str(tmp_path / "out"), variable: str(tmp_path / "file" / "x")})
+    giver.publish({"build-id": "1"})
+    giver.summarize()
+
+    assert "could not be" in stream.getvalue()
+
+
+@pytest.mark.parametrize("host", ["plain", "jenkins"])
+def test_the_output_file_holds_everything_so_far_for_its_owner_alone(host: str, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.json"
+    giver, _ = publisher(host, {"PLUGIN_OUTPUT_FILE": str(path)})
+    giver.publish({"build-id": "1"})
+    giver.publish({"status": "succeeded"})
+
+    assert json.loads(path.read_text()) == {"build-id": "1", "status": "succeeded"}
+    assert os.name == "nt" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def fake_envman(folder: Path, exit_code: int = 0) -> dict[str, Any]:
+    script = folder / "envman"
+    script.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{folder}/calls"\ncat >> "{folder}/calls"\necho odd >&2\nexit {exit_code}\n'
+    )
+    script.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_bitrise_outputs_go_to_envman_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", fake_envman(tmp_path)["PATH"])
+    publisher("bitrise", {})[0].publish({"build-url": "$HOME 'x'"})
+
+    assert (tmp_path / "calls").read_text() == "add --key BUILDFERRY_BUILD_URL --no-expand\n$HOME 'x'"
+
+
+def test_envman_refusing_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", fake_envman(tmp_path, 1)["PATH"])
+    giver, stream = publisher("bitrise", {})
+    giver.publish({"build-id": "1", "result": {"long": "x" * 300_000}})
+
+    assert "envman did not take BUILDFERRY_BUILD_ID: odd" in stream.getvalue()
+    assert "BUILDFERRY_RESULT is too large for a variable" in stream.getvalue()
+
+
+def test_without_envman_the_outputs_stand_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    giver, stream = publisher("bitrise", {})
+    giver.publish({"build-id": "1"})
+
+    assert stream.getvalue() == "BUILDFERRY_BUILD_ID=1\n"
+
+
+def test_the_summary_is_appended_and_its_text_cannot_be_markup(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    path.write_text("before\n")
+    giver, _ = publisher("github", {"GITHUB_STEP_SUMMARY": str(path)})
+    artifact = {"name": "a|b ![x](https://evil.example.com/x)\n@all", "size": 3, "sha256": "00", "id": "9"}
+    giver.publish({"build-id": "1", "result": {"service": "bitrise", "operation": "wait", "artifacts": [artifact]}})
+    giver.summarize()
+
+    text = path.read_text()
+    assert text.startswith("before\n### buildferry bitrise wait\n")
+    assert r"| a\|b \!\[x\]\(https://evil.example.com/x\) \@all | 3 | `00` | 9 |" in text
+
+
+def test_a_huge_summary_is_cut_before_github_would_drop_it(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    giver, _ = publisher("github", {"GITHUB_STEP_SUMMARY": str(path)})
+    giver.publish({"error": "é" * 2_000_000, "result": {}})
+    giver.summarize()
+
+    assert path.stat().st_size <= 1024 * 1024
+    path.read_text(encoding="utf-8")
+
+
+def test_a_whole_file_is_its_owners_alone_and_takes_the_place_of_a_link(tmp_path: Path) -> None:
+    target, path = tmp_path / "target", tmp_path / "link"
+    target.write_text("kept")
+    path.symlink_to(target)
+    hosts.write_whole(path, "new")
+
+    assert (target.read_text(), path.read_text(), path.is_symlink()) == ("kept", "new", False)
+    assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["link", "target"]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices there")
+def test_a_device_is_written_to_and_stays_one() -> None:
+    hosts.write_whole(Path("/dev/null"), "new")
+
+    assert Path("/dev/null").is_char_device()
+
+
+def test_groovy_names_are_the_camel_case_of_the_schema() -> None:
+    assert hosts.camel("on-outage") == "onOutage"
+    assert len({hosts.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())

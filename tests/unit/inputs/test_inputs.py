@@ -1,0 +1,173 @@
+"""Inputs: from a host's text to checked values, and every problem in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plugin.inputs import check as inputs
+
+GOOD = {
+    "service": "app-distribution",
+    "service-url": "https://dist.example.com",
+    "api-token": "a-token",
+    "phase-id": "7",
+    "artifacts": "app.ipa",
+}
+
+
+def check(changes: dict[str, Any]) -> tuple[inputs.Values, list[str], list[str]]:
+    return inputs.check({name: value for name, value in {**GOOD, **changes}.items() if value is not None}, str)
+
+
+def test_good_inputs_become_values_and_the_rest_takes_its_defaults() -> None:
+    values, problems, ignored = check({})
+
+    assert (problems, ignored) == ([], [])
+    assert (values.phase_id, values.artifacts, values.operation) == (7, ["app.ipa"], "deliver")
+    assert (values.parallel, values.stall_timeout, values.on_outage) == (4, 120, "fail")
+    assert values.receipt is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("verbose", "Yes", True),
+        ("verbose", "on", True),
+        ("verbose", "1", True),
+        ("verbose", " TRUE ", True),
+        ("verbose", "Off", False),
+        ("verbose", "no", False),
+        ("verbose", "0", False),
+        ("stall-timeout", "90", 90),
+        ("stall-timeout", "90s", 90),
+        ("stall-timeout", "15m", 900),
+        ("stall-timeout", "1.5h", 5400),
+        ("stall-timeout", "2 m", 120),
+        ("artifacts", "a.ipa\n\n  b c.txt \r\n", ["a.ipa", "b c.txt"]),
+        ("artifacts", "a.apk|b.apk||c.apk", ["a.apk", "b.apk", "c.apk"]),
+        ("artifacts", ("a.ipa", "b.ipa"), ["a.ipa", "b.ipa"]),
+        ("phase-id", " 12 ", 12),
+        ("api-token", "a-token\n", "a-token"),
+    ],
+)
+def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: Any) -> None:
+    values, problems, _ = check({name: text})
+
+    assert problems == []
+    assert getattr(values, name.replace("-", "_")) == value
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"service": "app-distributon"}, "service: 'app-distributon' is not one of app-distribution"),
+        ({"service": None}, "service: is required"),
+        ({"operation": "abort"}, "operation: app-distribution cannot abort; it can create-build, upload, deliver"),
+        ({"phase-id": None}, "phase-id: is required for app-distribution deliver: Phase that"),
+        ({"phase-id": "seven"}, "phase-id: 'seven' is not a whole number"),
+        ({"phase-id": "0"}, "phase-id: 0 is less than 1"),
+        ({"parallel": "21"}, "parallel: 21 is more than 20"),
+        ({"verbose": "maybe"}, "verbose: 'maybe' is not one of true, false, yes, no, on, off, 1, 0"),
+        (
+            {"stall-timeout": "5 days"},
+            "stall-timeout: '5 days' is not a time: write seconds, or a number with s, m or h",
+        ),
+        ({"stall-timeout": "9999h"}, "stall-timeout: 35996400.0 is more than 31536000"),
+        ({"on-outage": "warm"}, "on-outage: 'warm' is not one of fail, warn; did you mean warn?"),
+        ({"artefacts": "x"}, "artefacts: there is no such input; did you mean artifacts?"),
+        ({"service-url": "dist.example.com"}, "service-url: must be a URL that starts with https://"),
+        ({"service-url": "http://dist.example.com"}, "service-url: is plain http"),
+        ({"service-url": "https://user:word@dist.example.com"}, "service-url: must not contain a user name"),
+        (
+            {"service-url": "https://dist.example.com/#/projects/1"},
+            "service-url: give the address of the service alone",
+        ),
+        ({"service-url": "https://dist.example.com/api/v2/"}, "service-url: leave the API's own path out"),
+        ({"service-url": "https://[dist"}, "service-url: is not a URL"),
+        ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
+        ({"operation": "upload", "build-id": "x"}, "build-id: ['x'] has the wrong form"),
+        ({"password": "caf\udce9"}, "password: is no UTF-8"),
+        ({"operation": "upload", "build-id": "1\n2"}, "build-id: takes 1 value here, not 2"),
+    ],
+)
+def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: dict[str, Any], problem: str) -> None:
+    _, problems, _ = check(changes)
+
+    assert [said for said in problems if said.startswith(problem)], problems
+
+
+def test_all_problems_are_found_at_once() -> None:
+    _, problems, _ = check(
+        {"phase-id": "x", "parallel": "99", "api-token": None, "typo": "1", "service-url": "ftp://x"}
+    )
+
+    assert {said.partition(":")[0] for said in problems} == {"phase-id", "parallel", "api-token", "typo", "service-url"}
+
+
+def test_plain_http_is_fine_on_this_machine_and_where_it_is_allowed() -> None:
+    for url in ("http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"):
+        assert check({"service-url": url})[1] == []
+    assert check({"service-url": "http://dist.example.com", "allow-http": "true"})[1] == []
+
+
+def test_an_input_that_the_operation_does_not_use_is_ignored_and_said_so() -> None:
+    values, problems, ignored = check({"project": "demo", "operation": "create-build", "artifacts": None})
+
+    assert (problems, ignored) == ([], ["project"])
+    assert values.project == "demo"
+
+
+def test_a_default_that_a_manifest_hands_in_is_not_worth_a_notice() -> None:
+    _, problems, ignored = check(
+        {"reattach": "auto", "timeout": "3600", "wait": "false", "build-type": "INSTRUMENTED_APK"}
+    )
+
+    assert (problems, ignored) == ([], ["build-type"])
+
+
+def test_a_service_with_one_address_need_not_be_told_it() -> None:
+    values, problems, _ = inputs.check(
+        {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}, str
+    )
+
+    assert problems == []
+    assert values.service_url == "https://productscience.app"
+
+
+def test_problems_are_said_in_the_hosts_spelling() -> None:
+    _, problems, _ = inputs.check({"phase-id": "x"}, lambda name: f"PLUGIN_{name.upper().replace('-', '_')}")
+
+    assert "PLUGIN_PHASE_ID: 'x' is not a whole number" in problems
+
+
+@pytest.mark.parametrize("secret", [name for name, field in inputs.inputs().items() if field.secret])
+def test_a_bad_secret_is_reported_without_its_value(secret: str) -> None:
+    for value in ("hidden word", "hidden\nword", "hidd\u00e9n"):
+        problems = check({secret: value})[1]
+        assert "hidd" not in " ".join(problems)
+
+
+@given(st.dictionaries(st.sampled_from(list(inputs.inputs())), st.text(max_size=30)))
+def test_no_text_at_all_makes_the_check_stumble(raw: dict[str, str]) -> None:
+    _, problems, _ = inputs.check(raw, str)
+
+    assert all(isinstance(problem, str) and problem for problem in problems)
+
+
+def test_each_operation_lists_only_inputs_that_exist() -> None:
+    for service, operations in inputs.services().items():
+        for operation in operations:
+            assert inputs.used_by(service, operation) <= set(inputs.inputs())
+            assert inputs.required_by(service, operation) <= inputs.used_by(service, operation) | {"service-url"}
+
+
+def test_files_named_by_inputs_must_be_readable(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+
+    assert check({"ca-bundle": str(tmp_path / "ca.pem")})[1] == []
+    assert check({"ca-bundle": str(tmp_path)})[1] == [f"ca-bundle: cannot read {str(tmp_path)!r}: Is a directory"]

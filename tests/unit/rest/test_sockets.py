@@ -1,0 +1,358 @@
+"""What the HTTP client does on the wire, against small servers that misbehave in one way each."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import socket
+import ssl
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from plugin.clock import Clock
+from plugin.errors import RefusedError, UnavailableError
+from plugin.log import Log, Redactor
+from plugin.rest.client import LARGEST_ANSWER, Rest
+from plugin.rest.exchange import Body, Connection, Repeat, Request, json_body
+
+pytestmark = pytest.mark.real_sockets
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+BIG = 24 * 1024 * 1024  # bytes: more than all buffers of a connection hold
+
+
+@contextlib.contextmanager
+def server(talk: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[socket.socket]]]:
+    """Let `talk` have each connection, on a thread; give the address, and a list that grows with each connection."""
+    connections: list[socket.socket] = []
+    running: list[threading.Thread] = []
+
+    def converse(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            talk(connection)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                running.append(threading.Thread(target=converse, args=(connection,)))
+                running[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", connections
+        finally:
+            for opened in (listener, *connections):
+                with contextlib.suppress(OSError):  # some are closed already
+                    opened.shutdown(socket.SHUT_RDWR)
+            for thread in (accepting, *running):
+                thread.join(10)
+                assert not thread.is_alive()
+
+
+def head(connection: socket.socket) -> bytes:
+    """Read one request's head, and what came with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        received = connection.recv(65536)
+        if not received:
+            raise ConnectionAbortedError
+        data += received
+    return data
+
+
+def client(url: str, now: Callable[[], float] = time.monotonic, **connection: Any) -> tuple[Rest, io.StringIO]:
+    log = io.StringIO()
+    clock = Clock(now=now, sleep=lambda _: None, jitter=lambda _: 0)
+    return Rest(Connection(url, "Token abc", **connection), Log(log, Redactor()), clock), log
+
+
+def file(size: int) -> Body:
+    block = memoryview(bytes(512 * 1024))
+    return Body(size, lambda: (block[: min(len(block), size - start)] for start in range(0, size, len(block))))
+
+
+@contextlib.contextmanager
+def taking(seconds: float) -> Iterator[None]:
+    """Fail when the block takes longer."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+def test_sending_is_given_up_when_no_byte_moves_for_the_stall_timeout() -> None:
+    ended = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        ended.wait(10)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url, stall_timeout=0.3)
+        # far less than the ten seconds that a connection may take to be made
+        with taking(6), pytest.raises(UnavailableError, match=r"PUT /f: stalled: no byte moved for 0.3 s"):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        ended.set()
+        assert len(connections) == 5
+
+
+def test_a_kept_connection_has_the_stall_timeout_too() -> None:
+    ended = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK)
+        ended.wait(10)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url, stall_timeout=0.3)
+        rest.get("/a")
+        with taking(6), pytest.raises(UnavailableError, match="stalled"):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        ended.set()
+        assert len(connections) == 5, "the first of them was used twice"
+
+
+def test_sending_goes_on_however_long_it_takes_while_bytes_move() -> None:
+    body = memoryview(bytes(BIG))  # one block, which takes longer than the timeout
+
+    def talk(connection: socket.socket) -> None:
+        left = len(body) - len(head(connection).partition(b"\r\n\r\n")[2])
+        while left > 0:
+            left -= len(connection.recv(256 * 1024))
+            time.sleep(0.015)
+        connection.sendall(OK)
+
+    with server(talk) as (url, connections):
+        rest, log = client(url, stall_timeout=0.7)
+        before = time.monotonic()
+        rest.send(Request("PUT", "/f", body=Body(len(body), lambda: [body])))
+        assert time.monotonic() - before > 1.4, "the server was too fast for this test"
+        assert len(connections) == 1
+        assert log.getvalue() == ""
+
+
+def test_an_answer_that_does_not_come_is_a_stall_too() -> None:
+    ended = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK[:-1])
+        ended.wait(10)
+
+    with server(talk) as (url, _):
+        rest, _ = client(url, stall_timeout=0.2)
+        with taking(6), pytest.raises(UnavailableError, match=r"stalled: no byte moved for 0.2 s; the build may have"):
+            rest.send(Request("POST", "/b", body=json_body({}), repeat=Repeat.ONCE, makes="the build"))
+        ended.set()
+
+
+@pytest.mark.parametrize(("scheme", "lingers"), [("http", True), ("https", True), ("http", False)])
+def test_an_answer_that_comes_while_the_body_is_sent_is_heard(scheme: str, lingers: bool, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+
+    def talk(connection: socket.socket) -> None:
+        if scheme == "https":
+            connection = context.wrap_socket(connection, server_side=True)
+        with connection:
+            answer_early(connection)
+
+    def answer_early(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 14\r\nConnection: close\r\n\r\nat most 1 GiB.")
+        if lingers:  # as servers should; where the system drops what came before a reset, nothing else is heard
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 20):
+                pass
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url.replace("http", scheme), ca_bundle=str(tmp_path / "ca.pem"))
+        with pytest.raises(RefusedError, match=r"PUT /f: 413 Too Large: at most 1 GiB\."):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        assert len(connections) == 1
+
+
+def test_a_success_that_is_answered_before_the_body_was_whole_is_none() -> None:
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_WR)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        with pytest.raises(UnavailableError, match="PUT /f: 200 OK; but it had not the whole request yet"):
+            rest.send(Request("PUT", "/f", body=file(BIG)))
+        assert len(connections) == 5
+
+
+def test_a_failure_that_is_answered_before_the_body_was_whole_did_not_take_it() -> None:
+    answers = iter([b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", OK])
+
+    def talk(connection: socket.socket) -> None:
+        answer = next(answers)
+        left = BIG - len(head(connection).partition(b"\r\n\r\n")[2])
+        while left > 0 and answer is OK:
+            left -= len(connection.recv(1 << 20))
+        connection.sendall(answer)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        rest.send(Request("POST", "/f", body=file(BIG), repeat=Repeat.ONCE))
+        assert len(connections) == 2
+
+
+def answering(connection: socket.socket) -> None:
+    while head(connection):
+        connection.sendall(OK)
+
+
+@pytest.mark.parametrize(("pause", "expected"), [(0.9, 1), (1.1, 2)])
+def test_a_connection_is_kept_but_not_when_it_lay_idle(pause: float, expected: int) -> None:
+    moment = 0.0
+    with server(answering) as (url, connections):
+        rest, _ = client(url, now=lambda: moment)
+        rest.get("/a")
+        moment += pause
+        rest.get("/b")
+        assert len(connections) == expected
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_no_failure() -> None:
+    closed = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(OK)
+        connection.shutdown(socket.SHUT_WR)
+        closed.set()
+        connection.recv(1)
+
+    with server(talk) as (url, connections):
+        rest, log = client(url)
+        rest.get("/a")
+        assert closed.wait(5)
+        closed.clear()
+        rest.send(Request("POST", "/b", body=json_body({}), repeat=Repeat.ONCE))
+        assert len(connections) == 2
+        assert log.getvalue() == ""
+
+
+def endless(connection: socket.socket, start: bytes, sent: list[int]) -> None:
+    head(connection)
+    connection.sendall(start)
+    while True:
+        connection.sendall(bytes(65536))
+        sent.append(65536)
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", UnavailableError, "larger than 16777216 bytes"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", RefusedError, "404 Not Found"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", RefusedError, "302 Found.*; it redirects to /login"),
+    ],
+)
+def test_an_answer_without_end_is_read_so_far_and_no_further(start: bytes, error: type[Exception], said: str) -> None:
+    sent: list[int] = []
+    with server(lambda connection: endless(connection, start, sent)) as (url, connections):
+        rest, _ = client(url)
+        with pytest.raises(error, match=said):
+            rest.get("/b")
+        assert len(connections) == 1
+    assert sum(sent) < 2 * LARGEST_ANSWER
+
+
+def test_an_answer_that_drips_has_a_limit_in_time() -> None:
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.01)
+
+    with server(talk) as (url, _):
+        rest, _ = client(url, now=lambda: time.monotonic() * 10_000)
+        with taking(5), pytest.raises(UnavailableError, match="the answer was not complete after 600 s"):
+            rest.get("/b")
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"", "GET /b: Remote end closed connection without response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "GET /b: the answer ended before its announced length"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
+            "the answer ended before its announced length",
+        ),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "GET /b: SSH-2.0-OpenSSH_9.6"),
+    ],
+)
+def test_what_is_no_whole_answer_is_told_in_few_words(start: bytes, said: str) -> None:
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(start)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        with pytest.raises(UnavailableError) as caught:
+            rest.get("/b")
+        assert said in str(caught.value)
+        assert len(connections) == 5
+
+
+def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
+    heads: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        heads.append(head(connection))
+        connection.sendall(OK)
+
+    query = (
+        "X-Goog-Signature=ab%2Fcd%2B~e&response-content-disposition=attachment%3B%20filename%3D%22a%20b.apk%22&x=a+b"
+    )
+    with server(talk) as (url, _):
+        rest, _ = client("https://service.example")
+        signed = f"{url}/bucket/a%20b/%5Bc%5D.apk?{query}"
+        rest.send(Request("PUT", signed, headers={"Content-Type": "x/y"}, body=json_body({}), outside=True))
+    lines = heads[0].decode().split("\r\n")
+    assert lines[0] == f"PUT /bucket/a%20b/%5Bc%5D.apk?{query} HTTP/1.1"
+    assert sorted(line.partition(":")[0] for line in lines[1 : lines.index("")]) == [
+        "Content-Length",
+        "Content-Type",
+        "Host",
+    ]
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_so_far_and_no_further() -> None:
+    packed = gzip.compress(bytes(256 * 1024 * 1024))
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        start = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+        connection.sendall(start.encode() + packed)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url)
+        tracemalloc.start()
+        try:
+            with pytest.raises(UnavailableError, match="the answer is larger than 16777216 bytes"):
+                rest.get("/b")
+            assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_ANSWER
+        finally:
+            tracemalloc.stop()
+        assert len(connections) == 1

@@ -1,0 +1,172 @@
+"""Packages of PhoneGap Build: which ending a file gets, and what is never saved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import requests_mock
+
+from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError
+from tests.unit.services.phonegap_build.phonegap_run import URL, Run, runner
+
+STORAGE = "https://storage.example/packages/1?X-Amz-Signature=abc"
+ZIP, JAD = b"PK\x03\x04 and more", b"Manifest-Version: 1.0\nMIDlet-Name: An app\n"
+
+phonegap = pytest.fixture(runner)
+
+
+def app(**statuses: str | None) -> str:
+    return json.dumps({"id": 50, **{f"{name}_status": phrase for name, phrase in statuses.items()}})
+
+
+def redirects(http: requests_mock.Mocker, platform: str, content: bytes, headers: dict[str, str] | None = None) -> None:
+    http.get(f"{URL}/apps/50/{platform}", status_code=302, headers={"Location": STORAGE})
+    http.get(STORAGE, content=content, headers=headers or {})
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "content", "name"),
+    [
+        ("android", ZIP, "app_50_android.apk"),
+        ("ios", ZIP, "app_50_ios.ipa"),
+        ("blackberry", ZIP, "app_50_blackberry.zip"),
+        ("blackberry", JAD, "app_50_blackberry.jad"),
+        ("symbian", ZIP, "app_50_symbian.wgz"),
+        ("symbian", b"\x7a\x1a\x20\x10 and more", "app_50_symbian.sisx"),
+        ("webos", b"!<arch>\ndebian-binary", "app_50_webos.ipk"),
+        ("webos", b"\x1f\x8b\x08 and more", "app_50_webos.ipk"),
+        ("winphone", ZIP, "app_50_winphone.xap"),
+        ("hologram", ZIP, "app_50_hologram.zip"),
+        ("hologram", b"\x00\x01", "app_50_hologram.bin"),
+    ],
+)
+def test_a_package_gets_the_ending_of_what_it_is(
+    platform: str, content: bytes, name: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    http.get(f"{URL}/apps/50", text=app(**{platform: "complete"}))
+    redirects(http, platform, content)
+
+    ran = phonegap("download", app_id=50, output_directory=tmp_path / "new" / "out")
+
+    path = tmp_path / "new" / "out" / name
+    assert (ran.error, files(tmp_path / "new")) == (None, [name, "out"])
+    assert path.read_bytes() == content
+    assert ran.outputs["downloaded-files"] == [str(path)]
+    (package,) = ran.result["packages"]
+    assert (package["platform"], package["size"]) == (platform, len(content))
+    assert package["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_storage_gets_no_credentials(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="complete"))
+    redirects(http, "android", ZIP)
+    assert phonegap("download", app_id=50).error is None
+    assert ["Authorization" in request.headers for request in http.request_history] == [True, True, False]
+
+
+def test_a_redirect_to_plain_http_is_not_followed(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="complete"))
+    http.get(f"{URL}/apps/50/android", status_code=302, headers={"Location": "http://storage.example/1"})
+    assert "plain http" in str(phonegap("download", app_id=50).error)
+
+
+@pytest.mark.parametrize(
+    ("platform", "content", "said"),
+    [
+        ("android", b'{"error":"App #50 for android error"}', "no .apk file came: App #50 for android error"),
+        ("ios", b"<html><head><title>Sign in</title></head></html>", "a web page titled 'Sign in'"),
+        ("blackberry", b"<!-- MIDlet- -->", "no .zip or .jad file came"),
+        ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "no .ipk file came"),
+        ("hologram", b"\xef\xbb\xbf  {}", "no .zip or .bin file came"),
+        ("android", b"\x7fELF", "it begins unlike such a file"),
+        ("android", b"", "it begins unlike such a file"),
+    ],
+)
+def test_what_is_no_package_is_not_saved(
+    platform: str, content: bytes, said: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"app_50_{platform}.apk").write_text("of an earlier run")
+    http.get(f"{URL}/apps/50", text=app(**{platform: "complete"}))
+    redirects(http, platform, content)
+
+    ran = phonegap("download", app_id=50, output_directory="out")
+
+    assert isinstance(ran.error, RefusedError)
+    assert said in str(ran.error)
+    assert files(tmp_path / "out") == [f"app_50_{platform}.apk"]
+    assert "downloaded-files" not in ran.outputs
+    assert (tmp_path / "out" / f"app_50_{platform}.apk").read_text() == "of an earlier run"
+
+
+def test_what_is_there_is_kept_when_other_platforms_failed(
+    http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="error", webos="error", blackberry="complete", symbian="pending"))
+    http.get(f"{URL}/apps/50/android", status_code=404, text='{"error":"App #50 for android error"}')
+    redirects(http, "webos", ZIP)  # of an earlier build
+    redirects(http, "blackberry", JAD)
+
+    ran = phonegap("download", app_id=50, output_directory="out")
+
+    assert isinstance(ran.error, BuildFailedError)
+    for said in ("App #50 for android error", "webos failed (error)", "symbian is not finished (pending)"):
+        assert said in str(ran.error)
+    assert files(tmp_path / "out") == ["app_50_blackberry.jad"]
+    assert ran.outputs["downloaded-files"] == ["out/app_50_blackberry.jad"]
+
+
+def test_a_platform_that_is_still_built_is_not_finished(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="pending"))
+    ran = phonegap("download", app_id=50)
+    assert isinstance(ran.error, NotFinishedError)
+    assert "android is not finished (pending): wait for it first" in str(ran.error)
+
+
+def test_an_app_of_which_no_platform_has_a_key_is_no_success(http: requests_mock.Mocker, phonegap: Run) -> None:
+    http.get(f"{URL}/apps/50", text=app(ios=None))
+    assert isinstance(phonegap("download", app_id=50).error, BuildFailedError)
+
+
+@pytest.mark.parametrize("directory", ["key", "key/below"])
+def test_a_folder_that_cannot_be_written_to_is_an_input_error(
+    directory: str, http: requests_mock.Mocker, phonegap: Run
+) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="complete"))
+    ran = phonegap("download", app_id=50, output_directory=directory)
+    assert isinstance(ran.error, InputError)
+    assert "output-directory" in str(ran.error)
+
+
+def test_a_folder_in_the_files_place_is_an_input_error(
+    http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "app_50_android.apk").mkdir()
+    http.get(f"{URL}/apps/50", text=app(android="complete"))
+    redirects(http, "android", ZIP)
+    assert isinstance(phonegap("download", app_id=50).error, InputError)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [(b"\x89PNG\r\n\x1a\n...", "app_50_icon.png"), (b"\xff\xd8\xff...", "app_50_icon.jpg")]
+)
+def test_an_icon_is_saved_as_what_it_is(
+    content: bytes, name: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    http.get(f"{URL}/apps/50/icon", content=content)
+    assert phonegap("download-icon", app_id=50, output_directory="out").outputs["downloaded-files"] == [f"out/{name}"]
+    assert (tmp_path / "out" / name).read_bytes() == content
+
+
+def test_an_app_without_icon_says_so(http: requests_mock.Mocker, phonegap: Run, tmp_path: Path) -> None:
+    http.get(f"{URL}/apps/52/icon", status_code=404, text='{"error":"No icon available for app #52"}')
+    ran = phonegap("download-icon", app_id=52, output_directory="out")
+    assert str(ran.error).endswith("No icon available for app #52")
+    assert files(tmp_path / "out") == []
