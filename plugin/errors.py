@@ -6,7 +6,8 @@ The README's table of exit codes is made from these classes and their docstrings
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 
 class PluginError(Exception):
@@ -17,15 +18,38 @@ class PluginError(Exception):
     is_in_doubt = False  # whether what was asked for may have been done all the same
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the inputs: `text` about the input `name`, by its name in schema.json.
+
+    `{other-input}` in `text` stands for an input of `others`: each host spells both its own way.
+    """
+
+    name: str
+    text: str
+    others: tuple[str, ...] = ()
+
+    def spelled(self, spell: Callable[[str], str]) -> str:
+        """Return the problem as a sentence, its inputs written by `spell`."""
+        text = self.text
+        for other in self.others:
+            text = text.replace(f"{{{other}}}", spell(other))
+        return f"{spell(self.name)}: {text}"
+
+
 class InputError(PluginError):
     """Inputs are missing or wrong, or an artifact was not found: all are listed at once | fix the workflow"""
 
     exit_code = 2
 
-    def __init__(self, *problems: str) -> None:
-        """Take every problem found, each a sentence that names the input as the host spells it."""
-        super().__init__("\n".join(problems))
-        self.problems: Sequence[str] = problems
+    def __init__(self, *problems: Problem | str) -> None:
+        """Take every problem found; a text is about something that is not an input."""
+        super().__init__("\n".join(each if isinstance(each, str) else each.spelled(str) for each in problems))
+        self.problems: Sequence[Problem | str] = problems
+
+    def spelled(self, spell: Callable[[str], str]) -> InputError:
+        """Return this error with its inputs written the way `spell` writes them."""
+        return InputError(*(each if isinstance(each, str) else each.spelled(spell) for each in self.problems))
 
 
 class AuthError(PluginError):
