@@ -1,7 +1,8 @@
-"""All HTTP: session, authentication, timeouts and retries.
+"""All HTTP: what is sent, how often, and what comes of it.
 
-The only importer of requests. A failed try is one of three: not sent (the service cannot have the whole request),
-rejected (it answered), or unknown (sent, no usable answer). What may be repeated follows from that and from `Repeat`.
+A failed try is one of three: not sent (the service cannot have the whole request),
+rejected (it answered), or unknown (sent, no usable answer). What may be repeated follows from that, and from whether a
+second sending does nothing more than the first (`send`, `fetch`) or perhaps the work twice (`create`).
 """
 
 from __future__ import annotations
@@ -10,23 +11,21 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 from urllib3.util import SKIP_HEADER
 
 from plugin import __version__, address, foreign
 from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.log import Log
-from plugin.rest.exchange import Answer, Connection, Download, Repeat, Request
+from plugin.rest.exchange import Answer, Connection, Download, Request
 from plugin.rest.failure import Failure, Kind, Sending, in_doubt, lost, rejected, words
 from plugin.rest.sockets import check_certificates, pools
+from plugin.rest.transport import Credentials, session
 
 TRIES = 5
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -53,25 +52,42 @@ class Rest:
         self.connection = connection
         self.log = log
         self.clock = clock or Clock()
-        self._session = _Session()
-        self._session.headers.clear()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Transport(pools(connection.stall_timeout, self.clock.now))
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter)
+        self._session = session(pools(connection.stall_timeout, self.clock.now))
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None, dry: Any = None) -> Any:
         """Read JSON from the service."""
         return self.send(Request("GET", path, query=query or {}, dry=dry)).data
 
     def send(self, request: Request) -> Answer:
-        """Send `request` until it succeeds or may not be repeated.
+        """Send `request`, which is idempotent, until it succeeds.
 
         Raises AuthError (401, 403 of the service), RefusedError (another 3xx or 4xx), UnavailableError (the rest).
         """
         if self.connection.dry_run:
             return self._show(request)
-        return self._until_it_works(request, lambda: self._once(request), request.look)
+        return self._until_it_works(request, lambda: self._once(request))
+
+    def create(self, request: Request, parse: Callable[[Answer], T], look: Callable[[], T | None] | None = None) -> T:
+        """Send `request`, a second sending of which may do its work twice; return what it made.
+
+        `parse` makes that of the answer; it raises UnavailableError if the answer does not tell, which is looked into
+        but not tried again. `look` is called
+        before each further try after one whose body had gone out whole, whatever was answered, and before giving up
+        on one that may have been carried out. It returns what it found, or None if that proves that nothing was made;
+        it may wait, and raises a PluginError when looking proves nothing. Without `look`, a try with an unknown
+        outcome is the last. Raises as `send` does, with `is_in_doubt` if something may have been made.
+        """
+        if self.connection.dry_run:
+            return parse(self._show(request))
+
+        def once() -> T:
+            answer = self._once(request)
+            try:
+                return parse(answer)
+            except UnavailableError as error:
+                raise Failure(error, Kind.UNKNOWN, is_final=True) from None
+
+        return self._until_it_works(request, once, look, may_duplicate=True)
 
     def fetch(self, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
         """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
@@ -91,22 +107,29 @@ class Rest:
                     request = self._redirected(request, response)
             raise RefusedError(f"{request.name}: more than {MOST_REDIRECTS} redirects")
 
-        return self._until_it_works(Request("GET", "the file"), once, None)
+        return self._until_it_works(Request("GET", "the file"), once)
 
-    def _until_it_works(self, request: Request, once: Callable[[], T], look: Callable[[], T | None] | None) -> T:
+    def _until_it_works(
+        self,
+        request: Request,
+        once: Callable[[], T],
+        look: Callable[[], T | None] | None = None,
+        may_duplicate: bool = False,
+    ) -> T:
         """Call `once` until it works or may not be repeated: the one place that decides about retries."""
         attempt = 0
+        is_in_doubt = False  # whether any try may have been carried out: what comes later does not undo that
         while True:
             attempt += 1
             try:
                 return once()
             except Failure as caught:
                 failure = caught
-            is_in_doubt = failure.kind is Kind.UNKNOWN and request.repeat is Repeat.ONCE
+            is_in_doubt |= may_duplicate and failure.kind is Kind.UNKNOWN
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)
             if not is_last:
                 self._pause(failure, attempt)
-            if is_in_doubt:
+            if look and (is_in_doubt or failure.came_after_all):
                 found = _found(request, failure, look)
                 if found is not None:
                     return found
@@ -127,7 +150,7 @@ class Rest:
             try:
                 data = _parsed(request, body)
             except ValueError:
-                said = words(body[:LARGEST_ERROR])
+                said = words(body[:LARGEST_ERROR]) or "an empty answer"
                 text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
             return Answer(response.status_code, response.headers, data)
@@ -187,7 +210,7 @@ class Rest:
             headers = {"User-Agent": f"buildferry/{__version__}", "Accept": "application/json"}
             if request.body and request.body.content_type:
                 headers["Content-Type"] = request.body.content_type
-        blank = requests.Request(request.method, url, {**headers, **request.headers}, auth=_Credentials(authorization))
+        blank = requests.Request(request.method, url, {**headers, **request.headers}, auth=Credentials(authorization))
         prepared = self._session.prepare_request(blank)
         if request.outside:
             prepared.url = url  # a signed URL is sent as it came, not as requests would quote it
@@ -242,44 +265,7 @@ class Rest:
         return Answer(200, {}, request.dry)
 
 
-class _Credentials(AuthBase):
-    """Sets our Authorization, or none. Being there at all keeps a .netrc from adding another."""
-
-    def __init__(self, authorization: str | None) -> None:
-        self._authorization = authorization
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._authorization:
-            prepared.headers["Authorization"] = self._authorization
-        return prepared
-
-
 _SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
-
-
-class _Session(requests.Session):
-    """requests' session, but blind to redirects: it reads the whole body of one, however long, even to stay there."""
-
-    def get_redirect_target(self, _response: requests.Response) -> None:
-        return None
-
-
-class _Transport(HTTPAdapter):
-    """requests' adapter, with connections of our own."""
-
-    def __init__(self, pool_classes: dict[str, Any]) -> None:
-        self._pool_classes = pool_classes
-        super().__init__(pool_connections=4, pool_maxsize=24)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pool_classes
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # which has pools of its own
-            manager.pool_classes_by_scheme = self._pool_classes
-        return manager
 
 
 def _parsed(request: Request, body: bytes) -> Any:
@@ -291,9 +277,9 @@ def _parsed(request: Request, body: bytes) -> Any:
     return None
 
 
-def _found(request: Request, failure: Failure, look: Callable[[], T | None] | None) -> T | None:
+def _found(request: Request, failure: Failure, look: Callable[[], T | None]) -> T | None:
     """Look for what a request in doubt has made; not being able to look leaves the doubt."""
     try:
-        return look() if look else None
+        return look()
     except PluginError as error:
         raise in_doubt(request, failure, f" ({error})") from None

@@ -6,15 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
-
-
-class Repeat(Enum):
-    """What a second sending of the same request does."""
-
-    SAFE = "nothing more than the first"
-    ONCE = "perhaps the work twice"
 
 
 @dataclass(frozen=True)
@@ -36,12 +28,10 @@ class Request:
     query: Mapping[str, str | int] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
-    repeat: Repeat = Repeat.SAFE
-    makes: str = "the request"  # what a ONCE request makes, for messages: "the build"
+    makes: str = "the request"  # what it creates, for messages: "the build"
     outside: bool = False  # send no credentials and no header of our own
     json: bool = True  # whether the answer must be JSON
     dry: Any = None  # what a dry run takes for the answer; None ends the dry run here
-    look: Callable[[], Answer | None] | None = None  # the answer a lost ONCE request would have had, if it worked
     patience: float | None = None  # seconds for one single try, for an abort on cancel
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import socket
 import ssl
 from collections.abc import Generator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from typing import Any
 
 from urllib3 import exceptions
 
@@ -86,6 +88,11 @@ class Failure(Exception):  # noqa: N818 - never leaves rest/
         self.retry_after = retry_after
         self.is_final = is_final
 
+    @property
+    def came_after_all(self) -> bool:
+        """Whether the whole request had gone out and "later" is the answer, as a proxy may say of work that is done."""
+        return self.kind is Kind.REJECTED and isinstance(self.error, UnavailableError)
+
 
 def rejected(
     request: Request, host: str, status: int, reason: str, headers: Mapping[str, str], said: str, kind: Kind, now: float
@@ -115,7 +122,7 @@ def rejected(
         is_final = (after or 0) > LONGEST_RETRY_AFTER
         error = UnavailableError(text + (f"; it asks to wait {after:.0f} s" if after and is_final else ""))
         if status in NOT_PROCESSED or (status == 503 and after is not None):
-            kind = Kind.REJECTED
+            kind = Kind.REJECTED if kind is Kind.UNKNOWN else kind
         error.status = status
         return Failure(error, kind, retry_after=after, is_final=is_final)
     error.status = status
@@ -183,6 +190,13 @@ def retry_after(value: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
         return None
+
+
+def error_in(data: Any) -> str:
+    """Return the error that JSON tells of, however good the answer's status is; empty if it tells of none."""
+    told = data if isinstance(data, dict) else {}
+    found = next((told[key] for key in ("error_msg", "error", "errors") if told.get(key)), None)
+    return words(json.dumps({"error": found}).encode()) if found else ""
 
 
 def words(body: bytes) -> str:

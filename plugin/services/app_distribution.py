@@ -7,23 +7,20 @@ from __future__ import annotations
 
 from plugin.files.transfer import Upload, multipart
 from plugin.inputs.check import Values
-from plugin.rest.exchange import Repeat, Request
-from plugin.services.service import SUCCEEDED, Job, Service, identifier, resume, upload_all
+from plugin.rest.exchange import Request
+from plugin.services.service import SUCCEEDED, Job, Service, created, resume, upload_all
 
 
 def create_build(job: Job) -> str:
     """Create a build in the phase; return its id."""
-    answer = job.rest.send(
-        Request(
-            "POST",
-            "/api/v2/builds",
-            body=multipart({"phase_id": str(job.values.phase_id)}),
-            repeat=Repeat.ONCE,
-            makes="the build",
-            dry={"id": "BUILD-ID"},
-        )
+    request = Request(
+        "POST",
+        "/api/v2/builds",
+        body=multipart({"phase_id": str(job.values.phase_id)}),
+        makes="the build",
+        dry={"id": "BUILD-ID"},
     )
-    build_id = identifier(job, answer.data, "the build", "id")
+    build_id = job.rest.create(request, lambda answer: created(job, answer.data, "the build", "id"))
     job.say(f"created build {build_id} in phase {job.values.phase_id}")
     job.receipt.note(build_id=build_id, build_ids=[build_id])
     return build_id
@@ -44,17 +41,15 @@ def _attach(job: Job, build_id: str) -> None:
     job.receipt.note(build_id=build_id, build_ids=[build_id])
 
     def send(upload: Upload) -> tuple[str, str]:
-        answer = job.rest.send(
-            Request(
-                "POST",
-                "/api/v2/resource_files",
-                body=multipart({"build_id": build_id}, {"file": upload}),
-                repeat=Repeat.ONCE,
-                makes=upload.artifact.name,
-                dry={"id": "FILE-ID"},
-            )
+        name = upload.artifact.name
+        request = Request(
+            "POST",
+            "/api/v2/resource_files",
+            body=multipart({"build_id": build_id}, {"file": upload}),
+            makes=name,
+            dry={"id": "FILE-ID"},
         )
-        return identifier(job, answer.data, upload.artifact.name, "id"), build_id
+        return job.rest.create(request, lambda answer: created(job, answer.data, name, "id")), build_id
 
     deliveries = upload_all(job, send)
     job.receipt.note(artifact_ids=[delivery.id for delivery in deliveries], status=SUCCEEDED)

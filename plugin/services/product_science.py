@@ -14,8 +14,8 @@ from plugin.errors import BuildFailedError, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.transfer import Upload
 from plugin.inputs.check import Values
-from plugin.rest.exchange import Answer, Repeat, Request, json_body
-from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, identifier, resume, upload_all
+from plugin.rest.exchange import Answer, Request, json_body
+from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"
@@ -38,11 +38,10 @@ def open_upload(job: Job) -> str:
     request = Request(
         "POST",
         f"{_project(job)}/build-uploads",
-        repeat=Repeat.ONCE,
         makes="the upload context",
         dry={"id": "CONTEXT-ID"},
     )
-    context_id = identifier(job, job.rest.send(request).data, "the upload context", "id")
+    context_id = job.rest.create(request, lambda answer: created(job, answer.data, "the upload context", "id"))
     job.say(f"opened upload context {context_id}")
     job.receipt.note(upload_context_id=context_id)
     return context_id
@@ -95,11 +94,12 @@ def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str
         "sourceControlIsoTimestamp": job.source.commit_timestamp,
     }
     body = json_body({key: value for key, value in metadata.items() if value})
-    request = Request(
-        "POST", f"{_project(job)}/builds", body=body, repeat=Repeat.ONCE, makes="the build", dry=DRY_BUILD
-    )
-    answer = job.rest.send(request).data
-    build_id = identifier(job, answer, f"the build of {artifact.name}", "build", "id")
+    request = Request("POST", f"{_project(job)}/builds", body=body, makes="the build", dry=DRY_BUILD)
+
+    def parse(answer: Answer) -> tuple[str, Any]:
+        return created(job, answer.data, f"the build of {artifact.name}", "build", "id"), answer.data
+
+    build_id, answer = job.rest.create(request, parse)
     state = str(answer["build"].get("uploadState", ""))
     states[build_id] = state
     job.say(f"created build {build_id} for {artifact.name}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.errors import Cancelled, PluginError, RefusedError
+from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.digest import sha256_of
 from plugin.files.progress import Progress, size_text
@@ -18,6 +18,7 @@ from plugin.hosts.source import Source
 from plugin.inputs.check import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
+from plugin.rest.failure import error_in
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.
@@ -57,16 +58,30 @@ class Service:
 
 
 def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
-    """Return the id at `keys` in an answer. Raises RefusedError when it is not there or is no id."""
+    """Return the id at `keys` in an answer. Raises RefusedError when it is not there or is not an id."""
+    try:
+        return created(job, answer, what, *keys)
+    except UnavailableError as error:
+        raise RefusedError(str(error)) from None
+
+
+def created(job: Job, answer: Any, what: str, *keys: str) -> str:
+    """Return the id at `keys` in the answer to a create.
+
+    Raises RefusedError when the answer tells of an error instead, UnavailableError when it does not tell what was done.
+    """
     found = answer
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
     is_id = isinstance(found, (int, str)) and not isinstance(found, bool) and str(found).isprintable()
-    if not is_id or not 0 < len(str(found).strip()) <= LONGEST_ID:
-        raise RefusedError(
-            f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}; is service-url right?"
-        )
-    return str(found)
+    if is_id and 0 < len(str(found).strip()) <= LONGEST_ID:
+        return str(found)
+    lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
+    if said := error_in(answer):
+        raise RefusedError(f"{lacks}, but an error: {said}")
+    raise UnavailableError(f"{lacks}; is service-url right?")
 
 
 def upload_all(job: Job, send: Callable[[Upload], tuple[str, str]]) -> list[Delivery]:

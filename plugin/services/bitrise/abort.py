@@ -11,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
-from plugin.rest.exchange import Answer, Repeat, Request, json_body
+from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise.build import Build, app_path, build_path, note, show
 from plugin.services.service import ABORTED, SUCCEEDED, Job
 
@@ -147,33 +147,29 @@ def _send(
         "skip_notifications": skip_notifications,
     }
 
-    def post(path: str, look: Callable[[], Answer | None] | None = None) -> None:
-        answer = job.rest.send(
-            Request(
-                "POST",
-                f"{path}/abort",
-                body=json_body(body),
-                repeat=Repeat.ONCE if look else Repeat.SAFE,
-                makes="the abort",
-                dry={"status": "ok"},
-                look=look,
-                patience=patience,
-            )
-        ).data
-        if not isinstance(answer, dict) or answer.get("status") != "ok":
-            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {str(answer)[:200]!r}")
+    def request(path: str) -> Request:
+        dry = {"status": "ok"}
+        return Request("POST", f"{path}/abort", body=json_body(body), makes="the abort", dry=dry, patience=patience)
 
-    def look() -> Answer | None:
+    def is_aborted(answer: Answer) -> bool:
+        if not isinstance(answer.data, dict) or answer.data.get("status") != "ok":
+            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {str(answer.data)[:200]!r}")
+        return True
+
+    def look() -> bool | None:
         """After a lost answer: a second abort would be refused if the first one got through."""
         state = show(job, slug)
-        return Answer(200, {}, {"status": "ok"}) if state.state == ABORTED or state.facts.get("status") == 4 else None
+        return state.state == ABORTED or state.facts.get("status") == 4 or None
 
     try:
-        post(build_path(job, slug), None if patience else look)
+        if patience:
+            is_aborted(job.rest.send(request(build_path(job, slug))))
+        else:
+            job.rest.create(request(build_path(job, slug)), is_aborted, look)
     except RefusedError as error:
         if error.status != 404:
             raise
         try:
-            post(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")
+            is_aborted(job.rest.send(request(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")))
         except RefusedError:
             raise error from None

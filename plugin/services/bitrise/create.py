@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from plugin.errors import Cancelled, PluginError, RefusedError
-from plugin.rest.exchange import Answer, Repeat, Request
+from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
+from plugin.rest.exchange import Request
 from plugin.services.bitrise.abort import abort_now, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, parse_pipeline
 from plugin.services.bitrise.follow import follow
@@ -102,12 +102,10 @@ def _start(job: Job, order: Order, builds: list[Build], pending: list[Order]) ->
         "POST",
         f"{app_path(job)}/builds",
         body=order.body,
-        repeat=Repeat.ONCE,
         makes=f"a build of {order.name}, whose {MARKER} is {order.marker},",
         dry=DRY_ANSWER,
-        look=lambda: _look(job, order),
     )
-    started, refused = read_answer(job.rest.send(request).data)
+    started, refused = job.rest.create(request, lambda answer: read_answer(answer.data), lambda: _look(job, order))
     builds += started
     pending.remove(order)
     for build in started:
@@ -119,22 +117,26 @@ def _start(job: Job, order: Order, builds: list[Build], pending: list[Order]) ->
 
 
 def read_answer(answer: Any) -> tuple[list[Build], str]:
-    """Return the builds that a trigger's answer names, and what it says of those that did not start."""
+    """Return the builds that a trigger's answer names, and what it says of those that did not start.
+
+    Raises UnavailableError when it tells neither.
+    """
+    unknown = UnavailableError("bitrise: the answer does not tell what was started; is service-url right?")
     if not isinstance(answer, dict):
-        return [], "the answer is no JSON object; is service-url right?"
+        raise unknown
     results = answer.get("results")
     builds, refused = [], ""
     for result in results if isinstance(results, list) and results else [answer]:
         if not isinstance(result, dict):
-            refused = "the answer's results are no objects; is service-url right?"
-            continue
+            raise unknown
         slug, number, link = (result.get(f"build_{key}") for key in ("slug", "number", "url"))
-        if result.get("status", answer.get("status")) != "ok":
+        status = result.get("status", answer.get("status"))
+        if isinstance(status, str) and status != "ok":
             refused = f"no build was started: {result.get('message') or 'the answer does not say why'}"
         elif slug == "":
             refused = f"no build was started ({result.get('message')}): {APPROVAL}"
-        elif not isinstance(slug, str):
-            refused = "the answer holds no build_slug; is service-url right?"
+        elif not isinstance(slug, str) or status != "ok":
+            raise unknown
         else:
             builds.append(
                 Build(
@@ -149,24 +151,14 @@ def read_answer(answer: Any) -> tuple[list[Build], str]:
     return builds, refused
 
 
-def _look(job: Job, order: Order) -> Answer | None:
-    """After a lost answer: what was started all the same, as the trigger would have answered it; None if nothing."""
+def _look(job: Job, order: Order) -> tuple[list[Build], str] | None:
+    """After a lost answer: the builds that were started all the same, and no refusal; None if there are none."""
     for pause in LOOKS:
         job.clock.sleep(pause)
         found = _marked(job, order)
         if found:
             job.log.line(f"the answer was lost, but {' and '.join(build.name for build in found)} was started")
-            results = [
-                {
-                    "status": "ok",
-                    "build_slug": build.slug,
-                    "build_number": build.number,
-                    "build_url": build.link,
-                    "triggered_workflow": build.workflow,
-                }
-                for build in found
-            ]
-            return Answer(200, {}, {"results": results})
+            return found, ""
     return None
 
 

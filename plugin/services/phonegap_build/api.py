@@ -15,9 +15,9 @@ from urllib.parse import quote
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.transfer import Upload, multipart
-from plugin.rest.exchange import Answer, Body, Repeat, Request
-from plugin.rest.failure import words
-from plugin.services.service import Job
+from plugin.rest.exchange import Answer, Body, Request
+from plugin.rest.failure import error_in
+from plugin.services.service import Job, created
 
 API = "/api/v0"
 GOOD = (200, 201, 202)
@@ -47,9 +47,12 @@ def file_part(job: Job, name: str) -> Upload:
 
 def call(job: Job, request: Request) -> Any:
     """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
-    answer = job.rest.send(request)
-    if isinstance(answer.data, dict) and answer.data.get("error"):
-        said = words(json.dumps({"error": answer.data["error"]}).encode())
+    return read(request, job.rest.send(request))
+
+
+def read(request: Request, answer: Answer) -> Any:
+    """Return an answer's JSON. Raises RefusedError as `call` does."""
+    if said := error_in(answer.data):
         raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
     if answer.status not in GOOD:
         raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
@@ -99,20 +102,26 @@ def create(
     one of them is ours, nothing is sent again. Raises UnavailableError then, besides what Rest.send raises.
     """
     before = [entry.get("id") for entry in list_all()]
+    request = Request("POST", path, body=body, makes=makes, dry={"id": "NEW-ID"})
 
-    def look() -> Answer | None:
+    def parse(answer: Answer) -> Record:
+        made = read(request, answer)
+        if not isinstance(made, dict):
+            raise UnavailableError(str(strange(request)))
+        created(job, made, makes, "id")
+        return made
+
+    def look() -> Record | None:
         for pause in (0.0, LATE):
             job.clock.sleep(pause)
             fresh = [entry for entry in list_all() if entry.get("id") not in before]
             ours = [entry for entry in fresh if is_ours(entry)]
             if len(ours) == 1:
                 job.log.line(f"the answer was lost, but {makes} is there: {ours[0].get('id')}")
-                return Answer(GOOD[0], {}, ours[0])
+                return ours[0]
             if fresh:
                 ids = ", ".join(str(entry.get("id")) for entry in fresh)
                 raise UnavailableError(f"{makes} may be one of those that are new there: {ids}")
         return None
 
-    return record(
-        job, Request("POST", path, body=body, repeat=Repeat.ONCE, makes=makes, look=look, dry={"id": "NEW-ID"})
-    )
+    return job.rest.create(request, parse, look)

@@ -18,7 +18,7 @@ from plugin.clock import Clock
 from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
 from plugin.log import Log, Redactor
 from plugin.rest.client import LARGEST_ANSWER, TRIES, DryRunEnds, Rest
-from plugin.rest.exchange import Answer, Connection, Download, Repeat, Request, json_body
+from plugin.rest.exchange import Answer, Connection, Download, Request, json_body
 
 URL = "https://service.example"
 NOON = 1_700_000_000.0  # Unix time
@@ -119,9 +119,21 @@ UNKNOWN = {
     "a page": answer(200, "<html><title>Welcome</title>"),
     "half of the JSON": answer(200, '{"id": 1'),
 }
+UNUSABLE = {"an empty object": answer(200), "null": answer(201, "null")}  # which a create needs more of
+LATER = {name: step for name, step in NOT_TAKEN.items() if name[0] in "45"}  # after the whole body
+WHOLE = {**UNKNOWN, **UNUSABLE, "204": answer(204, ""), **LATER}
 CASES = [*NOT_TAKEN.items(), *UNKNOWN.items()]
 every_case = pytest.mark.parametrize("step", [step for _, step in CASES], ids=[name for name, _ in CASES])
-every_unknown = pytest.mark.parametrize("step", UNKNOWN.values(), ids=UNKNOWN.keys())
+every_unknown = pytest.mark.parametrize(
+    "step", [*UNKNOWN.values(), *UNUSABLE.values()], ids=[*UNKNOWN.keys(), *UNUSABLE.keys()]
+)
+
+
+def parse(answer: Answer) -> Any:
+    """What a create made: the answer must tell its id."""
+    if not isinstance(answer.data, dict) or "id" not in answer.data:
+        raise UnavailableError("the answer holds no id")
+    return answer.data
 
 
 @every_case
@@ -134,59 +146,87 @@ def test_what_may_be_sent_twice_is_sent_again(http: requests_mock.Mocker, step: 
 @pytest.mark.parametrize("step", NOT_TAKEN.values(), ids=NOT_TAKEN.keys())
 def test_what_must_not_be_done_twice_is_sent_again_when_it_was_not_taken(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
-    looked: list[None] = []
-    request = replace(CREATE, repeat=Repeat.ONCE, look=lambda: looked.append(None))
-    assert client().rest.send(request).data == {"id": 7}
+    assert client().rest.create(CREATE, parse) == {"id": 7}
     assert http.call_count == 2
-    assert not looked
 
 
 @every_unknown
 def test_what_may_have_been_done_already_is_not_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
     with pytest.raises(UnavailableError, match="the build may have gone through all the same: look") as caught:
-        client().rest.send(replace(CREATE, repeat=Repeat.ONCE))
+        client().rest.create(CREATE, parse)
     assert http.call_count == 1
     assert caught.value.is_in_doubt
 
 
-@every_unknown
-def test_what_can_be_looked_up_is_taken_when_it_is_there(http: requests_mock.Mocker, step: Any) -> None:
+@pytest.mark.parametrize("step", WHOLE.values(), ids=WHOLE.keys())
+def test_after_a_whole_body_what_was_made_is_looked_up(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step)
     seen = client()
     slept_before_looking: list[float] = []
 
-    def look() -> Answer:
+    def look() -> Any:
         slept_before_looking.extend(seen.time.slept)
-        return Answer(200, {}, {"id": 7})
+        return "the one that was found"
 
-    assert seen.rest.send(replace(CREATE, repeat=Repeat.ONCE, look=look)).data == {"id": 7}
+    assert seen.rest.create(CREATE, parse, look) == "the one that was found"
     assert http.call_count == 1
-    assert slept_before_looking, "a slow service needs time to show what it made"
+    assert slept_before_looking or step in UNUSABLE.values(), "a slow service needs time to show what it made"
 
 
-@every_unknown
+@pytest.mark.parametrize("step", [*UNKNOWN.values(), *LATER.values()], ids=[*UNKNOWN.keys(), *LATER.keys()])
 def test_what_is_not_there_when_looked_up_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
-    assert client().rest.send(replace(CREATE, repeat=Repeat.ONCE, look=lambda: None)).data == {"id": 7}
+    assert client().rest.create(CREATE, parse, lambda: None) == {"id": 7}
     assert http.call_count == 2
+
+
+@pytest.mark.parametrize("step", [refused, reset_in_body, answer(400)], ids=["refused", "cut", "400"])
+def test_what_was_not_done_is_not_looked_up(http: requests_mock.Mocker, step: Any) -> None:
+    serve(http, step)
+    looked: list[None] = []
+    with pytest.raises(PluginError) as caught:
+        client().rest.create(CREATE, parse, lambda: looked.append(None))
+    assert not looked
+    assert not caught.value.is_in_doubt
 
 
 def test_after_the_last_try_it_is_looked_up_once_more(http: requests_mock.Mocker) -> None:
     serve(http, reset_after)
-    looks = iter([None] * (TRIES - 1) + [Answer(200, {}, {"id": 7})])
-    assert client().rest.send(replace(CREATE, repeat=Repeat.ONCE, look=lambda: next(looks))).data == {"id": 7}
+    looks = iter([*[None] * (TRIES - 1), "found"])
+    assert client().rest.create(CREATE, parse, lambda: next(looks)) == "found"
     assert http.call_count == TRIES
+
+
+def test_a_service_that_asks_to_wait_too_long_is_looked_at(http: requests_mock.Mocker) -> None:
+    serve(http, answer(429, Retry_After="999"))
+    assert client().rest.create(CREATE, parse, lambda: "found") == "found"
+
+
+@pytest.mark.parametrize("step", [refused, answer(422), answer(429)], ids=["refused", "422", "429"])
+def test_a_doubt_outlasts_what_later_tries_say(http: requests_mock.Mocker, step: Any) -> None:
+    serve(http, reset_after, step)
+    with pytest.raises(UnavailableError, match="the build may have gone through") as caught:
+        client().rest.create(CREATE, parse, lambda: None)
+    assert caught.value.is_in_doubt
+
+
+@pytest.mark.parametrize("step", UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_success_that_tells_nothing_is_not_repeated(http: requests_mock.Mocker, step: Any) -> None:
+    serve(http, step, answer(200, '{"id": 7}'))
+    with pytest.raises(UnavailableError, match="the answer holds no id; the build may have gone through"):
+        client().rest.create(CREATE, parse, lambda: None)
+    assert http.call_count == 1
 
 
 def test_when_looking_fails_the_doubt_remains(http: requests_mock.Mocker) -> None:
     serve(http, reset_after)
 
-    def look() -> Answer:
+    def look() -> Any:
         raise UnavailableError("GET /builds: 503")
 
     with pytest.raises(UnavailableError, match=r"may have gone through .* \(GET /builds: 503\)") as caught:
-        client().rest.send(replace(CREATE, repeat=Repeat.ONCE, look=look))
+        client().rest.create(CREATE, parse, look)
     assert caught.value.is_in_doubt
     assert http.call_count == 1
 
@@ -238,7 +278,7 @@ def test_a_service_that_asks_to_wait_too_long_is_not_waited_for(http: requests_m
     serve(http, answer(429, Retry_After=value))
     seen = client()
     with pytest.raises(UnavailableError, match=r"429; it asks to wait (301|3600) s"):
-        seen.rest.send(replace(CREATE, repeat=Repeat.ONCE))
+        seen.rest.create(CREATE, parse)
     assert seen.time.slept == []
 
 

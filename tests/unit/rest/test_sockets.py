@@ -21,7 +21,7 @@ from plugin.clock import Clock
 from plugin.errors import RefusedError, UnavailableError
 from plugin.log import Log, Redactor
 from plugin.rest.client import LARGEST_ANSWER, Rest
-from plugin.rest.exchange import Body, Connection, Repeat, Request, json_body
+from plugin.rest.exchange import Body, Connection, Request, json_body
 
 pytestmark = pytest.mark.real_sockets
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -153,7 +153,7 @@ def test_an_answer_that_does_not_come_is_a_stall_too() -> None:
     with server(talk) as (url, _):
         rest, _ = client(url, stall_timeout=0.2)
         with taking(6), pytest.raises(UnavailableError, match=r"stalled: no byte moved for 0.2 s; the build may have"):
-            rest.send(Request("POST", "/b", body=json_body({}), repeat=Repeat.ONCE, makes="the build"))
+            rest.create(Request("POST", "/b", body=json_body({}), makes="the build"), lambda answer: answer.data)
         ended.set()
 
 
@@ -210,7 +210,7 @@ def test_a_failure_that_is_answered_before_the_body_was_whole_did_not_take_it() 
 
     with server(talk) as (url, connections):
         rest, _ = client(url)
-        rest.send(Request("POST", "/f", body=file(BIG), repeat=Repeat.ONCE))
+        rest.create(Request("POST", "/f", body=file(BIG)), lambda answer: answer.data)
         assert len(connections) == 2
 
 
@@ -245,7 +245,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_no_failure() -> None:
         rest.get("/a")
         assert closed.wait(5)
         closed.clear()
-        rest.send(Request("POST", "/b", body=json_body({}), repeat=Repeat.ONCE))
+        rest.create(Request("POST", "/b", body=json_body({})), lambda answer: answer.data)
         assert len(connections) == 2
         assert log.getvalue() == ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin.errors import AuthError, PluginError, RefusedError
+from plugin.errors import AuthError, PluginError, RefusedError, UnavailableError
 from tests.unit.running import Ran, perform
 
 URL = "https://dist.example.com/prefix"
@@ -53,12 +53,28 @@ def test_a_build_and_its_file_are_sent_as_the_pages_curl_sends_them(http: reques
 @pytest.mark.parametrize(
     "answer", [{}, [], {"id": None}, {"id": {"a": 1}}, {"id": [1]}, {"id": True}, {"id": ""}, "1", 1]
 )
-def test_an_id_of_the_wrong_type_is_refused(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
-    bodies(http, answer, {"id": 5})
+def test_an_id_of_the_wrong_type_leaves_a_doubt(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
+    seen = bodies(http, answer, {"id": 5})
+    ran = deliver(tmp_path)
+
+    assert isinstance(ran.error, UnavailableError)
+    assert "the answer holds no id for the build at id" in str(ran.error)
+    assert "the build may have gone through" in str(ran.error)
+    assert len(seen) == 1
+
+
+def test_a_whole_number_with_a_point_is_an_id(http: requests_mock.Mocker, tmp_path: Path) -> None:
+    bodies(http, {"id": 9001.0}, {"id": 5})
+    assert deliver(tmp_path).outputs["build-id"] == "9001"
+
+
+@pytest.mark.parametrize("answer", [{"errors": ["Phase is archived"]}, {"id": None, "error": "Phase is archived"}])
+def test_an_error_inside_a_good_answer_is_a_refusal(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
+    bodies(http, answer, {})
     ran = deliver(tmp_path)
 
     assert isinstance(ran.error, RefusedError)
-    assert "the answer holds no id for the build at id" in str(ran.error)
+    assert str(ran.error).endswith("but an error: Phase is archived")
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,9 @@ def test_an_upload_that_cannot_be_right_is_refused_before_a_byte_is_sent(
     ("build", "error", "words"),
     [
         ({**BUILD, "build": {**BUILD["build"], "uploadState": "FAILED"}}, BuildFailedError, "build 70 for"),
-        ({**BUILD, "build": {"id": {"x": 1}}}, RefusedError, "holds no id for the build of app-play-release.apk"),
+        ({**BUILD, "build": {"id": {"x": 1}}}, UnavailableError, "holds no id for the build of app-play-release.apk"),
         ({"build": {"id": 70}}, RefusedError, "describes no upload"),
-        ([], RefusedError, "holds no id"),
+        ([], UnavailableError, "holds no id"),
     ],
 )
 def test_an_answer_that_makes_no_sense_has_its_words(

@@ -166,21 +166,37 @@ def test_every_result_of_the_trigger_is_a_build(http: requests_mock.Mocker, bitr
         ({**STARTED, "build_slug": ""}, "manual approval"),
         ({**STARTED, "results": [{**STARTED, "build_slug": "", "message": "pending"}]}, "manual approval"),
         ({"status": "error", "message": "workflow (x) did not match any workflows"}, "workflow (x) did not match"),
-        ({"status": "ok"}, "build_slug"),
-        ({**STARTED, "build_slug": {"id": "b1"}}, "build_slug"),
-        (["b1"], "no JSON object"),
-        ({**STARTED, "results": ["b1"]}, "no objects"),
-        ({**STARTED, "status": None}, "no build was started"),
     ],
 )
-def test_what_names_no_started_build_is_no_success(
+def test_a_trigger_that_starts_nothing_says_why(
     http: requests_mock.Mocker, bitrise: Run, answer: Any, said: str
 ) -> None:
-    http.get(f"{APP}/builds", json={"data": []})
     takes(http, "POST", "/builds", (201, answer))
+    http.get(f"{APP}/builds", json={"data": []})
     ran = bitrise("create-build", source=SOURCE, workflow="primary", wait="true")
     assert isinstance(ran.error, RefusedError)
     assert said in str(ran.error)
+    assert "build-id" not in ran.outputs
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        ["b1"],
+        {"status": "ok"},
+        {**STARTED, "build_slug": {"id": "b1"}},
+        {**STARTED, "results": ["b1"]},
+        {**STARTED, "status": None},
+    ],
+)
+def test_an_answer_that_tells_nothing_leaves_a_doubt(http: requests_mock.Mocker, bitrise: Run, answer: Any) -> None:
+    http.get(f"{APP}/builds", json={"data": []})
+    bodies = takes(http, "POST", "/builds", (201, answer))
+    ran = bitrise("create-build", source=SOURCE, workflow="primary", wait="true")
+    assert isinstance(ran.error, UnavailableError)
+    assert ran.error.is_in_doubt
+    assert len(bodies) == 1
     assert "build-id" not in ran.outputs
 
 
