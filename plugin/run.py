@@ -76,7 +76,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     source = around.find_source(values.as_dict())
     receipt = _receipt(values, source, around)
     job = Job(
-        rest=Rest(_connection(values, authorization), log, around.clock),
+        rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
         artifacts=files,
         source=source,
@@ -123,12 +123,19 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
     )
 
 
-def _connection(values: inputs.Values, authorization: str) -> Connection:
+def _connection(
+    values: inputs.Values, authorization: str, origins: tuple[str, ...], environment: Mapping[str, str]
+) -> Connection:
+    from plugin.rest.network import ca_bundle
+
+    bundle, variable = ca_bundle(values.ca_bundle, environment)
     return Connection(
         url=values.service_url,
         authorization=authorization,
+        origins=origins,
         allow_http=values.allow_http,
-        ca_bundle=values.ca_bundle,
+        ca_bundle=bundle,
+        ca_variable=variable,
         client_certificate=values.client_certificate,
         stall_timeout=values.stall_timeout,
         dry_run=values.dry_run,

@@ -8,9 +8,11 @@ import re
 import socket
 import ssl
 from collections.abc import Generator, Iterator, Mapping
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from urllib3 import exceptions
 
@@ -20,7 +22,7 @@ from plugin.rest.exchange import Body, Request
 
 WORDS = 500  # characters of the service's own words in a message
 LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
-EXPIRED = 403  # the status of RefusedError for an expired signed address, however its storage says so
+RESUME_INCOMPLETE = 308  # Google's storage has a part of the file
 NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
 TOKEN_HINTS = {
     401: "the service does not accept these credentials: check the token, and that this job receives it",
@@ -36,7 +38,16 @@ CERTIFICATE_HINTS = {  # by OpenSSL's X509_V_ERR_ numbers
     62: "; is this the right address?",
     64: "; is this the right address?",
 }
+TLS_HINTS = {  # by what OpenSSL's reason holds
+    "WRONG_VERSION_NUMBER": "; does it speak plain http?",
+    "HTTP_REQUEST": "; does it speak plain http?",
+    "RECORD_LAYER_FAILURE": "; does it speak plain http?",
+    "NO_APPLICATION_PROTOCOL": "; it does not speak HTTP/1.1",
+}
+NOT_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol, http.client.LineTooLong)
+FIRST_WORDS = 60  # characters shown of what is not HTTP
 OWN_CA_HINT = "; if your company has its own CA, set ca-bundle"
+WEB_PAGE = "a web page"
 CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
 WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
 
@@ -105,14 +116,18 @@ def rejected(
     is_final, after = True, None
     error: PluginError = RefusedError(text)
     if status < 300:
-        error = UnavailableError(f"{text}; but it had not the whole request yet")
-        return Failure(error, kind)
+        why = "but it had not the whole request yet" if status >= 200 else "which nobody asked for"
+        return Failure(UnavailableError(f"{text}; {why}"), kind)
+    if status == RESUME_INCOMPLETE and request.body and "Location" not in headers:
+        has = headers.get("Range", "none of it")[:WORDS]
+        return Failure(UnavailableError(f"{text}; the storage has only a part of the file: {has}"), kind)
     if status == 407:
         error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
-    elif request.outside and (status in TOKEN_HINTS or (status == 400 and "expired" in said.lower())):
-        status = EXPIRED  # S3 says 403 and "Request has expired", Google 400 and "ExpiredToken"
-        is_final = request.method != "GET"  # a download asks for a fresh address by itself
-    elif status in TOKEN_HINTS:
+    elif request.is_signed and status in (400, *TOKEN_HINTS):
+        error.is_expired = is_expired(request.url, said, now)
+        # a download asks for a fresh address by itself, which costs nothing
+        is_final = request.method != "GET" or (status == 400 and not error.is_expired)
+    elif status in TOKEN_HINTS and request.has_credentials:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
         target = re.split("[?#]", headers.get("Location", "nowhere"))[0][:WORDS]
@@ -155,7 +170,8 @@ def lost(request: Request, host: str, error: Exception, sending: Sending, timeou
         text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set client-certificate"
         kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
     elif isinstance(cause, ssl.SSLError):
-        text = f"TLS with {host} failed: {cause.reason or text}"
+        hint = next((hint for sign, hint in TLS_HINTS.items() if sign in (cause.reason or "")), "")
+        text = f"TLS with {host} failed: {cause.reason or text}{hint}"
         is_final = not sending.has_begun and not isinstance(cause, CUT)
     elif isinstance(cause, socket.gaierror):
         text = f"the name {host} cannot be resolved: {text}"
@@ -167,6 +183,10 @@ def lost(request: Request, host: str, error: Exception, sending: Sending, timeou
         text = f"stalled: no byte moved for {timeouts[1]:g} s"
     elif isinstance(cause, http.client.IncompleteRead):
         text = "the answer ended before its announced length"
+    elif isinstance(cause, NOT_HTTP) and not isinstance(cause, http.client.RemoteDisconnected):
+        seen = re.sub(r"[^ -~]+", "…", text)[:FIRST_WORDS]
+        hint = "; does it speak https?" if "\x15\x03" in str(cause) else ""
+        text = f"the answer is not HTTP/1.1: it begins with {seen!r}{hint}"
     return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
 
 
@@ -192,6 +212,29 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
+def is_expired(url: str, said: str, now: float) -> bool:
+    """Tell whether a refused signed address is too old, by the storage's words `said` or by its own query at `now`."""
+    words_of_it = re.findall("<(?:Code|Message|Details)>([^<]*)", said) or [said]
+    if any(re.search("expired|not valid in the specified time frame", each, re.IGNORECASE) for each in words_of_it):
+        return not said.startswith(WEB_PAGE)
+    query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
+    ends = [query["expires"]] if re.fullmatch("[0-9]{9,11}", query.get("expires", "")) else []
+    for vendor in ("amz", "goog"):
+        start, seconds = query.get(f"x-{vendor}-date", ""), query.get(f"x-{vendor}-expires", "")
+        if re.fullmatch("[0-9]{1,9}", seconds) and (begin := _unix_time(start, "%Y%m%dT%H%M%SZ")):
+            ends.append(str(begin + int(seconds)))
+    if end := _unix_time(query.get("se", ""), "%Y-%m-%dT%H:%M:%SZ"):
+        ends.append(str(end))
+    return any(float(end) <= now for end in ends)
+
+
+def _unix_time(text: str, form: str) -> float | None:
+    try:
+        return datetime.strptime(text, form).replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return None
+
+
 def error_in(data: Any) -> str:
     """Return the error that JSON tells of, however good the answer's status is; empty if it tells of none."""
     told = data if isinstance(data, dict) else {}
@@ -207,7 +250,7 @@ def words(body: bytes) -> str:
     except ValueError:
         title = re.search(r"<title[^>]{0,500}>(.{0,500}?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:
-            text = f"a web page titled {' '.join(title[1].split())!r}"
+            text = f"{WEB_PAGE} titled {' '.join(title[1].split())!r}"
     else:
         if isinstance(data, dict):
             found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)

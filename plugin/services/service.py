@@ -55,6 +55,7 @@ class Service:
     name: str
     authorization: Callable[[Values], str]  # the header's value
     operations: Mapping[str, Operation]  # the keys are what it can do; schema.json lists the same
+    origins: Callable[[Values], tuple[str, ...]] = lambda _values: ()  # other than service-url, which get the token too
 
 
 def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:

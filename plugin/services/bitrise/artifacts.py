@@ -25,7 +25,6 @@ from plugin.files.transfer import in_parallel
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import SITE, build_path, envelope, listed, show
-from plugin.services.bitrise.log import storage_request
 from plugin.services.service import Job
 
 
@@ -95,7 +94,7 @@ def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> D
         url = data.get("expiring_download_url") if isinstance(data, dict) else None
         if not isinstance(url, str) or not url:
             raise Failure(UnavailableError(f"bitrise: {artifact.title} has no download address yet"), Kind.REJECTED)
-        return storage_request(url, job.values.allow_http)
+        return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
 
     started = job.clock.now()
     sha256 = _sha256_if_here(job, artifact, target, locate)

@@ -14,10 +14,11 @@ from heapq import heappop, heappush
 from mmap import mmap
 from typing import Any, BinaryIO
 
+from plugin.rest.exchange import BLOCK
+
 PATIENCE = 3  # looks that a gap may last
 HEAD = 4096  # bytes of a run that are remembered, to find it in the archive
 MOST_PLACES = 100  # where a run is looked for: each that begins like it is read whole
-BLOCK = 1024 * 1024  # bytes read at a time
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from plugin import address
 from plugin.errors import InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.files.transfer import download
 from plugin.rest.exchange import Request
@@ -193,15 +192,7 @@ def _locate(job: Job, build: Build) -> Request:
     url = _archive_url(log_info(job, build.slug))
     if url is None:
         raise Failure(UnavailableError(f"the archived log of {build.name} has no address"), Kind.REJECTED)
-    return storage_request(url, job.values.allow_http)
-
-
-def storage_request(url: str, allow_http: bool) -> Request:
-    """The request for a signed address that Bitrise gave. Raises RefusedError when it may not be talked to."""
-    said = address.problem(url, allow_http)
-    if said:
-        raise RefusedError(f"bitrise: an address that the service gave {said}")
-    return Request("GET", url, outside=True)
+    return job.rest.presigned("GET", url, f"bitrise: the address of the archived log of {build.name}")
 
 
 def _whole_lines(parts: list[tuple[int, int]], content: bytes | mmap.mmap) -> list[tuple[int, int]]:

@@ -234,7 +234,9 @@ def rest() -> Rest:
 
 
 def fetch(target: Path, size: int | None = None) -> str:
-    return download(rest(), lambda: Request("GET", STORAGE, outside=True), target, Progress(log()), size)
+    return download(
+        rest(), lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True), target, Progress(log()), size
+    )
 
 
 DIGESTS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -303,7 +305,7 @@ def test_what_a_failed_download_would_have_replaced_stays(http: requests_mock.Mo
 
 def test_a_download_that_is_broken_off_begins_anew(http: requests_mock.Mocker, tmp_path: Path) -> None:
     class Broken(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
+        def read1(self, size: int | None = -1, /) -> bytes:
             if self.tell():
                 raise ConnectionResetError(104, "Connection reset by peer")
             return super().read(min(99, size or 99))
@@ -317,9 +319,9 @@ def test_while_it_arrives_a_file_is_hidden_and_nobody_elses_to_read(http: reques
     seen: list[tuple[str, int]] = []
 
     class Watched(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
+        def read1(self, size: int | None = -1, /) -> bytes:
             seen.extend((path.name, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir())
-            return super().read(size)
+            return super().read1(size)
 
     http.get(STORAGE, body=Watched(DATA))
     fetch(tmp_path / "app.apk")
@@ -343,7 +345,7 @@ def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.M
     http.get("https://storage.example/2", content=DATA)
     download(
         rest(),
-        lambda: Request("GET", f"https://storage.example/{next(places)}", outside=True),
+        lambda: Request("GET", f"https://storage.example/{next(places)}", has_credentials=False, is_signed=True),
         tmp_path / "app.apk",
         Progress(log()),
     )
@@ -360,6 +362,13 @@ def test_a_download_that_is_stopped_leaves_no_half_file(tmp_path: Path, http: re
     stop.set()
 
     with pytest.raises(Stopped):
-        download(rest(), lambda: Request("GET", STORAGE, outside=True), tmp_path / "file", Progress(log()), None, stop)
+        download(
+            rest(),
+            lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True),
+            tmp_path / "file",
+            Progress(log()),
+            None,
+            stop,
+        )
 
     assert list(tmp_path.iterdir()) == []

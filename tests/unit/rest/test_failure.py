@@ -22,7 +22,7 @@ from plugin.rest.failure import WORDS, Kind, Sending, lost, plain, rejected, ret
 
 NOON = 1_700_000_000.0
 GET = Request("GET", "/apps")
-PUT = Request("PUT", "https://storage.example/f?X-Signature=abc", outside=True)
+PUT = Request("PUT", "https://storage.example/f?X-Signature=abc", has_credentials=False, is_signed=True)
 
 
 @pytest.mark.parametrize(
