@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,7 @@ class Log:
         self._dialect = dialect or Dialect()
         self._lock = threading.RLock()
         self._status = ""
+        self._spoke = time.monotonic()
         self.redact = redact
         self.verbose = verbose
         self.is_terminal = stream.isatty()
@@ -158,6 +160,10 @@ class Log:
         if self._dialect.mask and len(secret.strip()) >= SHORTEST_SECRET:
             self._write(self._dialect.mask(secret))
 
+    def silence(self) -> float:
+        """Return for how many seconds nothing has been written."""
+        return time.monotonic() - self._spoke
+
     def status(self, text: str) -> None:
         """Show `text` below the log on a terminal, in place of the one before; empty takes it away."""
         with self._lock:
@@ -173,6 +179,7 @@ class Log:
         with self._lock:
             self._erase()
             self._stream.write(text + "\n")
+            self._spoke = time.monotonic()
             self._draw()
             self._stream.flush()
 

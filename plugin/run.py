@@ -17,6 +17,7 @@ from plugin.hosts.source import Source
 from plugin.inputs import check as inputs
 from plugin.log import Log
 from plugin.rest.exchange import Connection
+from plugin.wait import heartbeat
 
 # Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
 MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
@@ -90,7 +91,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     if files:
         log.line(f"artifacts: {artifacts.describe(files)}")
     try:
-        service.operations[values.operation](job)
+        with heartbeat(log, values.heartbeat):
+            service.operations[values.operation](job)
     except DryRunEnds:
         log.line("what would follow depends on the answer")
     except UnavailableError as unavailable:

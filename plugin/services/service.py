@@ -19,6 +19,7 @@ from plugin.inputs.check import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
+from plugin.wait import Pace
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.
@@ -38,6 +39,10 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+
+    def pace(self, timeout: float) -> Pace:
+        """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
+        return Pace(timeout, self.values.poll_interval, self.values.heartbeat, self.rest.within)
 
     def say(self, text: str) -> None:
         """Log what has happened; a dry run makes nothing happen."""

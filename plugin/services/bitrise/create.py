@@ -11,6 +11,7 @@ from typing import Any
 
 from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Request
+from plugin.rest.failure import error_in
 from plugin.services.bitrise.abort import abort_now, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, parse_pipeline
 from plugin.services.bitrise.follow import follow
@@ -122,6 +123,8 @@ def read_answer(answer: Any) -> tuple[list[Build], str]:
     Raises UnavailableError when it tells neither.
     """
     unknown = UnavailableError("bitrise: the answer does not tell what was started; is service-url right?")
+    if (said := error_in(answer)) and "status" not in answer:
+        return [], f"no build was started: {said}"
     if not isinstance(answer, dict):
         raise unknown
     results = answer.get("results")

@@ -12,7 +12,7 @@ from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, show
 from plugin.services.bitrise.log import Stream, place, save
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
-from plugin.wait import Pace, duration, until
+from plugin.wait import duration, until
 
 
 def wait(job: Job) -> None:
@@ -39,7 +39,7 @@ def follow(job: Job, builds: list[Build]) -> None:
     what = f"{builds[0].name} ({builds[0].link})"
     if len(builds) > 1:
         what = f"the {len(builds)} builds from {what} on"
-    pace = Pace(job.values.timeout, job.values.poll_interval)
+    pace = job.pace(job.values.timeout)
     try:
         until(watch.look, lambda _seen: watch.is_over, what, pace, job.clock, job.log)
         failed = [build for build in builds if build.state in (FAILED, ABORTED)]

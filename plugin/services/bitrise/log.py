@@ -22,7 +22,7 @@ from plugin.services.bitrise.build import MOST_PAGES, Build, build_path, note, s
 from plugin.services.bitrise.chunks import Chunks, Piece
 from plugin.services.bitrise.console import Console
 from plugin.services.service import Job
-from plugin.wait import Pace, until
+from plugin.wait import until
 
 MOST_ROUNDS = 50  # answers in a row that one look may take, while each brings something new
 ARCHIVE_LOOKS = 30  # poll intervals to wait for the archive
@@ -127,7 +127,7 @@ def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> 
 
     Raises RefusedError when there is no log.
     """
-    pace = Pace(ARCHIVE_LOOKS * job.values.poll_interval if build.is_finished else 0, job.values.poll_interval)
+    pace = job.pace(ARCHIVE_LOOKS * job.values.poll_interval if build.is_finished else 0)
     what = f"the archived log of {build.name}"
     try:
         until(lambda: _archive_url(log_info(job, build.slug)) is not None, bool, what, pace, job.clock, job.log)
