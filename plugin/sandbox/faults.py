@@ -184,6 +184,7 @@ def not_http(call: Call) -> Iterable[bytes]:
 
 def drip(call: Call) -> Iterable[bytes]:
     """Send the answer in a chunk whose extension drips for ever, before its content."""
+    call.body.drain()
     connection: socket = call.environ["werkzeug.socket"]
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
     while not call.state.closing.wait(0.05):
