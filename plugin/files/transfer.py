@@ -175,7 +175,7 @@ def download(
     `locate` gives the request for each try; `size` is what the service says, in bytes; `stop` ends it between two
     blocks. Raises as Rest.fetch does, and InputError when `target` cannot be written.
     """
-    return rest.fetch(locate, lambda answer: _save(answer, target, progress, size, stop))
+    return rest.fetch(target.name, locate, lambda answer: _save(answer, target, progress, size, stop))
 
 
 def _save(answer: Download, target: Path, progress: Progress, size: int | None, stop: threading.Event | None) -> str:

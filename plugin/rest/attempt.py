@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from math import inf
 from typing import Any
@@ -99,17 +99,19 @@ class Attempts:
 
         Raises Failure.
         """
-        block = bytearray()
+        if not response.headers.keys() & {"Transfer-Encoding", "Content-Encoding"}:
+            _watchdog(response).call_off()  # each byte is content: that none comes is seen by the connection itself
+            while block := self._read(request, response.raw.read):
+                yield block
+            return
+        gathered = bytearray()
         for piece in self._pieces(request, response, self.connection.stall_timeout, is_renewed=True):
-            if not block and len(piece) == BLOCK:
-                yield piece
-                continue
-            block += piece
-            if len(block) >= BLOCK:
-                yield bytes(block)
-                block.clear()
-        if block:
-            yield bytes(block)
+            gathered += piece
+            if len(gathered) >= BLOCK:
+                yield bytes(gathered)
+                gathered.clear()
+        if gathered:
+            yield bytes(gathered)
 
     def _body(self, request: Request, response: requests.Response) -> bytes:
         """The body of an answer, bounded in size and time. Raises Failure."""
@@ -129,11 +131,20 @@ class Attempts:
         Whatever drips without being content (chunk extensions, trailers, the name in a gzip head) is no piece.
         Raises Failure.
         """
-        watchdog = getattr(response.raw, "watchdog", None) or Watchdog(None)  # one of requests-mock has none
+        watchdog = _watchdog(response)
         seconds = min(limit, self.left())
+        what = "nothing more of the file came within" if is_renewed else "the answer was not complete after"
         watchdog.arm(seconds)
         try:
-            while piece := self._piece(request, response, watchdog, seconds, is_renewed):
+            while True:
+                try:
+                    piece = self._read(request, response.raw.read1)
+                finally:
+                    if watchdog.has_bitten:  # which looks like the end of the answer
+                        text = f"{request.name}: stalled: {what} {seconds:g} s"
+                        raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
+                if not piece:
+                    return
                 if is_renewed:
                     watchdog.arm(inf)  # who takes the piece may take all the time
                 yield piece
@@ -142,21 +153,11 @@ class Attempts:
         finally:
             watchdog.call_off()
 
-    def _piece(
-        self, request: Request, response: requests.Response, watchdog: Watchdog, seconds: float, is_renewed: bool
-    ) -> bytes:
-        failure: Failure | None = None
-        piece = b""
+    def _read(self, request: Request, read: Callable[[int, bool], bytes]) -> bytes:
         try:
-            piece = response.raw.read1(BLOCK, True)
+            return read(BLOCK, True)
         except LOST as error:
-            failure = self._lost(request, error, _SENT)
-        if watchdog.has_bitten:
-            what = "nothing more of the file came within" if is_renewed else "the answer was not complete after"
-            failure = Failure(UnavailableError(f"{request.name}: stalled: {what} {seconds:g} s"), Kind.UNKNOWN)
-        if failure:
-            raise failure from None
-        return piece
+            raise self._lost(request, error, _SENT) from None
 
     def _prepare(self, request: Request, sending: Sending) -> requests.PreparedRequest:
         url = self.url(request)
@@ -207,6 +208,11 @@ class Attempts:
 
     def _lost(self, request: Request, error: Exception, sending: Sending) -> Failure:
         return lost(request, self._host(request), error, sending, self._timeouts(request))
+
+
+def _watchdog(response: requests.Response) -> Watchdog:
+    found = getattr(response.raw, "watchdog", None)
+    return found if isinstance(found, Watchdog) else Watchdog(None)  # an answer of requests-mock has none
 
 
 def _parsed(request: Request, body: bytes) -> Any:

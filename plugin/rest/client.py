@@ -104,7 +104,7 @@ class Rest:
 
         return self._until_it_works(request, once, look, may_duplicate=True)
 
-    def fetch(self, locate: Callable[[], Request], take: Callable[[Download], T], what: str = "the file") -> T:
+    def fetch(self, what: str, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
         """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
 
         What is refused at a signed address is located anew. Raises as `send` does, each error with `what` in front.

@@ -121,7 +121,7 @@ def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable
         is_as_long = answer.headers.get("Content-Length", str(size)) == str(size)
         return is_as_long and announced_md5(answer.headers) == md5
 
-    if not job.rest.fetch(locate, is_same):
+    if not job.rest.fetch(artifact.title, locate, is_same):
         return None
     job.log.line(f"{target} is here already, sha256 {sha256.hex()}")
     return sha256.hex()

@@ -148,6 +148,7 @@ ROWS = (
     Row("a chunk extension that drips", "drip", again, a_download),
     Row("an address that has expired", "expired", again, a_download),
     Row("a refusal by the storage", "403", again, a_download),
+    Row("a part of the file", "308", again, a_put),
     Row("a signature that does not match", "403", refused("403 Forbidden: <?xml"), a_put),
     Row("412", "412", refused("412 Precondition Failed: <?xml"), of_the_storage),
     Row("a longer Content-Length", "wrong-length", again, a_download),

@@ -305,7 +305,7 @@ def test_what_a_failed_download_would_have_replaced_stays(http: requests_mock.Mo
 
 def test_a_download_that_is_broken_off_begins_anew(http: requests_mock.Mocker, tmp_path: Path) -> None:
     class Broken(io.BytesIO):
-        def read1(self, size: int | None = -1, /) -> bytes:
+        def read(self, size: int | None = -1, /) -> bytes:
             if self.tell():
                 raise ConnectionResetError(104, "Connection reset by peer")
             return super().read(min(99, size or 99))
@@ -319,9 +319,9 @@ def test_while_it_arrives_a_file_is_hidden_and_nobody_elses_to_read(http: reques
     seen: list[tuple[str, int]] = []
 
     class Watched(io.BytesIO):
-        def read1(self, size: int | None = -1, /) -> bytes:
+        def read(self, size: int | None = -1, /) -> bytes:
             seen.extend((path.name, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir())
-            return super().read1(size)
+            return super().read(size)
 
     http.get(STORAGE, body=Watched(DATA))
     fetch(tmp_path / "app.apk")

@@ -74,7 +74,7 @@ def test_a_file_that_drips_without_content_is_given_up(start: bytes, piece: byte
     with server(dripping(start, piece)) as (url, _):
         rest, log = client(url, stall_timeout=0.2)
         with taking(8), pytest.raises(UnavailableError, match=r"nothing more of the file came within 0.2 s"):
-            rest.fetch(lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks))
+            rest.fetch("app.apk", lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks))
         assert log.getvalue().count("; try ") == 4
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_drips_its_content_is_taken() -> None:
 
     with server(talk) as (url, _):
         rest, _ = client(url, stall_timeout=0.2)
-        assert rest.fetch(lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks)) == b"x" * 50
+        assert rest.fetch("app.apk", lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks)) == b"x" * 50
 
 
 def test_who_takes_a_file_may_take_all_the_time() -> None:
@@ -106,7 +106,7 @@ def test_who_takes_a_file_may_take_all_the_time() -> None:
 
     with server(talk) as (url, connections):
         rest, _ = client(url, stall_timeout=0.2)
-        assert rest.fetch(lambda: Request("GET", "/f"), slowly) == 4 * BLOCK
+        assert rest.fetch("app.apk", lambda: Request("GET", "/f"), slowly) == 4 * BLOCK
         assert len(connections) == 1
 
 

@@ -144,7 +144,7 @@ def test_a_dry_run_sends_nothing_not_even_a_download() -> None:
     assert seen.rest.send(replace(CREATE, dry={"id": "ID"})).data == {"id": "ID"}
     for request in (Request("GET", "/file"), Request("GET", "/file", dry={})):
         with pytest.raises(DryRunEnds):
-            seen.rest.fetch(partial(replace, request), read_all)
+            seen.rest.fetch("app.apk", partial(replace, request), read_all)
     assert seen.log.getvalue().splitlines() == [
         f"would send POST {URL}/builds",
         '  JSON {"name": "x"}',

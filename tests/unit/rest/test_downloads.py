@@ -18,7 +18,7 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
     http.get(f"{URL}/file", status_code=302, headers={"Location": "https://storage.example/f?Signature=1"})
     http.get("https://storage.example/f?Signature=1", status_code=307, headers={"Location": "https://cdn.example/f"})
     http.get("https://cdn.example/f", content=b"bytes")
-    assert client().rest.fetch(lambda: Request("GET", "/file"), read_all) == b"bytes"
+    assert client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all) == b"bytes"
     first, *others = http.request_history
     assert first.headers["Authorization"] == "Token abc"
     assert [other.headers.get("Authorization") for other in others] == [None, None]
@@ -36,7 +36,7 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
 def test_a_download_is_not_led_astray(http: requests_mock.Mocker, location: str, said: str) -> None:
     http.get(f"{URL}/file", status_code=302, headers={"Location": location})
     with pytest.raises(RefusedError, match=said):
-        client().rest.fetch(lambda: Request("GET", "/file"), read_all)
+        client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all)
 
 
 @pytest.mark.parametrize(("status", "text"), [(403, "<Error/>"), (400, "<Code>ExpiredToken</Code>")])
@@ -45,6 +45,7 @@ def test_an_expired_address_of_a_download_is_located_anew(http: requests_mock.Mo
     http.get("https://storage.example/2", content=b"bytes")
     places: Iterator[str] = iter("12")
     found = client().rest.fetch(
+        "app.apk",
         lambda: Request("GET", f"https://storage.example/{next(places)}", has_credentials=False, is_signed=True),
         read_all,
     )
@@ -152,7 +153,7 @@ def test_what_fails_of_a_download_names_what_was_wanted(http: requests_mock.Mock
     serve(http, answer(503))
     seen = client()
     with pytest.raises(UnavailableError, match=r"^app\.apk: GET /builds: 503"):
-        seen.rest.fetch(lambda: Request("GET", "/builds"), read_all, "app.apk")
+        seen.rest.fetch("app.apk", lambda: Request("GET", "/builds"), read_all)
     assert seen.log.getvalue().count("app.apk: GET /builds: 503; try ") == 4
     with pytest.raises(RefusedError, match=r"^app\.apk: the address is plain http"):
-        seen.rest.fetch(lambda: seen.rest.presigned("GET", "http://x.example/f", "the address"), read_all, "app.apk")
+        seen.rest.fetch("app.apk", lambda: seen.rest.presigned("GET", "http://x.example/f", "the address"), read_all)

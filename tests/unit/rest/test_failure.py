@@ -195,6 +195,7 @@ NEVER_WORKS = {
     ),
     "certificate has expired; is this machine's clock right?": wrapped(untrusted(10, "certificate has expired")),
     "TLS with h failed: WRONG_VERSION_NUMBER": wrapped(tls("WRONG_VERSION_NUMBER")),
+    "NO_APPLICATION_PROTOCOL; it does not speak HTTP/1.1": wrapped(tls("NO_APPLICATION_PROTOCOL")),
     "REQUIRED; if it wants a client certificate, set client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
     "FAILURE; if it wants a client certificate, set client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
     "407 from the proxy; the proxy wants a user name and a password": tunnel(407),

@@ -166,7 +166,7 @@ def test_a_service_on_the_loopback_names_nobody_on_the_link() -> None:
 def test_a_redirect_back_to_the_machine_is_refused(http: requests_mock.Mocker, location: str) -> None:
     http.get(f"{URL}/file", status_code=302, headers={"Location": location})
     with pytest.raises(RefusedError, match="a loopback address of this machine, but the service is elsewhere"):
-        client().rest.fetch(lambda: Request("GET", "/file"), read_all)
+        client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all)
     assert http.call_count == 1
 
 
@@ -195,6 +195,8 @@ def test_what_counts_is_where_the_connection_ends(name: str, monkeypatch: pytest
     with servers.server(lambda connection: heard.append(connection.recv(1))) as (url, connections):
         rest, _ = servers.client("http://service.test:9", allow_http=True)
         with pytest.raises(RefusedError, match=rf"{name} \(127\.0\.0\.1\) is a loopback address of this machine"):
-            rest.fetch(lambda: rest.presigned("GET", url.replace("127.0.0.1", name), "the address"), read_all)
+            rest.fetch(
+                "app.apk", lambda: rest.presigned("GET", url.replace("127.0.0.1", name), "the address"), read_all
+            )
     assert connections
     assert b"".join(heard) == b""

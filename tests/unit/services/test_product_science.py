@@ -126,6 +126,28 @@ def test_an_upload_that_cannot_be_right_is_refused_before_a_byte_is_sent(
 
 
 @pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (None, {}),
+        ("absent", {}),
+        ({"X": 1, "Y": 2.5, "Z": ["only"], "W": [7]}, {"X": "1", "Y": "2.5", "Z": "only", "W": "7"}),
+    ],
+)
+def test_headers_are_taken_in_each_form_they_come_in(
+    given: Any, sent: dict[str, str], http: requests_mock.Mocker, tmp_path: Path
+) -> None:
+    spec = {**BUILD["uploadSpec"], "headers": given}
+    if given == "absent":
+        del spec["headers"]
+    server = Server(http, {**BUILD, "uploadSpec": spec})
+    ran = deliver(tmp_path)
+
+    assert ran.error is None, ran.log
+    ((_, _, headers, _),) = server.stored
+    assert {name: value for name, value in headers.items() if name in "XYZW"} == sent
+
+
+@pytest.mark.parametrize(
     ("build", "error", "words"),
     [
         ({**BUILD, "build": {**BUILD["build"], "uploadState": "FAILED"}}, BuildFailedError, "build 70 for"),
