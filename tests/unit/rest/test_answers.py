@@ -136,6 +136,23 @@ def test_a_head_that_drips_has_a_limit_in_time(start: bytes, piece: bytes) -> No
         assert len(connections) == 5
 
 
+def test_a_tls_handshake_that_drips_has_a_limit_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugin.rest.attempt.CONNECT_TIMEOUT", 0.1)
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+        while True:
+            connection.sendall(b"\x03")
+            time.sleep(0.005)
+
+    with server(talk) as (url, connections):
+        rest, _ = client(url.replace("http", "https"))
+        with taking(8), pytest.raises(UnavailableError, match="GET /b: "):
+            rest.get("/b")
+        assert connections
+
+
 @pytest.mark.parametrize("interim", [b"102 Processing", b"103 Early Hints\r\nLink: </x>", b"100 Continue", b"110 Any"])
 def test_interim_answers_are_passed_over(interim: bytes) -> None:
     def talk(connection: socket.socket) -> None:
