@@ -26,7 +26,8 @@ from plugin import cli
 from plugin.errors import Cancelled, InputError, PluginError
 
 if TYPE_CHECKING:
-    from plugin.hosts.host import Host, Publisher
+    from plugin.hosts.host import Host
+    from plugin.hosts.publisher import Publisher
     from plugin.log import Log
 
 
@@ -35,15 +36,16 @@ class _Start:
 
     def __init__(self, env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
         self._env = env
+        self._name = env.get("PLUGIN_HOST", "plain")
         self._stdin = stdin
         self._stdout = stdout
         self._stderr = stderr
 
     @cached_property
     def host(self) -> Host:
-        from plugin.hosts.host import HOSTS
+        from plugin.hosts import HOSTS
 
-        return HOSTS[self._env.get("PLUGIN_HOST", "plain")]
+        return HOSTS.get(self._name, HOSTS["plain"])
 
     @cached_property
     def log(self) -> Log:
@@ -53,12 +55,20 @@ class _Start:
 
     @cached_property
     def publisher(self) -> Publisher:
-        from plugin.hosts.host import Publisher
+        from plugin.hosts.publisher import Publisher
 
         return Publisher(self.host, self._env, self.log)
 
     def edges(self) -> cli.Edges:
-        return cli.Edges(self.run, self.perform, lambda: self.host.read(self._env), self._stdin, self._stdout)
+        return cli.Edges(self.run, self.perform, self.read, self._stdin, self._stdout)
+
+    def read(self) -> dict[str, str]:
+        """Return the raw inputs that the host hands in."""
+        from plugin.hosts import HOSTS
+
+        if self._name not in HOSTS:
+            raise InputError(f"PLUGIN_HOST: {self._name!r} is not one of {', '.join(HOSTS)}")
+        return self.host.read(self._env)
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Do what the inputs ask for, on this host."""
@@ -82,19 +92,14 @@ class _Start:
     ) -> None:
         from plugin import run
         from plugin.clock import Clock
-        from plugin.hosts import host as hosts
-        from plugin.hosts import source
 
         around = run.Surroundings(
+            host=self.host,
             log=log,
             spell=spell,
-            why_no_secrets=lambda: self.host.why_no_secrets(self._env),
-            prefilled=self.host.prefilled,
             folder=folder,
             environment=self._env,
-            find_source=lambda given: source.find(self.host.find_source, self._env, folder, given),
             publish=publish,
-            write=hosts.write_whole,
             clock=Clock(),
         )
         run.run(raw, around)
@@ -119,7 +124,6 @@ def main(argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO,
     """Run the command line; return the exit code."""
     start = _Start(env, stdin, stdout, stderr)
     try:
-        _choose_host(start, env)
         cli.command(start.edges()).main(argv, prog_name="buildferry", standalone_mode=False)
         if "publisher" in vars(start):
             start.finish()
@@ -135,15 +139,6 @@ def main(argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO,
         start.log.line(traceback.format_exc())
         return start.failed("this is a bug in buildferry: please report it with the lines above", PluginError.exit_code)
     return 0
-
-
-def _choose_host(start: _Start, env: Mapping[str, str]) -> None:
-    name = env.get("PLUGIN_HOST", "plain")
-    if name not in ("github", "bitrise", "jenkins", "plain"):
-        from plugin.hosts.host import HOSTS
-
-        start.host = HOSTS["plain"]
-        raise InputError(f"PLUGIN_HOST: {name!r} is not one of {', '.join(HOSTS)}")
 
 
 def _heed_signals() -> None:

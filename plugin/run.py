@@ -1,4 +1,4 @@
-"""The use case: checked inputs, one service's operation, outputs. Knows no click and no host."""
+"""The use case: checked inputs, one service's operation, outputs. Knows no click, and no host by name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from plugin.errors import InputError, UnavailableError
 from plugin.files import artifacts
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt, fingerprint
-from plugin.hosts.source import Source
+from plugin.files.whole import write_whole
+from plugin.hosts import source as sources
+from plugin.hosts.host import Host
 from plugin.inputs import check as inputs
 from plugin.log import Log
 from plugin.rest.exchange import Connection
+from plugin.source import Source
 
 # Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
 MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
@@ -26,15 +29,12 @@ MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-d
 class Surroundings:
     """What the caller provides: the edges where a run touches its host."""
 
+    host: Host
     log: Log
-    spell: Callable[[str], str]  # an input's name as the host writes it
-    why_no_secrets: Callable[[], str | None]  # what may be behind a missing secret
-    prefilled: frozenset[str]  # inputs that the host fills in by itself
+    spell: Callable[[str], str]  # an input's name as its user wrote it: the host's way, or as an option
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
-    find_source: Callable[[Mapping[str, Any]], Source]
     publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
-    write: Callable[[Path, str], None]  # a whole file
     clock: Clock
 
 
@@ -54,7 +54,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     if problems:
         secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
         required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
-        if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
+        if any(getattr(values, name) is None for name in secrets & required) and (
+            why := around.host.why_no_secrets(around.environment)
+        ):
             problems.append(why)
         raise InputError(*problems)
     from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
@@ -66,14 +68,14 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
     log.verbose = values.verbose
     for name in ignored:
-        if name not in around.prefilled:
+        if name not in around.host.prefilled:
             log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
 
     service = SERVICES[values.service]
     authorization = service.authorization(values)
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
-    source = around.find_source(values.as_dict())
+    source = sources.find(around.host.find_source, around.environment, around.folder, values.as_dict())
     receipt = _receipt(values, source, around)
     job = Job(
         rest=Rest(_connection(values, authorization), log, around.clock),
@@ -117,7 +119,7 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
         },
         about={"branch": source.branch, "tag": source.tag, "run-url": source.run_url},
         path=around.folder / values.receipt if values.receipt and not values.dry_run else None,
-        write=around.write,
+        write=write_whole,
         publish=(lambda _outputs: None) if values.dry_run else around.publish,
         redact=around.log.redact,
     )

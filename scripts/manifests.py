@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import __version__, errors
-from plugin.hosts.host import camel, groovy_argument, lower, upper
+from plugin.hosts.spelling import camel, groovy_argument, lower, upper
 from plugin.inputs import check as inputs
 from plugin.inputs.check import Field
 

@@ -14,11 +14,11 @@ from plugin.files.digest import sha256_of
 from plugin.files.progress import Progress, size_text
 from plugin.files.receipt import Delivery, Receipt
 from plugin.files.transfer import Upload, in_parallel
-from plugin.hosts.source import Source
 from plugin.inputs.check import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
+from plugin.source import Source
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.

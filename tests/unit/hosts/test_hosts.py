@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugin.hosts import host as hosts
-from plugin.hosts.host import HOSTS, Publisher
+from plugin.hosts import HOSTS, spelling
+from plugin.hosts.publisher import Publisher
 from plugin.inputs import check as inputs
 from plugin.log import Log, Redactor
 
@@ -90,7 +90,7 @@ def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path
     path.write_text("before=1\n")
     publisher("github", {"GITHUB_OUTPUT": str(path)})[0].publish({"build-url": value})
 
-    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": hosts.text_of(value)}
+    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": spelling.text_of(value)}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path
     ],
 )
 def test_a_services_words_make_no_further_line_and_no_command_of_an_output(value: object, text: str) -> None:
-    assert hosts.text_of(value) == text
+    assert spelling.text_of(value) == text
 
 
 def test_github_lists_go_out_by_line_and_objects_as_json(tmp_path: Path) -> None:
@@ -214,24 +214,6 @@ def test_a_huge_summary_is_cut_before_github_would_drop_it(tmp_path: Path) -> No
     path.read_text(encoding="utf-8")
 
 
-def test_a_whole_file_is_its_owners_alone_and_takes_the_place_of_a_link(tmp_path: Path) -> None:
-    target, path = tmp_path / "target", tmp_path / "link"
-    target.write_text("kept")
-    path.symlink_to(target)
-    hosts.write_whole(path, "new")
-
-    assert (target.read_text(), path.read_text(), path.is_symlink()) == ("kept", "new", False)
-    assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["link", "target"]
-
-
-@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices there")
-def test_a_device_is_written_to_and_stays_one() -> None:
-    hosts.write_whole(Path("/dev/null"), "new")
-
-    assert Path("/dev/null").is_char_device()
-
-
 def test_groovy_names_are_the_camel_case_of_the_schema() -> None:
-    assert hosts.camel("on-outage") == "onOutage"
-    assert len({hosts.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())
+    assert spelling.camel("on-outage") == "onOutage"
+    assert len({spelling.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())

@@ -8,8 +8,8 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.hosts.source import Source
 from plugin.services.bitrise.order import MARKER, Variable, environment, owner
+from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, Run, build, runner, takes
 
 bitrise = pytest.fixture(runner)
@@ -99,8 +99,8 @@ def test_a_pull_request_goes_with_both_owners_so_that_it_is_not_taken_for_an_unk
 
 def test_another_branch_is_built_at_its_end_not_at_this_jobs_commit(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
-    elsewhere = Source(commit="a" * 40, branch="release", pull_request_id=5, is_elsewhere=True)
-    (body,) = [*takes_one(http, bitrise, elsewhere, branch="release")]
+    own = Source(commit="a" * 40, branch="main", pull_request_id=5)
+    (body,) = [*takes_one(http, bitrise, own, branch="release")]
     del body["build_params"]["environments"]
     assert body["build_params"] == {"branch": "release"}
 
