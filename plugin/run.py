@@ -35,6 +35,7 @@ class Surroundings:
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
+    conclude: Callable[[Mapping[str, Any]], None]  # all that is known at the end, to be published after it
     clock: Clock
 
 
@@ -44,6 +45,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     Raises PluginError (of which InputError holds all problems) or Cancelled; the outputs known by then are published.
     """
     log = around.log
+    raw = sources.with_short_refs(raw)
     values, problems, ignored = inputs.check(raw, around.spell)
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
@@ -76,6 +78,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
     source = sources.find(around.host.find_source, around.environment, around.folder, values.as_dict())
+    if "commit-timestamp" in inputs.used_by(values.service, values.operation):
+        _say_missing_time(source, around)
     receipt = _receipt(values, source, around)
     job = Job(
         rest=Rest(_connection(values, authorization), log, around.clock),
@@ -101,8 +105,19 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
         log.warning(f"{unavailable} (on-outage is warn: this step succeeds all the same)")
     finally:
-        if not values.dry_run:
-            around.publish({**receipt.outputs, "result": receipt.as_json()})
+        if values.dry_run:
+            asked = {"service": values.service, "operation": values.operation, "service-url": values.service_url}
+            around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
+        else:
+            around.conclude({**receipt.outputs, "result": receipt.as_json()})
+
+
+def _say_missing_time(source: Source, around: Surroundings) -> None:
+    if source.commit and not source.commit_timestamp:
+        name = around.spell("commit-timestamp")
+        depth = "a clone of depth 1 has the merge commit only: check out with fetch-depth: 2, or give the time yourself"
+        advice = depth if source.pull_request_id else "check that commit out, or give the time yourself"
+        around.log.notice(f"{name} is left out: git does not have commit {source.commit[:12]} here; {advice}")
 
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:

@@ -39,7 +39,7 @@ import groovy.transform.Field
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
     receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], onOutage: [input: 'on-outage'],
     caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
-    dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
+    outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
 ]
 // end of made
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, readable by its owner alone, so that nobody ever sees half of it; a link is replaced, not followed.
+def write_whole(path: Path, text: str, private: bool = True) -> None:
+    """Write a file so that nobody ever sees half of it; a link is replaced, not followed.
 
-    What is below /dev, such as /dev/stderr, is written to as it is.
+    Its owner alone may read it, or with `private` off whoever the umask lets. What is below /dev, such as /dev/stderr,
+    is written to as it is.
     """
     if path.is_relative_to("/dev"):
         path.write_text(text, encoding="utf-8", newline="\n")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    made = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        Path(name).replace(path)
+        made.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        made.unlink(missing_ok=True)

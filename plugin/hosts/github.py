@@ -12,7 +12,7 @@ from uuid import uuid4
 from plugin.hosts import checkout
 from plugin.hosts.host import Env, Host
 from plugin.hosts.spelling import text_of
-from plugin.hosts.variables import number, prefixed
+from plugin.hosts.variables import declared, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
@@ -20,7 +20,7 @@ LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
 
 
-def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log) -> None:
+def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
     """Append to $GITHUB_OUTPUT: every value between two random delimiters, so that none can end early."""
     path = env.get("GITHUB_OUTPUT")
     if not path:
@@ -49,7 +49,7 @@ def from_github(env: Env, folder: Path) -> Source:
     kind, name = env.get("GITHUB_REF_TYPE"), env.get("GITHUB_REF_NAME")
     commit = head.get("sha") or workflow_run.get("head_sha")
     if not commit and env.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
-        commit = checkout.ask(folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
+        commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
     pull_request_id = pull_request.get("number") or number(
         re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", ""))
     )
@@ -105,7 +105,7 @@ def _stop_commands() -> tuple[str, str]:
 HOST = Host(
     name="github",
     spell=str,
-    read=lambda env: prefixed("INPUT_", env),
+    read=lambda env: declared("INPUT_", env),
     publish=publish,
     summarize=summarize,
     find_source=from_github,

@@ -22,20 +22,22 @@ class Host:
     name: str
     spell: Callable[[str], str]  # an input's name as users write it there
     read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they stand
-    publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log], None]  # outputs: the new ones, and all so far
+    # Outputs: the new ones, and all so far. A program of the host's gets so many seconds for each.
+    publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]
     summarize: Callable[[str, Env], None]  # Markdown, for people who look at the job
     find_source: Callable[[Env, Path], Source]
+    begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
     prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # what may be behind a missing secret
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 
-def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, _log: Log) -> None:
+def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, _log: Log, _patience: float) -> None:
     """Write all outputs as JSON to $PLUGIN_OUTPUT_FILE, whole or not at all."""
     path = env.get("PLUGIN_OUTPUT_FILE")
     if path:
-        write_whole(Path(path), json.dumps(outputs, indent=2) + "\n")
+        write_whole(Path(path), json.dumps(outputs, indent=2) + "\n", private=False)
 
 
 def no_summary(_markdown: str, _env: Env) -> None:

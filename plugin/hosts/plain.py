@@ -8,7 +8,7 @@ from pathlib import Path
 from plugin.hosts.host import Env, Host, no_summary, publish_file
 from plugin.hosts.spelling import upper
 from plugin.hosts.variables import first, number, prefixed
-from plugin.source import Source
+from plugin.source import Source, short
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,6 @@ _SYSTEMS = (
         ("SYSTEM_PULLREQUEST_SOURCEBRANCH", "BUILD_SOURCEBRANCH"),
         ("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER", "SYSTEM_PULLREQUEST_PULLREQUESTID"),
         ("SYSTEM_PULLREQUEST_TARGETBRANCH",),
-        ("BUILD_SOURCEBRANCH",),
     ),
     _Names(
         "BUILDKITE",
@@ -121,16 +120,15 @@ def from_any(env: Env, _folder: Path) -> Source:
     for names in _SYSTEMS:
         if env.get(names.detect):
             tag = first(env, names.tag)
-            if names.detect == "TF_BUILD" and not (tag or "").startswith("refs/tags/"):
-                tag = None  # one variable for both: refs/heads/… and refs/tags/…
-            return Source(
+            found = Source(
                 commit=first(env, names.commit),
                 branch=None if tag else first(env, names.branch),
-                tag=tag and tag.removeprefix("refs/tags/"),
+                tag=tag,
                 pull_request_id=number(first(env, names.pull_request)),
                 target_branch=first(env, names.target_branch),
                 run_url=first(env, names.run_url),
             )
+            return short(found)  # Azure has one variable for refs/heads/…, refs/tags/… and refs/pull/…
     return Source()
 
 

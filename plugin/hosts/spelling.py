@@ -32,9 +32,12 @@ def groovy_argument(name: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """An output as one text: lists by line, objects as JSON. A service's words make no further line, and no command."""
+    """An output as one text: lists by line, objects and booleans as JSON.
+
+    A service's words make no further line, and no command.
+    """
     if isinstance(value, (list, tuple)):
         return "\n".join(map(text_of, value))
-    if isinstance(value, dict):
+    if isinstance(value, (dict, bool)):
         return json.dumps(value)
     return " ".join(inert(str(value)).encode("utf-8", "replace").decode().splitlines())

@@ -22,10 +22,15 @@ def prefixed(prefix: str, env: Env) -> dict[str, str]:
     return found
 
 
+def declared(prefix: str, env: Env) -> dict[str, str]:
+    """The inputs among these alone: another variable with the prefix is the job's own."""
+    return {name: value for name, value in prefixed(prefix, env).items() if name in inputs.inputs()}
+
+
 def first(env: Env, names: tuple[str, ...]) -> str | None:
     """The first variable that says something; "false" and "HEAD" say nothing (Travis, Buildkite)."""
     values = (env.get(name, "").strip() for name in names)
-    return next((re.sub(r"^refs/heads/", "", value) for value in values if value not in ("", "false", "HEAD")), None)
+    return next((value for value in values if value not in ("", "false", "HEAD")), None)
 
 
 def number(text: object) -> int | None:

@@ -50,6 +50,7 @@ def perform(
         folder=folder,
         environment=environment or {},
         publish=ran.outputs.update,
+        conclude=ran.outputs.update,
         clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
     )
     try:

@@ -18,8 +18,8 @@ from plugin.services.service import Job
 
 LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
-# What tells the jobs of one CI run apart, and stays the same when a job is run again.
-JOB_VARIABLES = ("GITHUB_JOB", "CI_JOB_NAME", "STAGE_NAME")
+# What tells the jobs of one CI run apart, and a job's steps, and stays the same when a job is run again.
+JOB_VARIABLES = ("GITHUB_JOB", "GITHUB_ACTION", "CI_JOB_NAME", "STAGE_NAME")
 
 
 @dataclass(frozen=True)

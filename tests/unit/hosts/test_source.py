@@ -15,7 +15,7 @@ from plugin.hosts.bitrise import from_bitrise
 from plugin.hosts.github import from_github
 from plugin.hosts.jenkins import from_jenkins
 from plugin.hosts.plain import from_any
-from plugin.source import Source
+from plugin.source import Source, short
 
 SHA = "a" * 40
 
@@ -196,10 +196,11 @@ def test_jenkins_merge_of_a_pull_request_gives_what_was_pushed(repository: Calla
     )
 
 
-def test_jenkins_outside_a_pull_request_takes_its_variables(tmp_path: Path) -> None:
-    env = {"GIT_COMMIT": SHA, "GIT_BRANCH": "origin/release/2", "BUILD_URL": "https://jenkins.example.com/job/a/1/"}
+@pytest.mark.parametrize("branch", ["origin/release/2", "refs/heads/release/2", "refs/remotes/origin/release/2"])
+def test_jenkins_outside_a_pull_request_takes_its_variables(tmp_path: Path, branch: str) -> None:
+    env = {"GIT_COMMIT": SHA, "GIT_BRANCH": branch, "BUILD_URL": "https://jenkins.example.com/job/a/1/"}
 
-    found = from_jenkins(env, tmp_path)
+    found = short(from_jenkins(env, tmp_path))
 
     assert found == Source(commit=SHA, branch="release/2", run_url="https://jenkins.example.com/job/a/1/")
 
@@ -265,6 +266,10 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
         ({"AC_APPCIRCLE": "1", "AC_GIT_COMMIT": SHA, "AC_PULL_NUMBER": "8"}, Source(commit=SHA, pull_request_id=8)),
         ({"DRONE": "true", "DRONE_COMMIT_SHA": SHA, "DRONE_SOURCE_BRANCH": "f"}, Source(commit=SHA, branch="f")),
         ({"TEAMCITY_VERSION": "1", "BUILD_VCS_NUMBER": SHA}, Source(commit=SHA)),
+        (
+            {"TF_BUILD": "True", "BUILD_SOURCEVERSION": SHA, "BUILD_SOURCEBRANCH": "refs/pull/9/merge"},
+            Source(commit=SHA, pull_request_id=9),
+        ),
         ({"CI": "true"}, Source()),
     ],
 )

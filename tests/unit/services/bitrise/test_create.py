@@ -289,6 +289,7 @@ def test_a_rerun_looks_at_the_newest_try_alone(http: requests_mock.Mocker, bitri
         (SOURCE, {"message": "other"}),
         (SOURCE, {"reattach": "never"}),
         (SOURCE, {"app_id": "app1", "environment": {"GITHUB_JOB": "other"}}),
+        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_ACTION": "__OWNER_buildferry_2"}}),
         (Source(commit="a" * 40, branch="main"), {}),
     ],
 )
