@@ -33,8 +33,6 @@ if TYPE_CHECKING:  # all else is imported where a signal that comes meanwhile is
     from plugin.hosts.publisher import Publisher
     from plugin.log import Log
 
-PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
-
 
 class _Start:
     """One start of the program: its host, its log and its outputs, made when they are first needed."""
@@ -66,7 +64,7 @@ class _Start:
     def publisher(self) -> Publisher:
         from plugin.hosts.publisher import Publisher
 
-        return Publisher(self.host, self._env, self.log, lambda: HURRIED if self._seen else PATIENCE)
+        return Publisher(self.host, self._env, self.log, self._seen)
 
     def edges(self) -> Edges:
         from plugin.cli import Edges

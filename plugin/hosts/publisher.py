@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +20,7 @@ from plugin.hosts.host import Env, Host
 from plugin.hosts.summary import markdown
 from plugin.log import Log
 
+PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
 RUNNING = ("queued", "running")
 # The output `status` of a run that ends this way. Where the service gave a state, that one stays after KEEPING.
 STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
@@ -40,12 +40,12 @@ KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
 class Publisher:
     """Hands outputs to later steps as they become known, each value once."""
 
-    def __init__(self, host: Host, env: Env, log: Log, patience: Callable[[], float] = lambda: 20.0) -> None:
-        """Publish the way `host` takes outputs; its programs get `patience` seconds for one value."""
+    def __init__(self, host: Host, env: Env, log: Log, seen: Sequence[int] = ()) -> None:
+        """Publish the way `host` takes outputs; `seen` holds the signals so far, after which there is little time."""
         self._host = host
         self._env = env
         self._log = log
-        self._patience = patience
+        self._seen = seen
         self._handed: dict[str, Any] = {}
         self._is_summarized = False
         self.outputs: dict[str, Any] = {}
@@ -53,7 +53,7 @@ class Publisher:
     def begin(self) -> None:
         """Prepare the host for the outputs of this run."""
         with self._warning("the outputs of an earlier step could not be emptied"):
-            self._host.begin(self._env, self._log, self._patience())
+            self._host.begin(self._env, self._log, self._patience)
 
     def publish(self, outputs: Mapping[str, Any]) -> None:
         """Add outputs, and hand on those that are new, also those that a signal kept from being handed on."""
@@ -61,7 +61,7 @@ class Publisher:
         fresh = {name: value for name, value in self.outputs.items() if self._handed.get(name) != value}
         if fresh:
             with self._warning("the outputs could not be handed on"):
-                self._host.publish(fresh, self.outputs, self._env, self._log, self._patience())
+                self._host.publish(fresh, self.outputs, self._env, self._log, self._patience)
             self._handed.update(fresh)
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
@@ -85,10 +85,14 @@ class Publisher:
             with self._warning("the summary could not be written"):
                 self._host.summarize(markdown(self.outputs), self._env)
 
+    @property
+    def _patience(self) -> float:
+        return HURRIED if self._seen else PATIENCE
+
     @contextmanager
     def _warning(self, text: str) -> Iterator[None]:
-        """A host that cannot be told does not change how the run went."""
+        """Whatever keeps the host from being told does not change how the run went."""
         try:
             yield
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except Exception as error:
             self._log.warning(f"{text}: {error}")

@@ -109,9 +109,9 @@ def test_wrong_inputs_are_named_as_the_pipeline_writes_them(report: dict[str, An
     assert message.endswith("(exit 2)")
 
 
-def test_a_dry_run_sends_nothing_and_returns_an_empty_map(report: dict[str, Any]) -> None:
+def test_a_dry_run_sends_nothing_and_says_so(report: dict[str, Any]) -> None:
     build = report["builds"]["dry run"]
-    assert build["returned"] == {}
+    assert (build["returned"]["dryRun"], build["returned"]["status"]) == (True, "unknown")
     assert "POST" in build["log"]
     deliveries = [report["builds"][name]["returned"]["buildId"] for name in ("app-distribution", "bare agent")]
     assert [str(build["id"]) for build in report["received"]["app-distribution"]["builds"]] == deliveries

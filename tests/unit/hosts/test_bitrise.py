@@ -42,7 +42,7 @@ with open({str(self.folder / "calls")!r}, "a") as file:
 
     def publisher(self, **env: str) -> Publisher:
         host = HOSTS["bitrise"]
-        return Publisher(host, self.env | env, Log(self.stream, Redactor(), host.dialect), lambda: 5.0)
+        return Publisher(host, self.env | env, Log(self.stream, Redactor(), host.dialect))
 
     @property
     def calls(self) -> list[Any]:
@@ -76,8 +76,8 @@ def test_envman_refusing_is_a_warning(bitrise: Bitrise) -> None:
 
 def test_an_envman_that_hangs_keeps_no_other_output_back(bitrise: Bitrise) -> None:
     bitrise.program("envman", "import time; time.sleep(30 * (sys.argv[3] == 'BUILDFERRY_BUILD_ID'))")
-    host = HOSTS["bitrise"]
-    Publisher(host, bitrise.env, Log(bitrise.stream, Redactor()), lambda: 0.5).publish({"build-id": "1", "status": "x"})
+    giver = Publisher(HOSTS["bitrise"], bitrise.env, Log(bitrise.stream, Redactor()), seen=[15])
+    giver.publish({"build-id": "1", "status": "x"})
 
     assert "envman did not take BUILDFERRY_BUILD_ID" in bitrise.stream.getvalue()
     assert bitrise.given["BUILDFERRY_STATUS"] == "x"

@@ -81,6 +81,22 @@ def test_what_a_signal_kept_back_is_handed_on_at_the_end() -> None:
     assert handed[1] == {"slow": "1", "error": "cancelled by SIGTERM", "status": "aborted"}
 
 
+@pytest.mark.parametrize("error", [OSError("full"), ValueError("closed"), TypeError("a bug"), RecursionError("deep")])
+def test_a_host_that_fails_changes_no_verdict(error: Exception) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    stream = io.StringIO()
+    host = replace(HOSTS["plain"], begin=fail, publish=fail, summarize=fail)
+    giver = Publisher(host, {}, Log(stream, Redactor()))
+    giver.begin()
+    giver.conclude(RefusedError("x"))
+    giver.summarize()
+
+    assert giver.outputs == {"error": "x", "status": "failed"}
+    assert stream.getvalue().count(f": {error}\n") == 3
+
+
 @pytest.mark.parametrize(
     ("outputs", "said"),
     [

@@ -105,6 +105,13 @@ def test_another_branch_is_built_at_its_end_not_at_this_jobs_commit(http: reques
     assert body["build_params"] == {"branch": "release"}
 
 
+@pytest.mark.parametrize("branch", ["refs/heads/main", "refs/remotes/origin/main", "main"])
+def test_the_jobs_own_branch_in_full_keeps_its_commit(http: requests_mock.Mocker, bitrise: Run, branch: str) -> None:
+    http.get(f"{APP}/builds", json={"data": []})
+    (body,) = takes_one(http, bitrise, Source(commit="a" * 40, branch="main"), branch=branch)
+    assert (body["build_params"]["branch"], body["build_params"]["commit_hash"]) == ("main", "a" * 40)
+
+
 def takes_one(http: requests_mock.Mocker, bitrise: Run, source: Source, **inputs: Any) -> list[Any]:
     bodies = takes(http, "POST", "/builds", (201, STARTED))
     ran = bitrise("create-build", source=source, **inputs)
