@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__
+from plugin import __version__, inputs
 from plugin.clock import Clock
-from plugin.errors import InputError, UnavailableError
+from plugin.errors import InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt, fingerprint
 from plugin.hosts.source import Source
-from plugin.inputs import check as inputs
 from plugin.log import Log
 from plugin.rest.exchange import Connection
-
-# Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
-MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
 
 
 @dataclass(frozen=True)
@@ -41,20 +37,29 @@ class Surroundings:
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     """Do what the raw inputs ask for, and publish what comes of it.
 
-    Raises PluginError (of which InputError holds all problems) or Cancelled; the outputs known by then are published.
+    Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems, spelled
+    the host's way: here, and nowhere else.
     """
+    try:
+        _run(raw, around)
+    except InputError as error:
+        raise error.spelled(around.spell) from error
+
+
+def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
-    values, problems, ignored = inputs.check(raw, around.spell)
+    values, found, ignored = inputs.check(raw)
+    problems: list[Problem | str] = [*found]
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    files, missing = artifacts.find(values.artifacts or () if takes_files else (), around.folder)
-    problems += [f"{around.spell('artifacts')}: {problem}" for problem in missing]
+    files, missing = artifacts.find(values.artifacts if takes_files else (), around.folder)
+    problems += [Problem("artifacts", problem) for problem in missing]
     if problems:
-        secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
-        required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
-        if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
+        required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
+        lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
+        if lacks_secret and (why := around.why_no_secrets()):
             problems.append(why)
         raise InputError(*problems)
     from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
@@ -74,6 +79,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
     source = around.find_source(values.as_dict())
+    if unknown := inputs.missing(values, vars(source)):
+        raise InputError(*unknown)
     receipt = _receipt(values, source, around)
     job = Job(
         rest=Rest(_connection(values, authorization), log, around.clock),
@@ -105,8 +112,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
-    own = inputs.used_by(values.service, values.operation) - inputs.for_all() - MANNER
+    own = inputs.used_by(values.service, values.operation) - inputs.for_all()
     asked = {name: value for name, value in values.as_dict().items() if name in own}
+    asked = {name: value for name, value in asked.items() if not inputs.inputs()[name].is_manner}
     return Receipt(
         identity={
             "service": values.service,
@@ -128,8 +136,8 @@ def _connection(values: inputs.Values, authorization: str) -> Connection:
         url=values.service_url,
         authorization=authorization,
         allow_http=values.allow_http,
-        ca_bundle=values.ca_bundle,
-        client_certificate=values.client_certificate,
+        ca_bundle=values.ca_bundle or None,
+        client_certificate=values.client_certificate or None,
         stall_timeout=values.stall_timeout,
         dry_run=values.dry_run,
     )

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from plugin import inputs
 from plugin.hosts import source
-from plugin.inputs import check as inputs
 from plugin.log import Dialect, Log, inert
 
 Env = Mapping[str, str]

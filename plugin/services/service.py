@@ -15,7 +15,7 @@ from plugin.files.progress import Progress, size_text
 from plugin.files.receipt import Delivery, Receipt
 from plugin.files.transfer import Upload, in_parallel
 from plugin.hosts.source import Source
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in

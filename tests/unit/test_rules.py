@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin import errors
-from plugin.inputs import check as inputs
+from plugin import errors, inputs
 from plugin.services import SERVICES
 from tests.end_to_end import project
 
@@ -120,16 +119,6 @@ def test_a_service_can_do_what_the_schema_says_and_nothing_else(name: str) -> No
     assert set(SERVICES[name].operations) == set(inputs.services()[name])
 
 
-@pytest.mark.parametrize("module", ["run", *SERVICE_FILES])
-def test_only_declared_inputs_are_read(module: str) -> None:
-    read = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute | ast.Name):
-            owner = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
-            read |= {node.attr} if owner == "values" else set()
-    assert read - {field.attribute for field in inputs.inputs().values()} - {"as_dict"} == set()
-
-
 def test_every_exit_code_has_one_class() -> None:
     kinds: list[type[errors.PluginError]] = [errors.PluginError, *errors.PluginError.__subclasses__()]
     assert len({kind.exit_code for kind in kinds}) == len(kinds)
@@ -143,9 +132,9 @@ def test_no_message_about_inputs_holds_a_secret(secret: str, service: str) -> No
     for operation in (*inputs.services()[service], "no-such-operation"):
         raw = dict.fromkeys(inputs.inputs(), "x y")
         raw |= {"service": service, "operation": operation, secret: value, f"{secret}x": value}
-        _, problems, ignored = inputs.check(raw, str)
+        _, problems, ignored = inputs.check(raw)
         assert problems
-        assert "s3cr3t" not in "\n".join((*problems, *ignored))
+        assert "s3cr3t" not in "\n".join((*(problem.spelled(str) for problem in problems), *ignored))
 
 
 def test_nothing_has_a_name_that_says_nothing() -> None:

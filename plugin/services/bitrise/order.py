@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from plugin.errors import InputError
+from plugin.errors import InputError, Problem
 from plugin.files.receipt import fingerprint
 from plugin.rest.exchange import Body, json_body
 from plugin.services.service import Job
@@ -64,15 +64,17 @@ class Order:
 def orders(job: Job) -> list[Order]:
     """What the job's inputs ask to start. Raises InputError."""
     values = job.values
-    variables = environment(values.environment or (), job.environment)
+    variables = environment(values.environment, job.environment)
     for each in variables:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
             job.log.redact.add(each.value)  # Bitrise may repeat in an error what it was sent
     source = _source_params(job)
-    targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow or ()]
+    targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
-        raise InputError("workflow: nothing says what to build: give a workflow, pipeline, branch, tag or commit")
+        named = ("pipeline", "branch", "tag", "commit")
+        text = "nothing says what to build: give this, {pipeline}, {branch}, {tag} or {commit}"
+        raise InputError(Problem("workflow", text, named))
     run = _run(job)
     made = []
     for place, target in enumerate(targets):
@@ -141,7 +143,7 @@ def _source_params(job: Job) -> dict[str, Any]:
             "branch_repo_owner": owner(source.head_repository_url),
             "branch_dest_repo_owner": owner(source.repository_url),
         }
-    return {name: value for name, value in params.items() if value is not None}
+    return {name: value for name, value in params.items() if value}
 
 
 def owner(repository_url: str | None) -> str | None:

@@ -56,7 +56,7 @@ def add_key(job: Job) -> None:
 
 
 def _given(job: Job) -> set[str]:
-    return {name for name in ALL if getattr(job.values, name.replace("-", "_")) is not None}
+    return {name for name in ALL if getattr(job.values, name.replace("-", "_"))}
 
 
 def _read(job: Job, platform: str | None = None) -> dict[str, list[Record]]:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plugin import inputs
 from plugin.hosts import host as hosts
 from plugin.hosts.host import HOSTS, Publisher
-from plugin.inputs import check as inputs
 from plugin.log import Log, Redactor
 
 
