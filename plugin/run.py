@@ -92,6 +92,7 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
+        spell=around.spell,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if files:
@@ -104,7 +105,7 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if values.on_outage != "warn":
             raise
         receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} (on-outage is warn: this step succeeds all the same)")
+        log.warning(f"{unavailable} ({around.spell('on-outage')} is warn, so this step succeeds)")
     finally:
         if not values.dry_run:
             around.publish({**receipt.outputs, "result": receipt.as_json()})

@@ -137,7 +137,8 @@ def test_all_wrong_variables_are_named_at_once_and_no_value_is_shown(http: reque
 
 
 def test_the_last_of_two_lines_with_one_name_counts() -> None:
-    assert environment(["A=1", "A=2", "B"], {"B": "3"}) == [Variable("A", "2"), Variable("B", "3", is_passed_on=True)]
+    found, unset = environment(["A=1", "A=2", "B"], {"B": "3"})
+    assert (found, unset) == ([Variable("A", "2"), Variable("B", "3", is_passed_on=True)], [])
 
 
 def test_nothing_to_build_is_said_before_anything_is_sent(http: requests_mock.Mocker, bitrise: Run) -> None:
