@@ -119,6 +119,27 @@ def test_a_service_can_do_what_the_schema_says_and_nothing_else(name: str) -> No
     assert set(SERVICES[name].operations) == set(inputs.services()[name])
 
 
+def test_an_input_errors_text_leaves_the_name_to_one_place() -> None:
+    """A Problem carries the input's name, and its user's spelling is put in front of it in run.py alone."""
+    raised = 0
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "InputError":
+                raised += 1
+                texts = [ast.unparse(each) for each in node.args if isinstance(each, ast.Constant | ast.JoinedStr)]
+                assert [text for text in texts if _names_an_input(text)] == [], f"{module}:{node.lineno}"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
+                assert not _names_an_input(ast.unparse(node.args[1])), f"{module}:{node.lineno}"
+    assert raised > 10
+    spellers = {name for name, path in MODULES.items() if ".spelled(" in path.read_text(encoding="utf-8")}
+    assert spellers == {"errors", "run", "services/service"}
+
+
+def _names_an_input(source: str) -> bool:
+    names = "|".join(map(re.escape, inputs.inputs()))
+    return bool(re.match(rf"""f?['"]({names}|\{{name\}}|\{{field\.name\}})(:| is )""", source))
+
+
 def test_every_exit_code_has_one_class() -> None:
     kinds: list[type[errors.PluginError]] = [errors.PluginError, *errors.PluginError.__subclasses__()]
     assert len({kind.exit_code for kind in kinds}) == len(kinds)

@@ -103,6 +103,65 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
     assert [said for said in problems if said.startswith(problem)], problems
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "problem"),
+    [
+        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be given together with pipeline: leave one"),
+        (
+            "bitrise",
+            "list-builds",
+            "pull-request-id trigger-event-type",
+            "trigger-event-type: must be pull-request together with pull-request-id",
+        ),
+        ("phonegap-build", "create-build", "title", "artifacts: this or repository is required for phonegap-build"),
+        (
+            "phonegap-build",
+            "create-build",
+            "title artifacts repository",
+            "repository: cannot be given together with artifacts: leave one of them out",
+        ),
+        (
+            "phonegap-build",
+            "update-app",
+            "app-id",
+            "title: this or data is required for phonegap-build update-app",
+        ),
+        ("phonegap-build", "deliver", "", "title: is required for phonegap-build deliver without app-id: Title of"),
+        (
+            "phonegap-build",
+            "deliver",
+            "",
+            "artifacts: this or repository is required for phonegap-build deliver",
+        ),
+        (
+            "phonegap-build",
+            "add-key",
+            "title platform",
+            "profile-file: is required for phonegap-build add-key with platform ios: iOS: the .mobileprovision file.",
+        ),
+    ],
+)
+def test_inputs_that_exclude_or_need_each_other_are_both_named(
+    service: str, operation: str, given: str, problem: str
+) -> None:
+    texts = {"platform": "ios", "trigger-event-type": "tag"}
+    raw = {"service": service, "operation": operation, "username": "u", "password": "p"}
+    if service == "bitrise":
+        raw |= {"api-token": "t", "app-id": "a"}
+    raw |= {name: texts.get(name, "1") for name in given.split()}
+
+    said = [each.spelled(str) for each in inputs.check(raw)[1]]
+
+    assert [text for text in said if text.startswith(problem)], said
+    assert "does not fit" not in "".join(said)
+
+
+def test_one_of_two_that_is_wrong_is_not_missing_too() -> None:
+    raw = {"service": "phonegap-build", "operation": "update-app", "username": "u", "password": "p", "app-id": "1"}
+    _, problems, _ = inputs.check({**raw, "data": "caf\udce9"})
+    assert [(each.name, each.text) for each in problems] == [("data", "is not valid UTF-8")]
+
+
 def test_all_problems_are_found_at_once() -> None:
     _, problems, _ = check(
         {"phase-id": "x", "parallel": "99", "api-token": None, "typo": "1", "service-url": "ftp://x"}
