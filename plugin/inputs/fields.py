@@ -26,7 +26,7 @@ class Field:
     choices: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     secret: bool = False
-    is_manner: bool = False  # says how a thing is done, not what: a rerun with another value resumes all the same
+    is_manner: bool = False  # says how a thing is done, not what: a rerun with another value still resumes
 
     @property
     def attribute(self) -> str:
