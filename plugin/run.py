@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__
+from plugin import __version__, inputs
 from plugin.clock import Clock
-from plugin.errors import InputError, UnavailableError
+from plugin.errors import InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt, fingerprint
 from plugin.files.whole import write_whole
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
-from plugin.inputs import check as inputs
 from plugin.log import Log
 from plugin.rest.exchange import Connection
 from plugin.source import Source
-
-# Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
-MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
 
 
 @dataclass(frozen=True)
@@ -42,23 +38,30 @@ class Surroundings:
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     """Do what the raw inputs ask for, and publish what comes of it.
 
-    Raises PluginError (of which InputError holds all problems) or Cancelled; the outputs known by then are published.
+    Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems, spelled
+    the host's way: here, and nowhere else.
     """
+    try:
+        _run(raw, around)
+    except InputError as error:
+        raise error.spelled(around.spell) from error
+
+
+def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
     raw = sources.with_short_refs(raw)
-    values, problems, ignored = inputs.check(raw, around.spell)
+    values, found, ignored = inputs.check(raw)
+    problems: list[Problem | str] = [*found]
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    files, missing = artifacts.find(values.artifacts or () if takes_files else (), around.folder)
-    problems += [f"{around.spell('artifacts')}: {problem}" for problem in missing]
+    files, missing = artifacts.find(values.artifacts if takes_files else (), around.folder)
+    problems += [Problem("artifacts", problem) for problem in missing]
     if problems:
-        secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
-        required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
-        if any(getattr(values, name) is None for name in secrets & required) and (
-            why := around.host.why_no_secrets(around.environment)
-        ):
+        required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
+        lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
+        if lacks_secret and (why := around.host.why_no_secrets(around.environment)):
             problems.append(why)
         raise InputError(*problems)
     from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
@@ -78,6 +81,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
     source = sources.find(around.host.find_source, around.environment, around.folder, values.as_dict())
+    if unknown := inputs.missing(values, vars(source)):
+        raise InputError(*unknown)
     if "commit-timestamp" in inputs.used_by(values.service, values.operation):
         _say_missing_time(source, around)
     receipt = _receipt(values, source, around)
@@ -91,6 +96,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
+        spell=around.spell,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if files:
@@ -103,7 +109,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if values.on_outage != "warn":
             raise
         receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} (on-outage is warn: this step succeeds all the same)")
+        log.warning(f"{unavailable} ({around.spell('on-outage')} is warn, so this step succeeds)")
     finally:
         if values.dry_run:
             asked = {"service": values.service, "operation": values.operation, "service-url": values.service_url}
@@ -122,8 +128,9 @@ def _say_missing_time(source: Source, around: Surroundings) -> None:
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
-    own = inputs.used_by(values.service, values.operation) - inputs.for_all() - MANNER
+    own = inputs.used_by(values.service, values.operation) - inputs.for_all()
     asked = {name: value for name, value in values.as_dict().items() if name in own}
+    asked = {name: value for name, value in asked.items() if not inputs.inputs()[name].is_manner}
     return Receipt(
         identity={
             "service": values.service,
@@ -145,8 +152,8 @@ def _connection(values: inputs.Values, authorization: str) -> Connection:
         url=values.service_url,
         authorization=authorization,
         allow_http=values.allow_http,
-        ca_bundle=values.ca_bundle,
-        client_certificate=values.client_certificate,
+        ca_bundle=values.ca_bundle or None,
+        client_certificate=values.client_certificate or None,
         stall_timeout=values.stall_timeout,
         dry_run=values.dry_run,
     )

@@ -9,6 +9,7 @@
  * Code under @NonCPS calls no step, values that live across a step are serializable, and all passes the Groovy sandbox.
  */
 import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 import groovy.transform.Field
 
@@ -180,8 +181,8 @@ private String problemOf(Object value, boolean list) {
         return 'takes one value, not a list'
     }
     for (Object item in value) {
-        if (!isText(item) || item.toString().contains('\n')) {
-            return 'each item of the list must be text or a number, without line breaks'
+        if (!isText(item)) {
+            return 'each item of the list must be text or a number'
         }
     }
     return ''
@@ -211,10 +212,16 @@ private List<String> variablesFrom(Map arguments, String folder) {
     for (String name in ARGUMENTS.keySet()) {
         Object value = arguments[name]
         if (value != null) {
-            variables.add(variableOf(name) + '=' + (isText(value) ? value : value.join('\n')))
+            variables.add(variableOf(name) + '=' + (isText(value) ? value : jsonOf(value)))
         }
     }
     return variables
+}
+
+/** A list as JSON, so that an item may have several lines. */
+@NonCPS
+private String jsonOf(Object items) {
+    return '[' + items.collect { JsonOutput.toJson(it.toString()) }.join(', ') + ']'
 }
 
 /** Each secret that was asked for: the variable it goes to, and the id of its credential. */

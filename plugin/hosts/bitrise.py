@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
 from plugin.hosts.spelling import lower, text_of, upper
 from plugin.hosts.variables import first, number
-from plugin.inputs import check as inputs
 from plugin.log import Dialect, Log
 from plugin.source import Source
 

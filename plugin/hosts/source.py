@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from plugin import inputs
 from plugin.hosts import checkout
 from plugin.hosts.host import Env
-from plugin.inputs import check as inputs
 from plugin.source import Source, of_ref, short
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from plugin.inputs import check as inputs
+from plugin import inputs
 from plugin.log import inert
 
 

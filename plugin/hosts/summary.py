@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from plugin import inputs
 from plugin.hosts.spelling import text_of
-from plugin.inputs import check as inputs
 
 
 def markdown(outputs: Mapping[str, Any]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from plugin import inputs
 from plugin.hosts.host import Env
 from plugin.hosts.spelling import upper
-from plugin.inputs import check as inputs
 
 OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE"})  # variables of ours that are not inputs
 

@@ -145,7 +145,7 @@ def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypa
         "PLUGIN_PHASE_ID",
     )
     assert seen[1] == (
-        {"service": "app-distribution", "operation": "upload", "artifacts": "a\nb", "api-token": "from stdin"},
+        {"service": "app-distribution", "operation": "upload", "artifacts": ("a", "b"), "api-token": "from stdin"},
         "--phase-id",
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
 from plugin.files.names import file_names
 from plugin.files.progress import size_text
@@ -64,16 +64,17 @@ def download(job: Job) -> None:
     found = _artifacts(job)
     if not found:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
-        raise InputError(f"{build.name} has no artifacts{wanted}: {build.link}")
+        about = "match" if job.values.match else "build-id"
+        raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
     folder = Path(job.values.output_directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"output-directory: {folder} cannot be made: {error.strerror}") from None
+        raise InputError(Problem("output-directory", f"{folder} cannot be made: {error.strerror}")) from None
     targets = [folder / name for name in file_names([(artifact.title, artifact.slug) for artifact in found])]
     folders = [str(target) for target in targets if target.is_dir()]
     if folders:
-        raise InputError(f"output-directory: a folder is in the place of a file: {', '.join(folders)}")
+        raise InputError(Problem("output-directory", f"a folder is in the place of a file: {', '.join(folders)}"))
 
     def get(index: int, stop: threading.Event) -> None:
         job.receipt.delivered(index, _get(job, found[index], targets[index], stop))
@@ -161,7 +162,7 @@ def _path(job: Job, artifact_slug: str) -> str:
 
 def _artifacts(job: Job, limit: int | None = None) -> list[Artifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
-    patterns = job.values.match or ["*"]
+    patterns = job.values.match or ("*",)
     found = map(parse_artifact, listed(job, f"{build_path(job, job.values.build_id[0])}/artifacts"))
     matching = (each for each in found if any(fnmatchcase(each.title, pattern) for pattern in patterns))
     return list(islice(matching, limit))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from plugin.inputs import check as inputs
+from plugin import inputs
 from tests.end_to_end import project
 from tests.end_to_end.hosts import bitrise
 from tests.end_to_end.program import ROOT, SandboxProcess, wait_for

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plugin import inputs
 from plugin.hosts import HOSTS, spelling
 from plugin.hosts.publisher import Publisher
-from plugin.inputs import check as inputs
 from plugin.log import Log, Redactor
 
 

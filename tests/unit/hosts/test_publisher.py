@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from plugin import inputs
 from plugin.errors import (
     AuthError,
     BuildFailedError,
@@ -21,7 +22,6 @@ from plugin.errors import (
 )
 from plugin.hosts import HOSTS
 from plugin.hosts.publisher import STATUS_AFTER, Publisher
-from plugin.inputs import check as inputs
 from plugin.log import Log, Redactor
 
 

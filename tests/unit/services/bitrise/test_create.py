@@ -8,7 +8,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.services.bitrise.order import MARKER, Variable, environment, owner
+from plugin.services.bitrise.order import MARKER, owner
 from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, Run, build, runner, takes
 
@@ -132,19 +132,6 @@ def takes_one(http: requests_mock.Mocker, bitrise: Run, source: Source, **inputs
 )
 def test_the_owner_stands_before_the_repositorys_name(url: str | None, expected: str | None) -> None:
     assert owner(url) == expected
-
-
-def test_all_wrong_variables_are_named_at_once_and_no_value_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
-    ran = bitrise("create-build", source=SOURCE, environment_=f"A B=secret1\ns3cr3t!\n{MARKER}=x\n1=y\nGOOD=1")
-    assert isinstance(ran.error, InputError)
-    assert len(ran.error.problems) == 4
-    assert "secret1" not in str(ran.error)
-    assert "s3cr3t" not in str(ran.error)
-    assert not http.request_history
-
-
-def test_the_last_of_two_lines_with_one_name_counts() -> None:
-    assert environment(["A=1", "A=2", "B"], {"B": "3"}) == [Variable("A", "2"), Variable("B", "3", is_passed_on=True)]
 
 
 def test_nothing_to_build_is_said_before_anything_is_sent(http: requests_mock.Mocker, bitrise: Run) -> None:
