@@ -29,6 +29,7 @@ FORMS = {"boolean": "`true` or `false`.", "seconds": "Seconds, or a number with 
 BITRISE_ARTIFACTS = (
     "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
 )
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "requirements.txt")  # what Jenkins' libraryResource hands over
 BITRISE_FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six stand in no category
 BITRISE_DEBUG = ("verbose", "dry-run")
 PART = re.compile(
@@ -265,8 +266,7 @@ def contents(root: Path) -> dict[str, str]:
         "step.yml": step(),
         "vars/buildferry.groovy": filled(read("vars/buildferry.groovy"), lambda _name: groovy_arguments(), "vars"),
         "vars/buildferry.txt": filled(read("vars/buildferry.txt"), lambda _name: groovy_help(), "vars"),
-        "resources/buildferry/launch.sh": read("plugin/launch.sh"),
-        "resources/buildferry/requirements.txt": read("plugin/requirements.txt"),
+        **{f"resources/buildferry/{name}": read(f"plugin/{name}") for name in LAUNCHER},
         "README.md": filled(read("README.md"), lambda name: readme_part(name, root), "README.md"),
     }
 

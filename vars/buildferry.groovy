@@ -62,7 +62,7 @@ def call(Map arguments = [:]) {
     Integer status = null
     Map outputs = [:]
     try {
-        for (String name in ['launch.sh', 'requirements.txt']) {
+        for (String name in ['launch.sh', 'prepare.py', 'packages.py', 'requirements.txt']) {
             String text = libraryResource(resource: 'buildferry/' + name, encoding: 'UTF-8')
             writeFile(file: folder + '/' + name, text: text, encoding: 'UTF-8')
         }
