@@ -188,8 +188,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, in
             except subprocess.TimeoutExpired:
                 if seen:
                     _kill(process)
-    signal.signal(signal.SIGTERM, before)
-    if seen or process.returncode in (-signal.SIGTERM, -signal.SIGINT):
+    ended = process.returncode in (-signal.SIGTERM, -signal.SIGINT)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if seen or ended else before)  # nothing disturbs the cleaning up
+    if seen or ended:
         sys.exit(CANCELLED)
     return said, process.returncode
 

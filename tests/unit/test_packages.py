@@ -101,8 +101,13 @@ def test_an_installer_that_installs_nothing_is_followed_by_the_next(tmp_path: Pa
 
 
 def test_a_tool_that_a_signal_ended_means_the_job_was_cancelled() -> None:
-    with pytest.raises(SystemExit) as ended:
-        packages.run([sys.executable, "-I", "-c", "import os; os.kill(os.getpid(), 15)"], {})
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            packages.run([sys.executable, "-I", "-c", "import os; os.kill(os.getpid(), 15)"], {})
+        os.kill(os.getpid(), signal.SIGTERM)  # which Jenkins sends next
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 128 + signal.SIGTERM
 
 

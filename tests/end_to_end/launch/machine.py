@@ -87,9 +87,9 @@ class Machine:
         program.unlink()
         return {"BUILDFERRY_REQUIREMENTS": str(lock.rename(folder / "lock.txt"))}
 
-    def with_package(self, text: str) -> Machine:
-        """The same machine, but the package that the program needs is this module."""
-        line = wheel(self.checkout, "parcel", {"parcel.py": text})
+    def with_package(self, files: Mapping[str, str]) -> Machine:
+        """The same machine, but the package that the program needs has these files."""
+        line = wheel(self.checkout, "parcel", files)
         (self.checkout / "plugin" / "requirements.txt").write_text(line, encoding="utf-8")
         return replace(self, wheels=self.checkout)
 

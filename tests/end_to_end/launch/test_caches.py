@@ -8,7 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.end_to_end.launch.machine import Machine
+import pytest
+
+from tests.end_to_end.launch.machine import Machine, script
 
 
 def test_jobs_that_start_at_once_share_one_environment(cold: Machine) -> None:
@@ -51,3 +53,54 @@ def test_the_tool_cache_comes_first_and_a_private_temporary_folder_last(cold: Ma
     private.symlink_to(tmp_path / "of-another")
     done = cold.run(TMPDIR=str(temporary), **nowhere)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    ["pyvenv.cfg", "lib", "lib/*/site-packages", "lib/*/site-packages/parcel", "lib/*/site-packages/parcel/a/b/c"],
+)
+def test_an_environment_that_lost_files_is_made_anew(cold: Machine, lost: str) -> None:
+    cold = cold.with_package({"parcel/__init__.py": "from parcel.a.b import c", "parcel/a/b/c/__init__.py": ""})
+    environment = Path(cold.report()["environment"])
+    (path,) = environment.glob(lost)
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    assert cold.report()["environment"] == str(environment)
+    assert cold.run().stderr == ""
+    assert cold.environments == [environment]
+
+
+def test_a_copied_cache_is_used_and_not_made_anew(cold: Machine, tmp_path: Path) -> None:
+    """A copy has new times, so the start file proves nothing; the list of files does."""
+    cold.report()
+    shutil.copytree(cold.caches, tmp_path / "restored", symlinks=True, copy_function=shutil.copy)
+    for path in (tmp_path / "restored" / "buildferry").glob("start-*"):
+        os.utime(path, (0, 0))
+    for _ in ("checked", "warm"):
+        done = cold.run(XDG_CACHE_HOME=str(tmp_path / "restored"))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["environment"].startswith(str(tmp_path / "restored"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+@pytest.mark.parametrize("variable", ["RUNNER_TOOL_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "TMPDIR"])
+@pytest.mark.parametrize(
+    ("mode", "inner", "owner"),
+    [(0o1777, 0o755, 65534), (0o777, 0o700, 0), (0o755, 0o775, 0), (0o755, 0o1777, 0), (0o755, 0o755, 65534)],
+)
+def test_a_cache_that_others_can_write_is_passed_over(
+    cold: Machine, tmp_path: Path, variable: str, mode: int, inner: int, owner: int
+) -> None:
+    shared = tmp_path / "shared"
+    others = {"XDG_CACHE_HOME": "", "HOME": os.devnull, "TMPDIR": str(tmp_path)}
+    environment = Path(cold.report(**others | {variable: str(shared)})["environment"])
+    script(environment / "bin" / "python", f"touch {tmp_path}/stolen")
+    os.chown(environment.parent, owner, owner)
+    environment.parent.chmod(inner)
+    shared.chmod(mode)
+    (tmp_path / "later").mkdir()
+    others["HOME"] = str(tmp_path / "later")  # its .cache comes later, but for the temporary folder
+
+    done = cold.run(**others | {variable: str(shared)})
+
+    assert not (tmp_path / "stolen").exists()
+    assert json.loads(done.stdout)["environment"].startswith(others["HOME"]), done.stderr

@@ -42,9 +42,8 @@ def test_an_abort_children_first_is_quick_and_delivers_nothing(cold: Machine, ph
     if phase == "installing":  # pip would work, and comes next when uv fails
         script(cold.commands / "uv", f"echo $$ >{began}; exec sleep 60")
     else:
-        cold = cold.with_package(
-            f"import os, time\nopen({str(began)!r}, 'w').write(f'{{os.getpid()}}\\n')\ntime.sleep(60)"
-        )
+        text = f"import os, time\nopen({str(began)!r}, 'w').write(f'{{os.getpid()}}\\n')\ntime.sleep(60)"
+        cold = cold.with_package({"parcel.py": text})
     with cold.start() as process:
         tool = int(wait_for(began))
         took = end_tree(process)

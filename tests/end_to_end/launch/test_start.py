@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,21 +48,25 @@ def test_nothing_of_the_checkout_or_the_users_settings_reaches_python_or_pip(col
     program.write_text(
         f"import os, sys\nsys.path.append(os.path.dirname(__file__))\nimport neighbour\n{program.read_text()}"
     )
-    (tmp_path / "pip.conf").write_text(
-        "[global]\nrequire-virtualenv = true\n[install]\nuser = true\n", encoding="utf-8"
-    )
-    before = sorted((path, path.stat().st_mtime_ns) for path in cold.checkout.rglob("*"))
     elsewhere, here = str(tmp_path / "elsewhere"), str(cold.checkout)
+    settings = "[global]\nrequire-virtualenv = true\npython = /nowhere\n[install]\nuser = true\ndry-run = true\n"
+    settings += f"root = {elsewhere}\nprefix = {elsewhere}\nconstraint = /nowhere\nrequirement = /nowhere\n"
+    for path in (tmp_path / "pip.conf", cold.caches / ".config" / "pip" / "pip.conf"):  # the second is the user's
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(settings, encoding="utf-8")
+    before = sorted((path, path.stat().st_mtime_ns) for path in cold.checkout.rglob("*"))
     hostile = {"PYTHONPATH": here, "PYTHONHOME": here, "PYTHONSTARTUP": here + "/startup.py", "PYTHONUSERBASE": here}
     hostile |= {
         "PIP_TARGET": elsewhere,
         "PIP_PREFIX": elsewhere,
         "PIP_USER": "1",
-        "PIP_CONFIG_FILE": f"{tmp_path}/pip.conf",
+        "PIP_DRY_RUN": "1",
     }
     hostile |= {"UV_PYTHON": "2.7", "UV_SYSTEM_PYTHON": "1", "UV_TARGET": elsewhere, "UV_EXCLUDE_NEWER": "2001-01-01"}
     for _ in ("cold", "warm"):
         assert not {"PYTHONPATH", "PYTHONHOME"} & set(cold.report(**hostile)["known"])
+    shutil.rmtree(cold.caches / "buildferry")
+    cold.report(**hostile, PIP_CONFIG_FILE=f"{tmp_path}/pip.conf")
     assert not (tmp_path / "hijacked").exists()
     assert not (tmp_path / "elsewhere").exists()
     assert sorted((path, path.stat().st_mtime_ns) for path in cold.checkout.rglob("*")) == before
@@ -122,3 +127,19 @@ def test_a_local_source_tree_is_built_apart_and_again_when_it_changes(cold: Mach
     assert (len(cold.environments), len(list(tree.iterdir()))) == (1, 3)
     wheel(tree, "ferry", {"plugin/__main__.py": "print('changed')", "plugin/__init__.py": ""})
     assert cold.run(**alone, BUILDFERRY_PACKAGE="../source tree").stdout == "changed\n"
+
+
+@pytest.mark.parametrize("host", ["plain", "jenkins"])
+@pytest.mark.parametrize("wrong", ["no Python", "no package", "no lock"])
+def test_a_launcher_that_fails_hands_its_sentence_on(cold: Machine, tmp_path: Path, host: str, wrong: str) -> None:
+    outputs, lock = tmp_path / "outputs.json", cold.checkout / "plugin" / "requirements.txt"
+    if wrong == "no Python":
+        (cold.commands / "python3").unlink()
+    elif wrong == "no package":
+        lock.write_text("parcel==9.9 --hash=sha256:" + "0" * 64, encoding="utf-8")
+    else:
+        lock.unlink()  # in a folder whose name has quotes
+    done = cold.run(PLUGIN_HOST=host, PLUGIN_OUTPUT_FILE=str(outputs))
+    said = done.stderr.splitlines()[-1].removeprefix("buildferry: ")
+    assert done.returncode == 2
+    assert json.loads(outputs.read_text(encoding="utf-8")) == {"status": "failed", "error": said}
