@@ -75,8 +75,9 @@ def _prefixed(prefix: str, env: Env) -> dict[str, str]:
 
 
 def _read_jenkins(env: Env) -> dict[str, str]:
-    """The Groovy step has refused unknown arguments; another PLUGIN_ variable is the agent's own."""
-    return {name: value for name, value in _prefixed("PLUGIN_", env).items() if name in inputs.inputs()}
+    """The Groovy step names unknown arguments, for us to refuse; another PLUGIN_ variable is the agent's own."""
+    known = {name: value for name, value in _prefixed("PLUGIN_", env).items() if name in inputs.inputs()}
+    return known | dict.fromkeys(env.get("BUILDFERRY_UNKNOWN_ARGUMENTS", "").splitlines(), "")
 
 
 def _read_bitrise(env: Env) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Scenario:
 
     `environment` is the agent's. `program` is the command behind `buildferry` on its PATH, empty for none; `launcher`
     and `requirements` are what the library has to hand over. When the file `abort_when` is in the workspace, somebody
-    aborts the build.
+    aborts the build. `failing` steps throw, once `sh` has run: an exception with that message, or an abort.
     """
 
     pipeline: str
@@ -42,6 +42,7 @@ class Scenario:
     unix: bool = True
     description: str | None = None
     abort_when: str = ""
+    failing: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(root: Path, scenarios: Mapping[str, Scenario]) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def _prepare(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "unix": scenario.unix,
         "resources": str(resources.parent),
         "description": scenario.description,
+        "failing": dict(scenario.failing),
         "abort_when": str(workspace / scenario.abort_when) if scenario.abort_when else None,
     }
 
