@@ -6,7 +6,6 @@ that starts a tool while the environment is made.
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import signal
@@ -24,7 +23,7 @@ PASSED_ON = rf"""
 PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC
 |PROCESSOR_\w+|TMPDIR|TE?MP|LANG|LC_\w+|XDG_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE
 |NETRC|(LD|DYLD|DYLD_FALLBACK)_LIBRARY_PATH|RUNNER_TRACKING_ID|JENKINS_SERVER_COOKIE
-|PIP_({PIP_SETTINGS})
+|PIP_(CONFIG_FILE|{PIP_SETTINGS})
 |UV_((DEFAULT_|EXTRA_)?INDEX(_URL)?|INDEX_\w+|FIND_LINKS|OFFLINE|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_\w+
     |REQUEST_TIMEOUT|CONCURRENT_\w+|CACHE_DIR|NO_CACHE|NO_CONFIG|CONFIG_FILE|KEYRING_PROVIDER|LINK_MODE)
 """
@@ -115,30 +114,30 @@ def passed_on(environ: Mapping[str, str], log: Path) -> dict[str, str]:
     return known | quiet | {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
 
-def for_pip(environment: Mapping[str, str], environ: Mapping[str, str], home: Path) -> dict[str, str]:
+def for_pip(known: Mapping[str, str], home: Path) -> dict[str, str]:
     """Isolate pip: it reads no file of its own, and gets from there only the way to packages.
 
     Raises PreparationError.
     """
-    return _pip_settings(config_files(environ, home)) | dict(environment) | {"PIP_CONFIG_FILE": os.devnull}
+    return _pip_settings(config_files(known, home)) | dict(known) | {"PIP_CONFIG_FILE": os.devnull}
 
 
-def config_files(environ: Mapping[str, str], home: Path) -> list[Path]:
+def config_files(known: Mapping[str, str], home: Path) -> list[Path]:
     """Name the files in which pip looks for settings, the strongest last.
 
     Source: pip.pypa.io/en/stable/topics/configuration
     """
-    own = environ.get("PIP_CONFIG_FILE", "")
+    own = known.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return []
     if os.name == "nt":
-        shared = [Path(environ.get("PROGRAMDATA", "C:/ProgramData"), "pip", "pip.ini")]
-        users = [home / "pip" / "pip.ini", Path(environ.get("APPDATA") or home, "pip", "pip.ini")]
+        shared = [Path(known.get("PROGRAMDATA", "C:/ProgramData"), "pip", "pip.ini")]
+        users = [home / "pip" / "pip.ini", Path(known.get("APPDATA") or home, "pip", "pip.ini")]
     else:
         mac = Path("Library", "Application Support", "pip", "pip.conf")
-        folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        folders = (known.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
         shared = [Path("/") / mac, *(Path(folder, "pip", "pip.conf") for folder in folders), Path("/etc/pip.conf")]
-        user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")
+        user = Path(known.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")
         users = [home / ".pip" / "pip.conf", user, home / mac]
     site = Path(sys.prefix, users[0].name)
     return [*shared, site, Path(own)] if own and Path(own).exists() else [*shared, *users, site]
@@ -146,6 +145,8 @@ def config_files(environ: Mapping[str, str], home: Path) -> list[Path]:
 
 def _pip_settings(files: Sequence[Path]) -> dict[str, str]:
     """Read the way to packages from pip's files, as PIP_* variables. Raises PreparationError."""
+    import configparser  # here, because uv does without it
+
     parser = configparser.RawConfigParser()
     try:
         parser.read(files, encoding="utf-8")

@@ -29,7 +29,7 @@ FORMS = {"boolean": "`true` or `false`.", "seconds": "Seconds, or a number with 
 BITRISE_ARTIFACTS = (
     "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
 )
-LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "requirements.txt")  # what Jenkins' libraryResource hands over
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py", "requirements.txt")  # for libraryResource
 BITRISE_FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six stand in no category
 BITRISE_DEBUG = ("verbose", "dry-run")
 PART = re.compile(

@@ -44,8 +44,8 @@ import groovy.transform.Field
 // end of made
 
 /**
- * Run one operation. Returns the outputs, keys in camelCase: buildId, buildIds (a list), result (a map) and so on; a dry
- * run may have none.
+ * Run one operation. Returns the outputs, keys in camelCase: buildId, buildIds (a list), result (a map) and so on.
+ * A dry run may have none.
  * Fails when an argument is wrong and when buildferry exits with anything but 0. What goes wrong after that, while the
  * outputs are fetched and the folder is removed, is told and never hides why the step ended.
  */
@@ -68,7 +68,7 @@ def call(Object given = [:]) {
     Map outputs = [:]
     Exception cause = null
     try {
-        for (String name in ['launch.sh', 'prepare.py', 'packages.py', 'requirements.txt']) {
+        for (String name in ['launch.sh', 'prepare.py', 'packages.py', 'load.py', 'requirements.txt']) {
             String text = libraryResource(resource: 'buildferry/' + name, encoding: 'UTF-8')
             writeFile(file: folder + '/' + name, text: text, encoding: 'UTF-8')
         }
@@ -127,8 +127,8 @@ private Integer start(List<String> variables, List<Map> secrets) {
 }
 
 /**
- * The one script that is ever run. `exec`, because the SIGTERM of an abort must reach Python itself; its standard output
- * is the outputs once more, which the file has.
+ * The one script that is ever run. `exec`, because the SIGTERM of an abort must reach Python itself. Its standard
+ * output is the outputs once more, which the file has.
  */
 private Integer launch() {
     return sh(label: 'buildferry', returnStatus: true, encoding: 'UTF-8', script: '''set +x
@@ -230,8 +230,8 @@ private boolean isText(Object value) {
 }
 
 /**
- * The environment of the program, but for the secrets: `NAME=value` each. Without a value Jenkins unsets the variable: a
- * PLUGIN_DRY_RUN of the job's own must not steer the step.
+ * The environment of the program, but for the secrets: `NAME=value` each. Without a value Jenkins unsets the variable:
+ * a PLUGIN_DRY_RUN of the job's own must not steer the step.
  */
 @NonCPS
 private List<String> variablesFrom(Map arguments, String folder) {

@@ -2,11 +2,11 @@
 # How every CI host starts buildferry: find a Python, let prepare.py make an environment for it once, become it.
 #
 #   sh plugin/launch.sh ARGUMENTS...    takes what the `buildferry` command takes
-# In a checkout the package around this file runs in place. A copy of this file, prepare.py and packages.py alone
-# (Jenkins' libraryResource) installs $BUILDFERRY_PACKAGE, after the lock file that $BUILDFERRY_REQUIREMENTS names.
-# POSIX sh with `test -ef`, `-nt`, `-k` and `-O`, which dash, bash 3.2, busybox ash and Git bash have. Every Python starts
-# with -I: no json.py of the checkout, no PYTHONPATH and no sitecustomize.py reaches us or pip. Nothing is written to
-# stdout or to the checkout. Exit codes are the README's: 2 fix the workflow, 5 run again later.
+# In a checkout the package around this file runs in place. Alone with prepare.py, packages.py and load.py (Jenkins'
+# libraryResource) it installs $BUILDFERRY_PACKAGE, after the lock file that $BUILDFERRY_REQUIREMENTS names.
+# POSIX sh with `test -ef`, `-nt`, `-k` and `-O`, which dash, bash 3.2, busybox ash and Git bash have. Every Python
+# starts with -I: no json.py of the checkout, no PYTHONPATH and no sitecustomize.py reaches us or pip. Nothing is
+# written to stdout or to the checkout. Exit codes are the README's: 2 fix the workflow, 5 run again later.
 # shellcheck disable=SC3013,SC3065,SC3067
 set -u
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE __PYVENV_LAUNCHER__
@@ -75,8 +75,7 @@ ready() {
     { IFS= read -r environment_name && IFS= read -r interpreter && IFS= read -r found; } <"$cache/$start" || return 1
     made=$cache/$environment_name
     [ "$found" -ef "$interpreter" ] && [ -s "$made/pyvenv.cfg" ] || return 1
-    for folder in "$made" "$made"/[Ll]ib/ "$made"/[Ll]ib/*/ "$made"/[Ll]ib/*/*/ "$made"/[Ll]ib/*/*/*/ \
-        "$made"/[Ll]ib/*/*/*/*/ "$made"/[Ll]ib/*/*/*/*/*/; do
+    for folder in "$made" "$made"/[Ll]ib/ "$made"/[Ll]ib/*/ "$made"/[Ll]ib/*/*/ "$made"/[Ll]ib/*/*/*/; do
         [ "$folder" -nt "$cache/$start" ] && return 1
     done
     for env_python in "$made/bin/python" "$made/Scripts/python.exe"; do
@@ -137,9 +136,10 @@ start=$(
         command -v python3
         command -v python
         command -v py
-        printf '%s\n' "$package" /lib/ld-musl-*
-        uname -sm
-        cat -- "$lock"
+        set -- /lib*/ld-* # a Linux tells its machine and its C library by the name of its loader
+        printf '%s\n' "$package" "$@"
+        [ -e "$1" ] || uname -sm
+        exec cat -- "$lock"
     } | cksum
 )
 start=start-${start%% *}

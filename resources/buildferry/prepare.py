@@ -9,7 +9,6 @@ The exit codes are the README's: 2 fix the workflow, 5 run again later, 143 the 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.machinery
 import importlib.util
 import json
@@ -21,9 +20,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from plugin import packages
@@ -39,8 +37,7 @@ LEFTOVER_AGE = 86400  # seconds, after which nobody works on a half-made environ
 INSTALL_VENV = "install it (Debian and Ubuntu: apt-get install python3-venv)"
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):  # dataclasses would take a tenth of what uv needs for all the rest
     """What launch.sh asks for."""
 
     cache: str  # the folder for environments and start files
@@ -54,8 +51,7 @@ class Order:
     outputs: str  # file for the outputs as JSON, or empty
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """An environment to be made, and where."""
 
     final: Path  # where it will be
@@ -75,9 +71,6 @@ class Environment:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what launch.sh asks for; return the exit code."""
-    if arguments[0] == "load":
-        load(*map(Path, arguments[1:]))
-        return 0
     signal.signal(signal.SIGTERM, _stop)
     order = Order(*arguments)
     try:
@@ -209,7 +202,7 @@ def make(environment: Environment, order: Order, environ: Mapping[str, str]) -> 
     known = packages.passed_on(environ, environment.log)
 
     def install(*arguments: str) -> None:
-        ways = _installers(environment, site, order, environ)
+        ways = _installers(environment, site, order, known)
         installed, said = packages.install(site, arguments, ways, environment.log)
         if installed:
             return
@@ -226,12 +219,11 @@ def make(environment: Environment, order: Order, environ: Mapping[str, str]) -> 
     if package:
         install("--", package)
     shutil.rmtree(scratch, ignore_errors=True)
-    command = [str(python_of(made)), "-I", __file__, "load", *map(str, (site, made, environment.final))]
+    loader = Path(__file__).with_name("load.py")
+    command = list(map(str, (python_of(made), "-I", loader, site, made, environment.final)))
     said, code = packages.run(command, known)
     if code != 0:
         raise packages.PreparationError(2, f"the packages that buildferry needs do not load in {_this_python()}.", said)
-    for folder in list(site.rglob("__pycache__")):  # what was loaded is in the pycache folder by now
-        shutil.rmtree(folder)
     files = [made / "pyvenv.cfg", *(path for path in site.rglob("*") if path.is_file())]
     sizes = {path.relative_to(made).as_posix(): path.stat().st_size for path in files}
     (made / "files.json").write_text(json.dumps(sizes), encoding="utf-8")
@@ -242,21 +234,20 @@ def _this_python() -> str:
 
 
 def _installers(
-    environment: Environment, site: Path, order: Order, environ: Mapping[str, str]
+    environment: Environment, site: Path, order: Order, known: Mapping[str, str]
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Each way to install that may work here, the best first: the beginning of a command, and its variables."""
-    known = packages.passed_on(environ, environment.log)
     if order.uv:
-        yield packages.uv_command(order.uv, python_of(environment.made), Path(order.cache), known), known
-    known = packages.for_pip(known, environ, Path.home())
+        yield packages.uv_command(order.uv, python_of(environment.made), Path(order.cache), known), dict(known)
+    isolated = packages.for_pip(known, Path.home())
     python = sys.executable
     if not importlib.util.find_spec("pip"):
         if not importlib.util.find_spec("ensurepip"):
             return
         python = str(python_of(environment.scratch / "pip"))
         _make_empty(environment.scratch / "pip", environment.interpreter)
-        packages.run([python, "-I", "-m", "ensurepip"], known)
-    yield packages.pip_command(python, site), known
+        packages.run([python, "-I", "-m", "ensurepip"], isolated)
+    yield packages.pip_command(python, site), isolated
 
 
 def _make_empty(folder: Path, interpreter: str) -> Path:
@@ -269,22 +260,6 @@ def _make_empty(folder: Path, interpreter: str) -> Path:
         sys._base_executable = interpreter  # type: ignore[attr-defined] # what venv links to
     venv.EnvBuilder(symlinks=os.name != "nt").create(folder)
     return min(folder.rglob("site-packages"))
-
-
-def load(site: Path, made: Path, final: Path) -> None:
-    """Load each package, in the new environment: proves that it works, and keeps the bytecode of all that was loaded.
-
-    The bytecode goes where `-X pycache_prefix` will look for it, under the name that the environment will have.
-    """
-    for entry in sorted(site.iterdir()):
-        if entry.suffix == ".py" or (entry / "__init__.py").is_file():
-            importlib.import_module(entry.stem)
-    sys.pycache_prefix = str(made / "pycache")
-    for spec in [getattr(module, "__spec__", None) for module in list(sys.modules.values())]:
-        if spec and spec.has_location and spec.origin and spec.cached and Path(spec.cached).is_file():
-            target = Path(importlib.util.cache_from_source(spec.origin.replace(str(made), str(final), 1)))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(spec.cached, target)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_pip_gets_from_its_files_only_the_way_to_packages(tmp_path: Path) -> Non
         encoding="utf-8",
     )
     given = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "XDG_CONFIG_DIRS": str(tmp_path)}
-    environment = packages.for_pip({"PIP_RETRIES": "1"}, given, tmp_path)
+    environment = packages.for_pip({"PIP_RETRIES": "1"} | given, tmp_path)
     assert environment.pop("PIP_FIND_LINKS").split() == ["/a", "/b"]
     expected = {"PIP_INDEX_URL": "https://i.invalid", "PIP_TIMEOUT": "9", "PIP_RETRIES": "1"}
     assert environment.items() >= {**expected, "PIP_CONFIG_FILE": os.devnull}.items()
@@ -42,7 +42,7 @@ def test_pip_gets_from_its_files_only_the_way_to_packages(tmp_path: Path) -> Non
 def test_a_variable_is_stronger_than_pips_files(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("[install]\nindex-url = https://file.invalid\n", encoding="utf-8")
     given = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-    environment = packages.for_pip({"PIP_INDEX_URL": "https://variable.invalid"}, given, tmp_path)
+    environment = packages.for_pip({"PIP_INDEX_URL": "https://variable.invalid"} | given, tmp_path)
     assert environment["PIP_INDEX_URL"] == "https://variable.invalid"
 
 
@@ -65,7 +65,7 @@ def test_a_broken_file_of_pip_is_named_and_not_quoted(tmp_path: Path, content: s
     (tmp_path / "pip.conf").write_bytes(content.encode("latin-1"))
     given = {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
     with pytest.raises(packages.PreparationError, match=r"pip\.conf") as failed:
-        packages.for_pip({}, given, tmp_path)
+        packages.for_pip(given, tmp_path)
     assert failed.value.code == 2
     assert "s3cret" not in str(failed.value)
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,21 +40,21 @@ def test_the_same_order_names_the_same_environment(order: Order) -> None:
 
 
 def test_the_lock_file_and_the_package_decide_the_environment(order: Order, tmp_path: Path) -> None:
-    names = {prepare.environment_for(each).final for each in (order, replace(order, package="ferry==1.0"))}
+    names = {prepare.environment_for(each).final for each in (order, order._replace(package="ferry==1.0"))}
     (tmp_path / "lock.txt").write_text("parcel==2.0 --hash=sha256:00\n", encoding="utf-8")
     assert len(names | {prepare.environment_for(order).final}) == 3
 
 
 def test_a_changed_local_package_gets_another_environment(order: Order, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
-    local = replace(order, package=str(tmp_path / "source"))
+    local = order._replace(package=str(tmp_path / "source"))
     before = prepare.environment_for(local).final
     (tmp_path / "source" / "ferry.py").write_text("x = 1", encoding="utf-8")
     assert prepare.environment_for(local).final != before
 
 
 def test_a_package_of_any_length_is_no_file(order: Order) -> None:
-    assert prepare.environment_for(replace(order, package="ferry @ https://e.invalid/" + "x" * 5000)).final
+    assert prepare.environment_for(order._replace(package="ferry @ https://e.invalid/" + "x" * 5000)).final
 
 
 def test_an_environment_with_all_its_files_is_whole(whole: Path) -> None:
@@ -79,7 +78,7 @@ def test_the_start_file_leads_to_the_environment(order: Order, tmp_path: Path) -
     environment = Environment(tmp_path / "cp-1", tmp_path / "cp-1.making-2", real)
     prepare.write_start(environment, order)
     assert (tmp_path / "start-1").read_text(encoding="utf-8").splitlines() == ["cp-1", real, sys.executable]
-    prepare.write_start(environment, replace(order, found="/bin/sh"))  # a wrapper: it would not tell of an upgrade
+    prepare.write_start(environment, order._replace(found="/bin/sh"))  # a wrapper: it would not tell of an upgrade
     assert (tmp_path / "start-1").read_text(encoding="utf-8").splitlines() == ["cp-1", real, real]
 
 
@@ -99,13 +98,13 @@ def test_a_failure_is_shown_and_handed_on(
     order: Order, tmp_path: Path, capsys: pytest.CaptureFixture[str], opening: str, shown: str
 ) -> None:
     failure = packages.PreparationError(2, "50% of it")
-    prepare.report(failure, replace(order, opening=opening, outputs=str(tmp_path / "outputs.json")))
+    prepare.report(failure, order._replace(opening=opening, outputs=str(tmp_path / "outputs.json")))
     assert capsys.readouterr().err == shown
     assert json.loads((tmp_path / "outputs.json").read_text()) == {"status": "failed", "error": "50% of it"}
 
 
 def test_outputs_that_cannot_be_written_hide_no_failure(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare.report(packages.PreparationError(2, "why"), replace(order, outputs="/dev/null/outputs.json"))
+    prepare.report(packages.PreparationError(2, "why"), order._replace(outputs="/dev/null/outputs.json"))
     first, second = capsys.readouterr().err.splitlines()
     assert first == "buildferry: why"
     assert second.startswith("buildferry: the outputs could not be written: ")

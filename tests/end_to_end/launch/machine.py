@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parents[3]
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 COMMANDS = {"bash", "cat", "cksum", "dirname", "id", "ls", "mkdir", "sed", "sh", "sleep", "tr", "uname", *SHELLS}
-LAUNCHER = ("launch.sh", "prepare.py", "packages.py")
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py")
 NETWORK = re.compile(r"PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(?i:https?|no)_proxy")  # how this machine reaches an index
 PROGRAM = """
 import json, os, sys

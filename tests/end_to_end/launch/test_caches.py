@@ -57,7 +57,7 @@ def test_the_tool_cache_comes_first_and_a_private_temporary_folder_last(cold: Ma
 
 @pytest.mark.parametrize(
     "lost",
-    ["pyvenv.cfg", "lib", "lib/*/site-packages", "lib/*/site-packages/parcel", "lib/*/site-packages/parcel/a/b/c"],
+    ["pyvenv.cfg", "lib", "lib/*/site-packages", "lib/*/site-packages/parcel", "lib/*/site-packages/parcel/*.py"],
 )
 def test_an_environment_that_lost_files_is_made_anew(cold: Machine, lost: str) -> None:
     cold = cold.with_package({"parcel/__init__.py": "from parcel.a.b import c", "parcel/a/b/c/__init__.py": ""})

@@ -75,7 +75,7 @@ def _prepare(folder: Path, scenario: Scenario) -> dict[str, Any]:
         _write(programs / "buildferry", f'#!/bin/sh\nexec {scenario.program} "$@"\n')
     _write(resources / "launch.sh", scenario.launcher)
     _write(resources / "requirements.txt", scenario.requirements)
-    for name in ("prepare.py", "packages.py"):
+    for name in ("prepare.py", "packages.py", "load.py"):
         shutil.copy(HERE.parents[3] / "plugin" / name, resources)
     _write(programs / "python3", f'#!/bin/sh\nexec {shlex.quote(str(Path(sys.executable).resolve()))} "$@"\n')
     agent = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "FAKE_RECORD": str(folder / "record.json")}
