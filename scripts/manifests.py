@@ -34,6 +34,7 @@ WIDTH = 120
 BITRISE_ARTIFACTS = (
     "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
 )
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py", "requirements.txt")  # for libraryResource
 BITRISE_FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six stand in no category
 BITRISE_DEBUG = ("verbose", "dry-run")
 PART = re.compile(
@@ -194,8 +195,7 @@ def contents(root: Path) -> dict[str, str]:
         "vars/buildferry.groovy": filled(read("vars/buildferry.groovy"), lambda _name: groovy_arguments(), "vars"),
         "vars/buildferry.txt": filled(read("vars/buildferry.txt"), lambda _name: groovy_help(), "vars"),
         "plugin/inputs/values.py": values.module(),
-        "resources/buildferry/launch.sh": read("plugin/launch.sh"),
-        "resources/buildferry/requirements.txt": read("plugin/requirements.txt"),
+        **{f"resources/buildferry/{name}": read(f"plugin/{name}") for name in LAUNCHER},
         "README.md": filled(read("README.md"), lambda name: tables.part(name, root), "README.md"),
     }
 

@@ -32,10 +32,15 @@ def from_jenkins(env: Env, folder: Path) -> Source:
     )
 
 
+def read_jenkins(env: Env) -> dict[str, str]:
+    """Read the inputs, and the names of unknown arguments, for the check to refuse."""
+    return declared("PLUGIN_", env) | dict.fromkeys(env.get("BUILDFERRY_UNKNOWN_ARGUMENTS", "").splitlines(), "")
+
+
 HOST = Host(
     name="jenkins",
     spell=groovy_argument,
-    read=lambda env: declared("PLUGIN_", env),  # the Groovy step has refused unknown arguments
+    read=read_jenkins,
     publish=publish_file,
     summarize=no_summary,  # the Groovy step writes the build's description
     find_source=from_jenkins,

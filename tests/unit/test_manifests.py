@@ -21,7 +21,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The made files, and what they are made from, in a folder of their own."""
-    for path in (*manifests.contents(ROOT), "plugin/launch.sh", "plugin/requirements.txt"):
+    for path in (*manifests.contents(ROOT), *(f"plugin/{name}" for name in manifests.LAUNCHER)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")

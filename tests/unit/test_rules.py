@@ -36,6 +36,9 @@ MAY_IMPORT = {
     "services": {"files", "inputs", "rest"},
     "run": {"files", "hosts", "inputs", "rest", "services"},
     "sandbox": set(),
+    "prepare": {"packages"},
+    "packages": set(),
+    "load": set(),
     "demo": {"files", "run", "sandbox"},
     "cli": {"demo", "inputs", "sandbox"},
     "__main__": {"cli", "hosts", "run"},
@@ -50,10 +53,12 @@ THIRD_PARTIES = {
     "werkzeug": {"sandbox"},
 }
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "base", "core", "common", "manager", "adapter", "handler"}
-SHELL_FILES = [
-    *("plugin/launch.sh", "step.sh", "tests/bitrise/script/step.sh", ".ci/run"),
-    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("examples/shell/*.sh"))),
-]
+SHELL_FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (".", ".ci", "examples/shell", "plugin", "tests/bitrise/script")
+    for path in (ROOT / folder).iterdir()
+    if path.is_file() and re.match(rb"#!.*sh\n", path.read_bytes())
+)
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -85,7 +90,8 @@ def _room(module: str) -> str:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_modules_import_only_what_lies_below_them(module: str) -> None:
     ours = {_room(name) for name in map(_our_module, _imports(MODULES[module])) if name}
-    outside = {"the ground"} if _room(module) != "sandbox" else set()  # the sandbox is a server of its own
+    alone = {"sandbox", "prepare", "packages", "load"}  # a server of its own; and what runs before there are packages
+    outside = {"the ground"} if _room(module) not in alone else set()
     assert ours - MAY_IMPORT[_room(module)] - {_room(module)} - outside == set()
 
 
@@ -178,13 +184,14 @@ def test_only_the_entry_reads_the_environment_and_the_arguments() -> None:
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                assert (node.value.id, node.attr) not in outside or module == "__main__", f"{module}: {node.attr}"
+                allowed = module in ("__main__", "prepare", "load")  # each is a process
+                assert (node.value.id, node.attr) not in outside or allowed, f"{module}: {node.attr}"
 
 
 def test_the_launchers_variables_are_no_inputs() -> None:
     """On Bitrise an input is a variable of its own name: a shell that sets one of that name would change the input."""
     text = (PLUGIN / "launch.sh").read_text(encoding="utf-8")
-    shell = re.sub(r"<<'PYTHON'.*?^PYTHON$|'[^'\n]*'", "", text, flags=re.MULTILINE | re.DOTALL)
+    shell = re.sub(r"'[^'\n]*'", "", text)
     assigned = set(re.findall(r"(?:^|[\s;({])([A-Za-z_][A-Za-z0-9_]*)=", shell))
     assigned |= {name for names in re.findall(r"\b(?:read -r|for) ([a-z_]+)", shell) for name in names.split()}
     assert assigned & {field.attribute for field in inputs.inputs().values()} == set()
@@ -197,7 +204,7 @@ def test_the_wheel_holds_what_the_program_reads(tmp_path: Path, tmp_path_factory
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"plugin/schema.json", "plugin/launch.sh", "plugin/requirements.txt"} <= names
+    assert {"plugin/schema.json", "plugin/launch.sh", "plugin/prepare.py", "plugin/requirements.txt"} <= names
     assert {f"plugin/{name}.py" for name in MODULES} <= names
     assert {name.partition("/")[0] for name in names} == {"plugin", f"buildferry-{version('buildferry')}.dist-info"}
 
@@ -221,6 +228,14 @@ def test_shell_files_are_read_without_an_error(file: str) -> None:
     shells = ["bash"] if "bash" in first else [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
     for shell in shells:
         _passes(shell, "-n", file)
+
+
+def test_make_check_has_every_shell_file_read_by_shellcheck() -> None:
+    named = re.search(r"^SHELL_FILES := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    patterns = re.sub(r"\$\(wildcard (.*?)\)", r"\1", named[1]).split()
+    assert sorted(path.relative_to(ROOT).as_posix() for name in patterns for path in ROOT.glob(name)) == SHELL_FILES
+    assert len(SHELL_FILES) > 7
 
 
 def _passes(*command: str) -> None:
