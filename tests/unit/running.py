@@ -40,8 +40,12 @@ def perform(
     environment: Mapping[str, str] | None = None,
     host: str = "plain",
     prefilled: frozenset[str] = frozenset(),
+    wall: float = 0,
 ) -> Ran:
-    """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's."""
+    """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's.
+
+    `wall` is the time of day at the start, in Unix seconds.
+    """
     ran = Ran()
     around = run.Surroundings(
         log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
@@ -53,7 +57,7 @@ def perform(
         find_source=lambda _given: source or Source(),
         publish=ran.outputs.update,
         write=write_whole,
-        clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
+        clock=Clock(lambda: sum(ran.slept), lambda: wall + sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
     )
     try:
         run.run({name: str(value) for name, value in raw.items()}, around)

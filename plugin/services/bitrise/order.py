@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from plugin.errors import InputError
+from plugin.errors import InputError, Problem
 from plugin.files.receipt import fingerprint
 from plugin.rest.exchange import Body, json_body
+from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import Job
 
 LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
@@ -72,13 +73,15 @@ def orders(job: Job) -> list[Order]:
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow or ()]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
-        raise InputError("workflow: nothing says what to build: give a workflow, pipeline, branch, tag or commit")
+        others = ("pipeline", "branch", "tag", "commit")
+        text = "nothing says what to build: give one, or {pipeline}, {branch}, {tag} or {commit}"
+        raise InputError(Problem("workflow", text, others))
     run = _run(job)
     made = []
     for place, target in enumerate(targets):
         params = {**source, **target}
         ordered = {
-            "service": [values.service, values.service_url, values.app_id],
+            "service": [values.service, values.service_url, app_slug(job)],
             "commit": job.source.commit,
             "params": params,
             "environment": values.environment,
