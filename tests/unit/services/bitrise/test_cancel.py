@@ -106,9 +106,7 @@ def test_a_cancel_reads_all_that_was_started_since_the_trigger(http: requests_mo
     assert len(service.lists) == 4
 
 
-def test_a_cancel_after_a_second_trigger_says_what_else_may_exist(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_a_cancel_after_a_second_trigger_says_what_else_may_exist(http: requests_mock.Mocker, bitrise: Run) -> None:
     Service(http, 502, cancelled, lag=9)
     aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
     ran = bitrise("create-build", source=SOURCE)
