@@ -47,7 +47,8 @@ class _Start:
 
     @cached_property
     def log(self) -> Log:
-        from plugin.log import Log, Redactor
+        from plugin.log import Log
+        from plugin.redact import Redactor
 
         return Log(self._stdout if self.host.logs_to_stdout else self._stderr, Redactor(), self.host.dialect)
 
@@ -66,7 +67,8 @@ class _Start:
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
-        from plugin.log import Log, Redactor
+        from plugin.log import Log
+        from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
         self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update)

@@ -12,7 +12,8 @@ from plugin import run
 from plugin.clock import Clock
 from plugin.hosts.host import HOSTS, write_whole
 from plugin.hosts.source import Source
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 
 @dataclass

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.hosts.host import HOSTS
-from plugin.log import LONGEST, Dialect, Log, Redactor, defuse
+from plugin.log import LONGEST, Dialect, Log, defuse
+from plugin.redact import Redactor
 
 SECRET = 'pä ss/"w0rd+x'
 

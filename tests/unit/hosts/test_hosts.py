@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from plugin.hosts import host as hosts
 from plugin.hosts.host import HOSTS, Publisher
 from plugin.inputs import check as inputs
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 
 def read_like_the_runner(text: str) -> dict[str, str]:

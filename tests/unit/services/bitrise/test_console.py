@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.services.bitrise.console import Console
 
 RULE = "+" + "-" * 80 + "+"
