@@ -134,7 +134,7 @@ def main(argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO,
     except Exception:
         import traceback
 
-        start.log.line(traceback.format_exc())
+        start.log.line(start.log.redact(traceback.format_exc()))
         return start.failed("this is a bug in buildferry: please report it with the lines above", PluginError.exit_code)
     return 0
 

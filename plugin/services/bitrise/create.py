@@ -11,6 +11,7 @@ from typing import Any
 
 from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Request
+from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, parse_pipeline
 from plugin.services.bitrise.follow import follow
@@ -113,7 +114,7 @@ def _start(job: Job, order: Order, builds: list[Build], pending: list[Order]) ->
     if refused:
         if builds:
             note(job, builds)
-        raise RefusedError(f"bitrise: {order.name}: {refused}")
+        raise RefusedError(f"bitrise: {order.name}: {job.log.redact.brief(refused, 2 * WORDS)}")
 
 
 def read_answer(answer: Any) -> tuple[list[Build], str]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, RefusedError, UnavailableError
 from plugin.files.names import safe_name
+from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, show
 from plugin.services.bitrise.log import Stream, place, save
@@ -56,11 +57,11 @@ def follow(job: Job, builds: list[Build]) -> None:
     for build in builds:
         watch.say(build)
     if failed:
-        raise BuildFailedError("\n".join(_how_it_failed(build) for build in failed))
+        raise BuildFailedError("\n".join(_how_it_failed(job, build) for build in failed))
 
 
-def _how_it_failed(build: Build) -> str:
-    why = f": {build.abort_reason}" if build.abort_reason else ""
+def _how_it_failed(job: Job, build: Build) -> str:
+    why = f": {job.log.redact.brief(str(build.abort_reason), WORDS)}" if build.abort_reason else ""
     return f"{build.name} {'was aborted' if build.state == ABORTED else 'failed'}{why}; see {build.link}"
 
 
