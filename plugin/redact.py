@@ -112,7 +112,9 @@ class Redactor:
 
         The one place that cuts and folds what others say. `is_cut` says that the end of `text` is missing already.
         """
-        return self(" ".join(self.torn(text, is_cut_after=is_cut).split()))[:most]  # folded it may be another text
+        shown = self.torn(text, is_cut_after=is_cut)
+        folded = " ".join(shown.split())
+        return (self(folded) if folded != shown else shown)[:most]  # folding may make a secret
 
     def torn(self, text: str, is_cut_before: bool = False, is_cut_after: bool = False) -> str:
         """Return a part of what a service says without secrets, nor pieces of those that the cut goes through."""

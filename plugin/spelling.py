@@ -18,6 +18,7 @@ from typing import NamedTuple
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
 _BETWEEN = "\n"  # stands between parts of a text that are read together
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
+MOST_READINGS = 3  # times that one text may be escaped
 LONGEST_TAIL = 64  # characters: an escape that has no end yet is shorter
 _UNFINISHED = re.compile(
     r"(?:%(?:25)*u?[0-9a-f]{0,3}|\\+(?:u\{?[0-9a-f]{0,7}|x[0-9a-f]?|[0-7]{0,2})|&(?:amp;)?#?[a-z0-9]{0,10}"
@@ -58,6 +59,7 @@ def forms(secret: str, shortest: int) -> set[Form]:
         texts |= {read(text, kind) for kind in _STEPS}
         texts.add(text.encode("utf-8", "replace").decode("latin-1"))  # UTF-8 that is escaped byte by byte
         texts.add("".join(map(_halves, text)))
+        texts.add(read(text.encode("utf-16-le", "replace").decode("latin-1"), "invisible"))
     found = {Form(text) for text in texts}
     for raw in (secret.encode("utf-8", "replace"), secret.encode("utf-16-le", "replace")):
         found |= {Form(raw.hex()), Form(raw.hex().upper()), *_base64(raw)}
@@ -91,15 +93,25 @@ def views(text: str, reach: int) -> Iterator[View]:
         return
     plain = _next(plain, _STEPS["invisible"]) or plain
     yield plain
-    seen = {plain.text}
-    for name, times in _READINGS.items():
-        view: View | None = plain
-        for _ in range(times):
-            view = _next(view, _STEPS[name]) if view else None
-            if not view or view.text in seen:
-                break
-            seen.add(view.text)
+    signs = {sign for sign in _SIGNS.values() if sign in plain.text}
+    for name, sign in _SIGNS.items():
+        for view in _readings(plain, name) if sign in plain.text else ():
+            signs |= {sign for sign in _SIGNS.values() if sign in view.text}
             yield view
+    if len(signs) > 1:
+        yield from _readings(plain, "any")
+
+
+def _readings(view: View, kind: str) -> Iterator[View]:
+    """Read the escapes of one kind, and then those that came of it."""
+    for _ in range(MOST_READINGS):
+        following = _next(view, _STEPS[kind])
+        if not following:
+            return
+        yield following
+        if bare := _next(following, _STEPS["invisible"]):  # colours may be escaped, too
+            yield bare
+        view = following
 
 
 def _next(view: View, step: Callable[[str], Sequence[Piece]]) -> View | None:
@@ -218,4 +230,4 @@ _STEPS["any"] = _step(
 )
 _STEPS["invisible"] = _step(rf"[{_INVISIBLE}](?:(?<=\x1b)\[[0-?]*[ -/]*[@-~])?", becomes="")
 _STEPS["space"] = _step(r"\s{2,}|[^\S ]", becomes=" ")
-_READINGS = {"percent": 2, "backslash": 2, "entity": 2, "printable": 1, "any": 3}  # how many times each is read
+_SIGNS = {name: pattern.removeprefix("\\")[0] for name, pattern in _KINDS.items()}
