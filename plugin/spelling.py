@@ -55,11 +55,11 @@ def forms(secret: str, shortest: int) -> set[Form]:
     texts = {secret, *secret.splitlines()}
     for text in list(texts):
         texts |= {text.replace(char, written) for char, written in _QUOTED}
+    texts.add(secret.encode("utf-16-le", "replace").decode("latin-1"))
     for text in list(texts):
         texts |= {read(text, kind) for kind in _STEPS}
         texts.add(text.encode("utf-8", "replace").decode("latin-1"))  # UTF-8 that is escaped byte by byte
         texts.add("".join(map(_halves, text)))
-        texts.add(read(text.encode("utf-16-le", "replace").decode("latin-1"), "invisible"))
     found = {Form(text) for text in texts}
     for raw in (secret.encode("utf-8", "replace"), secret.encode("utf-16-le", "replace")):
         found |= {Form(raw.hex()), Form(raw.hex().upper()), *_base64(raw)}

@@ -124,7 +124,7 @@ def rejected(
     elif status in TOKEN_HINTS:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
-        target = redact.brief(re.split("[?#]", headers.get("Location", "nowhere"))[0], WORDS)
+        target = redact.brief(re.split("[?#]", redact(headers.get("Location", "nowhere")))[0], WORDS)
         error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
     elif status in NOT_PROCESSED or status >= 500:
         after = retry_after(headers.get("Retry-After"), now)

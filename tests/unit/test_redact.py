@@ -242,7 +242,7 @@ def test_no_secret_is_shown_however_it_is_spelled_and_cut(
 ) -> None:
     spelled = ENCODINGS[encoding](secret.strip())
     assume(len(spelled) > 3)
-    if "coloured" not in encoding and chance.random() < 0.3:
+    if "coloured" not in encoding and encoding != "UTF-16" and chance.random() < 0.3:
         at = chance.randrange(len(spelled))
         spelled = f"{spelled[:at]}\x1b[{chance.randrange(99)}m{spelled[at:]}"
     text = f"{before} {spelled} {after}\n"
