@@ -97,17 +97,17 @@ class Log:
                 self._write(self._dialect.end_group)
 
     @contextmanager
-    def relay(self) -> Iterator[Callable[..., None]]:
+    def relay(self, is_redacted: bool = False) -> Iterator[Callable[..., None]]:
         """Give a function that writes a service's own lines, colours kept, so that none of them acts on the host.
 
-        It takes one line, or several at a time.
+        It takes one line, or several at a time. Lines that are redacted already are so again only if they change.
         """
         before, after = self._dialect.stop_commands() if self._dialect.stop_commands else (None, None)
         with self._lock:
             if before:
                 self._write(before)
             try:
-                yield lambda *lines: self._write(_relayed(lines, self.redact))
+                yield lambda *lines: self._write(_relayed(lines, self.redact, is_redacted))
             finally:
                 if after:
                     self._write(after)
@@ -158,9 +158,11 @@ class Log:
             self._stream.flush()
 
 
-def _relayed(lines: Sequence[str], redact: Redactor) -> str:
+def _relayed(lines: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
-    text = redact(_CURSOR.sub("", _BACKSPACE_TRICKS.sub("", "\n".join(lines))))
+    given = "\n".join(lines)
+    text = _CURSOR.sub("", _BACKSPACE_TRICKS.sub("", given))
+    text = text if is_redacted and text == given else redact(text)
     return "\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text]))
 
 

@@ -65,6 +65,6 @@ class Console:
 
     def _relay(self, lines: list[str]) -> None:
         if lines:
-            with self._log.relay() as write:
+            with self._log.relay(is_redacted=True) as write:
                 write(*(self._label + line for line in lines))
             self.lines += len(lines)
