@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from plugin.files.progress import size_text
 from plugin.files.receipt import Delivery
 from plugin.files.transfer import download as download_file
 from plugin.files.transfer import in_parallel
+from plugin.redact import MASK
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import SITE, build_path, show
@@ -73,7 +74,7 @@ def download(job: Job) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(Problem("output-directory", f"{folder} cannot be made: {error.strerror}")) from None
-    targets = [folder / name for name in file_names([(artifact.title, artifact.slug) for artifact in found])]
+    targets = [folder / name for name in file_names([_public_name(job, artifact) for artifact in found])]
     folders = [str(target) for target in targets if target.is_dir()]
     if folders:
         raise InputError(Problem("output-directory", f"a folder is in the place of a file: {', '.join(folders)}"))
@@ -88,6 +89,15 @@ def download(job: Job) -> None:
         paths = [str(targets[index]) for index in here]
         _note(job, artifact_ids=[found[index].slug for index in here], downloaded_files=paths)
         job.log.line(f"{len(here)} of {len(found)} artifacts are in {folder}")
+
+
+def _public_name(job: Job, artifact: Artifact) -> tuple[str, str]:
+    """The title and id to name a file after: files are seen by everybody, so a declared secret stands in neither."""
+    title, slug = job.log.redact.declared(artifact.title), job.log.redact.declared(artifact.slug)
+    if title == artifact.title:
+        return title, slug
+    suffix = PurePath(title).suffix
+    return f"artifact-{slug}{'' if MASK in suffix else suffix}", slug
 
 
 def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> Delivery:

@@ -134,7 +134,9 @@ def _save(job: Job, path: str, hidden: Path, stem: str, kinds: Mapping[re.Patter
         head = file.read(HEAD)
     ending = next((ending for kind, ending in kinds.items() if kind.match(head)), None)
     if ending is None:
-        said = words(head) if PAGE.match(head) else "it begins unlike such a file"
+        said = "it begins unlike such a file"
+        if PAGE.match(head):
+            said = words(head, job.log.redact, is_cut=len(head) == HEAD)
         raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
     target = hidden.parent / f"{unseen.name}{ending}"
     try:
