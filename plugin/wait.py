@@ -25,10 +25,9 @@ class Pace:
 
     timeout: float  # 0 means one single poll, however long it takes
     interval: float  # the first pause; it grows while nothing changes
+    longest: float = LONGEST_PAUSE  # to which it grows
     heartbeat: float = 60.0  # the longest silence
-    within: Callable[[float], AbstractContextManager[None]] = lambda _seconds: (
-        nullcontext()
-    )  # bounds a poll by the seconds that are left
+    within: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext()  # bounds a poll by what is left
 
 
 def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: Pace, clock: Clock, log: Log) -> T:
@@ -65,7 +64,7 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
             clock.sleep(min(left, EARLY * pace.heartbeat - silent))
         if clock.now() - started >= pace.timeout:
             raise NotFinishedError(f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise timeout")
-        pause = min(pause * GROWTH, LONGEST_PAUSE)
+        pause = min(pause * GROWTH, max(pace.interval, pace.longest))
 
 
 @contextmanager

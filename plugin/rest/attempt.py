@@ -26,7 +26,6 @@ from plugin.rest.transport import Credentials, session
 
 CONNECT_TIMEOUT = 10.0  # seconds
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
-LARGEST_ERROR = 64 * 1024
 LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 _SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
@@ -66,7 +65,7 @@ class Attempts:
             except foreign.TooMuch as error:
                 raise Failure(UnavailableError(f"{request.name}: {error}"), Kind.UNKNOWN, is_final=True) from None
             except ValueError:
-                said = words(body[:LARGEST_ERROR]) or "an empty answer"
+                said = words(body, self._log.redact) or "an empty answer"
                 text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
             return Answer(response.status_code, response.headers, data)
@@ -91,8 +90,8 @@ class Attempts:
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
             said = self._body(request, response)
-        about = status, response.reason or "", response.headers, words(said[:LARGEST_ERROR])
-        raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall())
+        about = status, response.reason or "", response.headers, words(said, self._log.redact)
+        raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall(), self._log.redact)
 
     def blocks(self, request: Request, response: requests.Response) -> Iterator[bytes]:
         """Give the body of a file, decoded, block by block; within the stall timeout some of it must come.
@@ -207,7 +206,7 @@ class Attempts:
         return urlsplit(self.url(request)).hostname or ""
 
     def _lost(self, request: Request, error: Exception, sending: Sending) -> Failure:
-        return lost(request, self._host(request), error, sending, self._timeouts(request))
+        return lost(request, self._host(request), error, sending, self._timeouts(request), self._log.redact)
 
 
 def _watchdog(response: requests.Response) -> Watchdog:

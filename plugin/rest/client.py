@@ -46,7 +46,7 @@ class Rest:
         for secret in proxy_secrets():
             log.mask(secret)
         check_proxy(connection.url)
-        check_certificates(connection)
+        check_certificates(connection, log.redact)
         self.connection = connection
         self.log = log
         self.clock = clock or Clock()

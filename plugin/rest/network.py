@@ -13,6 +13,7 @@ from requests.utils import get_environ_proxies
 
 from plugin import address
 from plugin.errors import InputError, Problem, RefusedError
+from plugin.redact import Redactor
 from plugin.rest.exchange import Connection, origin
 from plugin.rest.failure import plain
 
@@ -25,7 +26,7 @@ def ca_bundle(given: str | None, environment: Mapping[str, str]) -> tuple[str | 
     return (given, None) if given or not named else (environment[named], named)
 
 
-def check_certificates(connection: Connection) -> None:
+def check_certificates(connection: Connection, redact: Redactor) -> None:
     """Read the certificate files before anything is sent. Raises InputError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -48,7 +49,7 @@ def check_certificates(connection: Connection) -> None:
             if file:
                 load(file)
         except (OSError, ValueError) as error:
-            text = f"{file} is not a PEM file with {expected}: {plain(error)}"
+            text = f"{file} is not a PEM file with {expected}: {plain(error, redact)}"
             variable = connection.ca_variable if name == "ca-bundle" else None
             raise InputError(f"{variable}: {text}" if variable else Problem(name, text)) from None
 
@@ -75,7 +76,7 @@ def check_proxy(url: str) -> None:
     scheme, _, rest = proxy.partition("://")
     if scheme.lower().startswith("socks"):
         raise InputError(
-            f"{name}: SOCKS proxies are not supported: give a proxy that starts with http://,"
+            f"{name} names a SOCKS proxy, which is not supported: give one that starts with http://,"
             f" or name {parts.hostname} in NO_PROXY"
         )
     if scheme.lower() not in ("http", "https"):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from plugin.errors import BuildFailedError, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.transfer import Upload
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all
 
@@ -70,7 +70,7 @@ def _upload_in(job: Job, context_id: str) -> None:
                     raise
                 job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
             else:
-                _check_size(stored, upload.artifact)
+                _check_size(job, stored, upload.artifact)
                 return build_id, build_id
         raise AssertionError("the last attempt returns or raises")
 
@@ -142,11 +142,12 @@ def _headers(given: Any) -> dict[str, str]:
     return headers
 
 
-def _check_size(stored: Answer, artifact: Artifact) -> None:
+def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
     """Hold the size that the storage has, where it says one, against the file's. Raises UnavailableError."""
     size = stored.headers.get("x-goog-stored-content-length", str(artifact.size))
     if size != str(artifact.size):
-        raise UnavailableError(f"{artifact.shown}: the storage has {size[:20]} bytes of it, not {artifact.size}")
+        has = job.log.redact.brief(size, 20)
+        raise UnavailableError(f"{artifact.shown}: the storage has {has} bytes of it, not {artifact.size}")
 
 
 def _project(job: Job) -> str:

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
+from plugin.errors import Cancelled, PluginError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.digest import sha256_of
 from plugin.files.progress import Progress, size_text
 from plugin.files.receipt import Delivery, Receipt
 from plugin.files.transfer import Upload, in_parallel
-from plugin.hosts.source import Source
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
-from plugin.wait import Pace
+from plugin.source import Source
+from plugin.wait import LONGEST_PAUSE, Pace
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.
@@ -39,15 +39,20 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+    spell: Callable[[str], str]  # an input's name as its user wrote it
 
-    def pace(self, timeout: float) -> Pace:
+    def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
         """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
-        return Pace(timeout, self.values.poll_interval, self.values.heartbeat, self.rest.within)
+        return Pace(timeout, self.values.poll_interval, longest, self.values.heartbeat, self.rest.within)
 
     def say(self, text: str) -> None:
         """Log what has happened; a dry run makes nothing happen."""
         if not self.rest.connection.dry_run:
             self.log.line(text)
+
+    def warn(self, problem: Problem) -> None:
+        """Log what is odd about an input, but does not end the run."""
+        self.log.warning(problem.spelled(self.spell))
 
 
 Operation = Callable[[Job], object]  # what it finds out goes into the receipt
@@ -85,7 +90,7 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     if is_id and 0 < len(str(found).strip()) <= LONGEST_ID:
         return str(found)
     lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
-    if said := error_in(answer):
+    if said := error_in(answer, job.log.redact):
         raise RefusedError(f"{lacks}, but an error: {said}")
     raise UnavailableError(f"{lacks}; is service-url right?")
 

@@ -12,7 +12,8 @@ import pytest
 
 from plugin.clock import Clock
 from plugin.errors import NotFinishedError, RefusedError, UnavailableError
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.wait import Pace, duration, heartbeat, until
 
 
@@ -51,7 +52,7 @@ class Desk:
                 raise answer
             return answer
 
-        pace = Pace(timeout, interval, self.heartbeat, self.within)
+        pace = Pace(timeout, interval, heartbeat=self.heartbeat, within=self.within)
         return until(look, lambda state: state == "done", "the build", pace, self.clock, self.log)
 
 

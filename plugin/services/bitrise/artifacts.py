@@ -11,20 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
 from plugin.files.names import file_names
 from plugin.files.progress import size_text
 from plugin.files.receipt import Delivery
 from plugin.files.transfer import download as download_file
 from plugin.files.transfer import in_parallel
+from plugin.redact import MASK
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
-from plugin.services.bitrise.build import SITE, build_path, envelope, listed, show
+from plugin.services.bitrise.build import SITE, build_path, show
+from plugin.services.bitrise.lists import envelope, listed
+from plugin.services.bitrise.slugs import artifact_slug, build_slugs
 from plugin.services.service import Job
 
 
@@ -57,22 +60,23 @@ def list_artifacts(job: Job) -> None:
 
 def download(job: Job) -> None:
     """Download the artifacts of a build that are not here yet. Raises InputError when there is none."""
-    build = show(job, job.values.build_id[0])
+    build = show(job, build_slugs(job)[0])
     if not build.is_finished:
         job.log.warning(f"{build.name} is {build.phase}: more artifacts may come")
     found = _artifacts(job)
     if not found:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
-        raise InputError(f"{build.name} has no artifacts{wanted}: {build.link}")
+        about = "match" if job.values.match else "build-id"
+        raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
     folder = Path(job.values.output_directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"output-directory: {folder} cannot be made: {error.strerror}") from None
-    targets = [folder / name for name in file_names([(artifact.title, artifact.slug) for artifact in found])]
+        raise InputError(Problem("output-directory", f"{folder} cannot be made: {error.strerror}")) from None
+    targets = [folder / name for name in file_names([_public_name(job, artifact) for artifact in found])]
     folders = [str(target) for target in targets if target.is_dir()]
     if folders:
-        raise InputError(f"output-directory: a folder is in the place of a file: {', '.join(folders)}")
+        raise InputError(Problem("output-directory", f"a folder is in the place of a file: {', '.join(folders)}"))
 
     def get(index: int, stop: threading.Event) -> None:
         job.receipt.delivered(index, _get(job, found[index], targets[index], stop))
@@ -84,6 +88,15 @@ def download(job: Job) -> None:
         paths = [str(targets[index]) for index in here]
         _note(job, artifact_ids=[found[index].slug for index in here], downloaded_files=paths)
         job.log.line(f"{len(here)} of {len(found)} artifacts are in {folder}")
+
+
+def _public_name(job: Job, artifact: Artifact) -> tuple[str, str]:
+    """The title and id to name a file after: files are seen by everybody, so a declared secret stands in neither."""
+    title, slug = job.log.redact.declared(artifact.title), job.log.redact.declared(artifact.slug)
+    if title == artifact.title:
+        return title, slug
+    suffix = PurePath(title).suffix
+    return f"artifact-{slug}{'' if MASK in suffix else suffix}", slug
 
 
 def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> Delivery:
@@ -104,7 +117,7 @@ def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> D
         job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
     seconds = round(job.clock.now() - started, 3)
     size = target.stat().st_size
-    return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, job.values.build_id[0])
+    return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, build_slugs(job)[0])
 
 
 def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable[[], Request]) -> str | None:
@@ -132,7 +145,7 @@ def publish_artifact(job: Job) -> None:
     wanted = job.values.public_page
     request = Request(
         "PATCH",
-        _path(job, job.values.artifact_id),
+        _path(job, artifact_slug(job)),
         body=json_body({"is_public_page_enabled": wanted}),
         dry={"data": {"is_public_page_enabled": wanted}},
     )
@@ -140,28 +153,28 @@ def publish_artifact(job: Job) -> None:
     now = data.get("is_public_page_enabled") if isinstance(data, dict) else None
     if now is not wanted:
         raise RefusedError(
-            f"bitrise: the public page of artifact {job.values.artifact_id} is {'on' if now else 'off'} all the same;"
+            f"bitrise: the public page of artifact {artifact_slug(job)} is still {'on' if now else 'off'};"
             " Bitrise may let it be switched off only: see the workflow's step Deploy to Bitrise.io"
         )
     page = (data.get("public_install_page_url") or None) if wanted else None
-    name = data.get("title") or job.values.artifact_id
+    name = data.get("title") or artifact_slug(job)
     job.say(f"the public install page of {name} is {'on' if wanted else 'off'}" + (f": {page}" if page else ""))
-    _note(job, artifact_ids=[job.values.artifact_id], install_url=page)
+    _note(job, artifact_ids=[artifact_slug(job)], install_url=page)
 
 
 def _note(job: Job, **outputs: Any) -> None:
-    slug = job.values.build_id[0]
+    slug = build_slugs(job)[0]
     job.receipt.note(build_id=slug, build_ids=[slug], build_url=f"{SITE}/build/{quote(slug, safe='')}", **outputs)
 
 
-def _path(job: Job, artifact_slug: str) -> str:
-    return f"{build_path(job, job.values.build_id[0])}/artifacts/{quote(artifact_slug, safe='')}"
+def _path(job: Job, artifact: str) -> str:
+    return f"{build_path(job, build_slugs(job)[0])}/artifacts/{quote(artifact, safe='')}"
 
 
 def _artifacts(job: Job, limit: int | None = None) -> list[Artifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
-    patterns = job.values.match or ["*"]
-    found = map(parse_artifact, listed(job, f"{build_path(job, job.values.build_id[0])}/artifacts"))
+    patterns = job.values.match or ("*",)
+    found = map(parse_artifact, listed(job, f"{build_path(job, build_slugs(job)[0])}/artifacts"))
     matching = (each for each in found if any(fnmatchcase(each.title, pattern) for pattern in patterns))
     return list(islice(matching, limit))
 

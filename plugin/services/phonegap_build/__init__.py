@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin import wait
-from plugin.errors import InputError, NotFinishedError, RefusedError
+from plugin.errors import InputError, NotFinishedError, Problem, RefusedError
 from plugin.files.transfer import Upload, multipart
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
 from plugin.services.phonegap_build.api import API, Record, app_path, create, file_part, form, list_apps, record, show
 from plugin.services.phonegap_build.keys import add_key, list_keys
@@ -33,7 +33,7 @@ def show_apps(job: Job) -> None:
     """List all apps of the account."""
     apps = list_apps(job)
     for app in apps:
-        job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app))})")
+        job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app, job.log.redact))})")
     job.log.line(f"{len(apps)} app{'s' if len(apps) != 1 else ''}")
     job.receipt.add("apps", apps)
 
@@ -51,7 +51,7 @@ def create_build(job: Job) -> str:
     """Create an app from `repository` or from one file; return its id. The service starts to build it at once."""
     if len(job.artifacts) > 1:
         found = ", ".join(artifact.shown for artifact in job.artifacts)
-        raise InputError(f"artifacts: an app is made of one file, but these match: {found}")
+        raise InputError(Problem("artifacts", f"an app is made of one file, but these match: {found}"))
     if not job.artifacts:
         return _create(job)
     return upload_all(job, lambda upload: (app_id := _create(job, upload), app_id))[0].id
@@ -128,7 +128,7 @@ def download(job: Job) -> None:
     """Download the packages of all platforms, or of those in `platforms`."""
     app = show(job, job.values.app_id)
     _note(job, app)
-    save_packages(job, job.values.app_id, awaited(platforms_of(app), job.values.platforms))
+    save_packages(job, job.values.app_id, awaited(platforms_of(app, job.log.redact), job.values.platforms))
 
 
 def deliver(job: Job) -> None:
@@ -153,13 +153,14 @@ def delete_app(job: Job) -> None:
 
 
 def _built_again(job: Job) -> str:
-    app_id: str = job.values.app_id
+    app_id = job.values.app_id
     for name in ("artifacts", "repository"):
         if name in job.values.as_dict():
-            raise InputError(
-                f"{name}: this API takes code for new apps only; leave {name} out to build app {app_id} again from its"
-                " own repository, or leave app-id out to create a new app"
+            text = (
+                f"this API takes code for new apps only; leave this out to build app {app_id} again from its own"
+                " repository, or leave {app-id} out to create a new app"
             )
+            raise InputError(Problem(name, text, ("app-id",)))
     if job.values.title or job.values.data:
         update_app(job)
     rebuild(job)
@@ -182,7 +183,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
     said: dict[str, Platform] = {}
 
     def look() -> tuple[Platform, ...]:
-        platforms = platforms_of(show(job, app_id))
+        platforms = platforms_of(show(job, app_id), job.log.redact)
         chosen = awaited(platforms, job.values.platforms)
         for platform in chosen if job.values.platforms else platforms:
             if platform != said.get(platform.name):
@@ -206,7 +207,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
 
 def _note(job: Job, app: Mapping[str, Any]) -> tuple[Platform, ...]:
     """Keep what an answer says of an app's platforms; return them."""
-    platforms = platforms_of(app)
+    platforms = platforms_of(app, job.log.redact)
     app_id = identifier(job, app, "the app", "id")
     if platforms:
         _note_platforms(job, app_id, platforms, awaited(platforms, job.values.platforms))
@@ -222,7 +223,7 @@ def _note_platforms(job: Job, app_id: str, platforms: tuple[Platform, ...], chos
 
 def _metadata(job: Job) -> dict[str, Any]:
     """The part `data` of an app: what the inputs `data` and `title` say. Raises InputError."""
-    return {**_parsed(job.values.data or ""), **({"title": job.values.title} if job.values.title else {})}
+    return {**_parsed(job.values.data), **({"title": job.values.title} if job.values.title else {})}
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -231,14 +232,14 @@ def _parsed(text: str) -> dict[str, Any]:
         try:
             parsed: dict[str, Any] = json.loads(text)
         except ValueError as error:
-            raise InputError(f"data: is no JSON object: {error}") from None
+            raise InputError(Problem("data", f"is not a JSON object: {error}")) from None
         return parsed
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     wrong = [
         str(number) for number, line in enumerate(lines, 1) if not line.partition("=")[0].strip() or "=" not in line
     ]
     if wrong:
-        raise InputError(f"data: line {', '.join(wrong)} is not KEY=VALUE")
+        raise InputError(Problem("data", f"line {', '.join(wrong)} is not KEY=VALUE"))
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 

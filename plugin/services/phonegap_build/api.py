@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.transfer import Upload, multipart
 from plugin.rest.exchange import Answer, Body, Request
@@ -41,18 +41,18 @@ def file_part(job: Job, name: str) -> Upload:
     given = job.values.as_dict()[name]
     size = Path(given).stat().st_size
     if not size:
-        raise InputError(f"{name}: {given!r} is empty")
+        raise InputError(Problem(name, f"{given!r} is empty"))
     return Upload(Artifact(Path(given), size, given), job.progress, threading.Event())
 
 
 def call(job: Job, request: Request) -> Any:
     """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
-    return read(request, job.rest.send(request))
+    return read(job, request, job.rest.send(request))
 
 
-def read(request: Request, answer: Answer) -> Any:
+def read(job: Job, request: Request, answer: Answer) -> Any:
     """Return an answer's JSON. Raises RefusedError as `call` does."""
-    if said := error_in(answer.data):
+    if said := error_in(answer.data, job.log.redact):
         raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
     if answer.status not in GOOD:
         raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
@@ -105,7 +105,7 @@ def create(
     request = Request("POST", path, body=body, makes=makes, dry={"id": "NEW-ID"})
 
     def parse(answer: Answer) -> Record:
-        made = read(request, answer)
+        made = read(job, request, answer)
         if not isinstance(made, dict):
             raise UnavailableError(str(strange(request)))
         created(job, made, makes, "id")

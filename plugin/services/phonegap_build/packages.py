@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, RefusedError
+from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, Problem, RefusedError
 from plugin.files.transfer import download, in_parallel
 from plugin.rest.exchange import Request
 from plugin.rest.failure import words
@@ -115,7 +115,9 @@ def _hidden(job: Job) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = tempfile.TemporaryDirectory(prefix=".buildferry-", dir=folder, ignore_cleanup_errors=True)
     except OSError as error:
-        raise InputError(f"output-directory: {str(folder)!r} cannot be written to: {error.strerror}") from None
+        raise InputError(
+            Problem("output-directory", f"{str(folder)!r} cannot be written to: {error.strerror}")
+        ) from None
     with hidden as name:
         yield Path(name)
 
@@ -132,13 +134,15 @@ def _save(job: Job, path: str, hidden: Path, stem: str, kinds: Mapping[re.Patter
         head = file.read(HEAD)
     ending = next((ending for kind, ending in kinds.items() if kind.match(head)), None)
     if ending is None:
-        said = words(head) if PAGE.match(head) else "it begins unlike such a file"
+        said = "it begins unlike such a file"
+        if PAGE.match(head):
+            said = words(head, job.log.redact, is_cut=len(head) == HEAD)
         raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
     target = hidden.parent / f"{unseen.name}{ending}"
     try:
         unseen.replace(target)
     except OSError as error:
-        raise InputError(f"output-directory: {str(target)!r} cannot be written: {error.strerror}") from None
+        raise InputError(Problem("output-directory", f"{str(target)!r} cannot be written: {error.strerror}")) from None
     saved = Saved(target, target.stat().st_size, sha256)
     job.log.line(f"saved {target}: {saved.size} bytes, sha256 {sha256}")
     return saved

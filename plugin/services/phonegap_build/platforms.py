@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.errors import InputError, RefusedError
+from plugin.errors import InputError, Problem, RefusedError
+from plugin.redact import Redactor
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 
 NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
@@ -48,17 +49,17 @@ def state_of(phrase: object) -> str:
     return found[0] if found else UNKNOWN
 
 
-def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
-    """Return every platform whose `<platform>_status` the app holds, in the service's order."""
+def platforms_of(app: Mapping[str, Any], redact: Redactor) -> tuple[Platform, ...]:
+    """Return every platform whose `<platform>_status` the app holds, in the service's order, without secrets."""
     found = ((NAME.fullmatch(name), phrase) for name, phrase in app.items())
     return tuple(
-        Platform(name[1], state_of(phrase), "null" if phrase is None else str(phrase)[:LONGEST_PHRASE])
+        Platform(name[1], state_of(phrase), "null" if phrase is None else redact.brief(str(phrase), LONGEST_PHRASE))
         for name, phrase in found
         if name
     )
 
 
-def awaited(platforms: Sequence[Platform], wanted: Sequence[str] | None) -> tuple[Platform, ...]:
+def awaited(platforms: Sequence[Platform], wanted: Sequence[str]) -> tuple[Platform, ...]:
     """Return the platforms that a run is about: those `wanted`, else all but those that only lack a signing key.
 
     If all lack one, all are meant, so that a run without any package is no success. Raises InputError for a wanted
@@ -71,7 +72,7 @@ def awaited(platforms: Sequence[Platform], wanted: Sequence[str] | None) -> tupl
     by_name = {platform.name.lower(): platform for platform in platforms}
     missing = [name for name in wanted if name.lower() not in by_name]
     if missing:
-        raise InputError(f"platforms: the app has no {', '.join(missing)}; it has {', '.join(by_name)}")
+        raise InputError(Problem("platforms", f"the app has no {', '.join(missing)}; it has {', '.join(by_name)}"))
     return tuple(by_name[name] for name in dict.fromkeys(name.lower() for name in wanted))
 
 

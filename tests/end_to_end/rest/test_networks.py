@@ -175,7 +175,7 @@ def test_a_proxy_that_is_down_is_told_from_a_service_that_is(company: Company) -
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY: SOCKS proxies are not supported"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY names a SOCKS proxy, which is not supported"),
         (
             "HTTPS_PROXY",
             f"http://{USER}:{PASSWORD}/more@127.0.0.1:1",

@@ -29,7 +29,8 @@ from plugin.files.artifacts import Artifact
 from plugin.files.digest import announced_md5
 from plugin.files.progress import Progress
 from plugin.files.transfer import BLOCK, BUFFERS, Stopped, Upload, download, in_parallel, multipart
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import Rest
 from plugin.rest.exchange import Body, Connection, Request
 

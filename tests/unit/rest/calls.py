@@ -13,7 +13,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from plugin.clock import Clock
 from plugin.errors import UnavailableError
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import Rest
 from plugin.rest.exchange import Answer, Connection, Download, Request, json_body
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import Rest
 from plugin.rest.exchange import Body, Connection
 

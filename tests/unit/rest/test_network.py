@@ -41,7 +41,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"http://user:{SECRET % ''}@proxy:port", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@[proxy:3128", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@proxy:99999", "_PROXY is not a valid URL"),
-        (f"socks5://user:{SECRET % ''}@proxy:1080", "_PROXY: SOCKS proxies are not supported: give a proxy that"),
+        (f"socks5://user:{SECRET % ''}@proxy:1080", "_PROXY names a SOCKS proxy, which is not supported: give one"),
         ("socks4a://proxy:1080", "or name service.example in NO_PROXY"),
         ("ftp://proxy:21", "_PROXY must be a URL that starts with http://"),
     ],
@@ -76,7 +76,7 @@ def test_a_storage_behind_a_proxy_that_is_wrong_is_told_too(monkeypatch: pytest.
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
     monkeypatch.setenv("NO_PROXY", "service.example")
     rest = client().rest
-    with pytest.raises(InputError, match="ALL_PROXY: SOCKS"):
+    with pytest.raises(InputError, match="ALL_PROXY names a SOCKS proxy"):
         rest.send(rest.presigned("PUT", "https://storage.example/f", "the address"))
 
 
