@@ -162,11 +162,11 @@ def test_a_github_error_is_one_command_with_its_lines_encoded() -> None:
     assert stream.getvalue() == "::error title=buildferry::50%25 of%0Atwo lines\n"
 
 
-def test_a_bitrise_error_is_red_line_by_line() -> None:
+def test_a_bitrise_error_is_one_red_block() -> None:
     log, stream = written(HOSTS["bitrise"].dialect)
     log.error("one\ntwo")
 
-    assert stream.getvalue() == "\x1b[31;1mone\x1b[0m\n\x1b[31;1mtwo\x1b[0m\n"
+    assert stream.getvalue() == "\x1b[31;1mone\ntwo\x1b[0m\n"
 
 
 def test_github_is_told_of_a_secret_before_anything_can_show_it() -> None:
