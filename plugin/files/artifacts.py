@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.files.progress import size_text
+from plugin.units import size_text
 
 NEAREST = 3  # files to name when a pattern matches none
 MOST_LOOKED_AT = 5000  # files of a folder tree, while looking for those

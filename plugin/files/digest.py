@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-BLOCK = 1024 * 1024  # bytes of a local file that are read at a time
+from plugin.rest.exchange import BLOCK
+
 AHEAD = 2  # blocks that may wait to be hashed: keeps memory flat when what brings them is faster than the digest
 
 

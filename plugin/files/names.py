@@ -1,4 +1,4 @@
-"""File names for artifacts' titles: one path component each, that every file system takes, no two the same."""
+"""File names for titles that come from elsewhere: one path component each, on every file system, no two the same."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def file_names(artifacts: Sequence[tuple[str, str]]) -> list[str]:
+def file_names(titles: Sequence[tuple[str, str]]) -> list[str]:
     """Return a file name for each (title, id), in order; of those that would be the same the later get their id."""
     taken: set[str] = set()
     names = []
-    for title, slug in artifacts:
+    for title, id_ in titles:
         name = safe_name(title)
         if _folded(name) in taken:
-            name = _with(name, f"-{_shortened(safe_name(slug), LONGEST_MARK)}")
+            name = _with(name, f"-{_shortened(safe_name(id_), LONGEST_MARK)}")
         number = 2
         while _folded(name) in taken:
             name = _with(safe_name(title), f"-{number}")

@@ -22,7 +22,7 @@ from plugin import __version__, address, foreign
 from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.log import Log
-from plugin.rest.exchange import Answer, Connection, Download, Request
+from plugin.rest.exchange import BLOCK, Answer, Connection, Download, Request
 from plugin.rest.failure import Failure, Kind, Sending, in_doubt, lost, rejected, words
 from plugin.rest.sockets import check_certificates, pools
 from plugin.rest.transport import Credentials, session
@@ -34,7 +34,6 @@ LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
 LARGEST_ERROR = 64 * 1024
 LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
 MOST_REDIRECTS = 5
-BLOCK = 1024 * 1024  # bytes read at a time from a download
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 T = TypeVar("T")
 

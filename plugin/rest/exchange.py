@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+BLOCK = 1024 * 1024  # bytes of a file moved at a time: smaller ones make the threads wait, larger ones win nothing
+
 
 @dataclass(frozen=True)
 class Body:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from plugin import address
 from plugin.errors import BuildFailedError, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
-from plugin.files.transfer import Upload
+from plugin.files.upload import Upload
 from plugin.inputs.check import Values
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all

@@ -1,7 +1,7 @@
 """The artifacts of Bitrise builds: listing, downloading and publishing them.
 
 Source: the API page, "GET …/artifacts" and "PATCH …/artifacts/{ARTIFACT-SLUG}"; "Known beyond this document",
-section "Artifacts". Titles come from elsewhere: bitrise_titles makes file names of them.
+section "Artifacts". Titles come from elsewhere: files/names makes file names of them.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from urllib.parse import quote
 
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
+from plugin.files.download import download as download_file
 from plugin.files.names import file_names
-from plugin.files.progress import size_text
+from plugin.files.parallel import in_parallel
 from plugin.files.receipt import Delivery
-from plugin.files.transfer import download as download_file
-from plugin.files.transfer import in_parallel
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import SITE, build_path, envelope, listed, show
 from plugin.services.bitrise.log import storage_request
 from plugin.services.service import Job
+from plugin.units import size_text
 
 
 @dataclass(frozen=True)
-class Artifact:
+class RemoteArtifact:
     """One artifact as the list has it."""
 
     slug: str
@@ -87,7 +87,7 @@ def download(job: Job) -> None:
         job.log.line(f"{len(here)} of {len(found)} artifacts are in {folder}")
 
 
-def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> Delivery:
+def _get(job: Job, artifact: RemoteArtifact, target: Path, stop: threading.Event) -> Delivery:
     """Download one artifact to `target`, unless it is there already."""
 
     def locate() -> Request:
@@ -108,7 +108,7 @@ def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> D
     return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, job.values.build_id[0])
 
 
-def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable[[], Request]) -> str | None:
+def _sha256_if_here(job: Job, artifact: RemoteArtifact, target: Path, locate: Callable[[], Request]) -> str | None:
     """The SHA-256 of `target` if it is the artifact already, by its size and by the MD5 that the storage announces."""
     if not target.is_file() or artifact.size not in (None, size := target.stat().st_size):
         return None
@@ -159,7 +159,7 @@ def _path(job: Job, artifact_slug: str) -> str:
     return f"{build_path(job, job.values.build_id[0])}/artifacts/{quote(artifact_slug, safe='')}"
 
 
-def _artifacts(job: Job, limit: int | None = None) -> list[Artifact]:
+def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
     patterns = job.values.match or ["*"]
     found = map(parse_artifact, listed(job, f"{build_path(job, job.values.build_id[0])}/artifacts"))
@@ -167,14 +167,14 @@ def _artifacts(job: Job, limit: int | None = None) -> list[Artifact]:
     return list(islice(matching, limit))
 
 
-def parse_artifact(data: Any) -> Artifact:
+def parse_artifact(data: Any) -> RemoteArtifact:
     """Read one artifact of a list. Raises RefusedError when it is none."""
     slug, title = (data.get(key) if isinstance(data, dict) else None for key in ("slug", "title"))
     if not isinstance(slug, str) or not slug:
         raise RefusedError("bitrise: the answer holds an artifact without a slug; is service-url right?")
     size = data.get("file_size_bytes")
     is_number = isinstance(size, int) and not isinstance(size, bool)
-    return Artifact(
+    return RemoteArtifact(
         slug=slug,
         title=title if isinstance(title, str) else "",
         size=size if is_number else None,

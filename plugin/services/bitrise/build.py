@@ -17,7 +17,7 @@ from urllib.parse import quote
 from plugin.errors import RefusedError
 from plugin.rest.exchange import Request
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
-from plugin.wait import duration
+from plugin.units import duration
 
 NOT_FINISHED = 0
 STATES = {1: SUCCEEDED, 2: FAILED, 3: ABORTED, 4: SUCCEEDED}  # 4: aborted with success

@@ -12,7 +12,8 @@ from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, show
 from plugin.services.bitrise.log import Stream, place, save
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
-from plugin.wait import Pace, duration, until
+from plugin.units import duration
+from plugin.wait import Pace, until
 
 
 def wait(job: Job) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from plugin import address
 from plugin.errors import InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.files.transfer import download
+from plugin.files.download import download
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import MOST_PAGES, Build, build_path, note, show

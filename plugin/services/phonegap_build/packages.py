@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, RefusedError
-from plugin.files.transfer import download, in_parallel
+from plugin.files.download import download
+from plugin.files.parallel import in_parallel
 from plugin.rest.exchange import Request
 from plugin.rest.failure import words
 from plugin.services.phonegap_build.api import app_path
