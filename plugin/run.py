@@ -49,8 +49,10 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    files, missing = artifacts.find(values.artifacts or () if takes_files else (), around.folder)
-    problems += [f"{around.spell('artifacts')}: {problem}" for problem in missing]
+    written = (values.receipt, values.log_file, around.environment.get("PLUGIN_OUTPUT_FILE"))
+    own = [Path(path) for path in written if path]
+    found = artifacts.find(values.artifacts or () if takes_files else (), around.folder, own)
+    problems += [f"{around.spell('artifacts')}: {problem}" for problem in found.problems]
     if problems:
         secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
         required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
@@ -65,6 +67,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     from plugin.services.service import UNKNOWN, Job
 
     log.verbose = values.verbose
+    for notice in found.notices:
+        log.notice(f"{around.spell('artifacts')}: {notice}")
     for name in ignored:
         if name not in around.prefilled:
             log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
@@ -78,7 +82,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     job = Job(
         rest=Rest(_connection(values, authorization), log, around.clock),
         values=values,
-        artifacts=files,
+        artifacts=found.artifacts,
         source=source,
         receipt=receipt,
         log=log,
@@ -87,8 +91,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         environment=around.environment,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
-    if files:
-        log.line(f"artifacts: {artifacts.describe(files)}")
+    if found.artifacts:
+        log.line(f"artifacts: {artifacts.describe(found.artifacts)}")
     try:
         service.operations[values.operation](job)
     except DryRunEnds:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from plugin import address
+from plugin import address, paths
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -224,7 +224,7 @@ def _parse(field: Field, text: str | Sequence[str]) -> Any:
         if match:
             return float(match[1]) * UNITS[match[2]]
         raise ValueError(f"{text!r} is not a time: write seconds, or a number with s, m or h, such as 15m")
-    return text
+    return paths.from_home(text) if field.kind in ("path", "file") else text
 
 
 def _schema_problems(values: Mapping[str, Any], bad: set[str], spell: Callable[[str], str]) -> list[str]:

@@ -26,7 +26,7 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
 TOOLS = Path(sys.executable).parent
 
-GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "units", "wait"}
+GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "paths", "units", "wait"}
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
     "the ground": set(),

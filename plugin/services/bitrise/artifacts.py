@@ -9,17 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
 from plugin.files.download import download as download_file
 from plugin.files.names import file_names
 from plugin.files.parallel import in_parallel
+from plugin.files.patterns import chooses
 from plugin.files.receipt import Delivery
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
@@ -162,8 +162,12 @@ def _path(job: Job, artifact_slug: str) -> str:
 def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
     patterns = job.values.match or ["*"]
+    try:
+        chooses(patterns, "")
+    except ValueError as error:
+        raise InputError(Problem("match", str(error))) from None
     found = map(parse_artifact, listed(job, f"{build_path(job, job.values.build_id[0])}/artifacts"))
-    matching = (each for each in found if any(fnmatchcase(each.title, pattern) for pattern in patterns))
+    matching = (each for each in found if chooses(patterns, each.title))
     return list(islice(matching, limit))
 
 
