@@ -19,7 +19,7 @@ from plugin.log import Log
 from plugin.rest.exchange import Connection
 
 # Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
-MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "username"})
+MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "overwrite", "username"})
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
 LONGEST_MARK = 48  # bytes of what tells it apart
-# What ends or splits a path, what Windows refuses, and what no reader would see: controls, and marks of direction.
+# What ends or splits a path, what Windows refuses, what is output_directory's, and what no reader
+# would see: controls, and marks of direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]|\.buildferry)(?:\.|$)", re.IGNORECASE)
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 

@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -88,10 +89,11 @@ class Rest:
 
         return self._until_it_works(request, once, look, may_duplicate=True)
 
-    def fetch(self, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
-        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
+    def fetch(self, what: str, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
+        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read what was sent.
 
-        An expired address (401 or 403 from a storage) is located anew. Raises as `send` does.
+        An expired address (401 or 403 from a storage) is located anew. `what` names the file in every message. Raises
+        as `send` does.
         """
         if self.connection.dry_run:
             self._show(locate())
@@ -102,11 +104,20 @@ class Rest:
             for _ in range(MOST_REDIRECTS + 1):
                 with self._open(request, may_redirect=True) as response:
                     if not response.is_redirect:
-                        return take(Download(response.headers, self._blocks(request, response.raw.read)))
+                        read = partial(response.raw.read, decode_content=False)
+                        return take(Download(response.headers, self._blocks(request, read)))
                     request = self._redirected(request, response)
             raise RefusedError(f"{request.name}: more than {MOST_REDIRECTS} redirects")
 
-        return self._until_it_works(Request("GET", "the file"), once)
+        def named() -> T:
+            try:
+                return once()
+            except (Failure, PluginError) as caught:
+                error = caught.error if isinstance(caught, Failure) else caught
+                error.args = (f"{what}: {error}",)
+                raise
+
+        return self._until_it_works(Request("GET", what), named)
 
     def _until_it_works(
         self,
@@ -179,7 +190,7 @@ class Rest:
         """The body of an answer, bounded in size and time. Raises Failure."""
         body = bytearray()
         deadline = self.clock.now() + LONGEST_ANSWER
-        for piece in self._blocks(request, response.raw.read1):
+        for piece in self._blocks(request, partial(response.raw.read1, decode_content=True)):
             body += piece
             if len(body) > LARGEST_ANSWER:
                 text = f"{request.name}: the answer is larger than {LARGEST_ANSWER} bytes; is this the service?"
@@ -189,11 +200,11 @@ class Rest:
                 raise Failure(UnavailableError(text), Kind.UNKNOWN)
         return bytes(body)
 
-    def _blocks(self, request: Request, read: Callable[[int, bool], bytes]) -> Iterator[bytes]:
-        """The body of an answer, as `read` gives it, decoded: whole blocks, or what there is. Raises Failure."""
+    def _blocks(self, request: Request, read: Callable[[int], bytes]) -> Iterator[bytes]:
+        """The body of an answer, as `read` gives it: whole blocks, or what there is. Raises Failure."""
         while True:
             try:
-                block = read(BLOCK, True)
+                block = read(BLOCK)
             except LOST as error:
                 raise self._lost(request, error, _SENT) from None
             if not block:

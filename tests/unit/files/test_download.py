@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import stat
 import threading
 from base64 import b64encode
@@ -19,7 +20,8 @@ import requests_mock
 from plugin.clock import Clock
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5
-from plugin.files.download import download
+from plugin.files.download import download, save
+from plugin.files.output_directory import open_directory
 from plugin.files.parallel import Stopped
 from plugin.files.progress import Progress
 from plugin.log import Log, Redactor
@@ -32,17 +34,17 @@ md5 = partial(hashlib.md5, usedforsecurity=False)
 MD5 = md5(DATA)
 
 
-def log() -> Log:
-    return Log(io.StringIO(), Redactor())
+def log(stream: io.StringIO | None = None) -> Log:
+    return Log(stream or io.StringIO(), Redactor())
 
 
-def rest() -> Rest:
+def rest(stream: io.StringIO | None = None) -> Rest:
     clock = Clock(sleep=lambda _: None, jitter=lambda _: 0)
-    return Rest(Connection("https://service.example", "Token abc"), log(), clock)
+    return Rest(Connection("https://service.example", "Token abc"), log(stream), clock)
 
 
-def fetch(target: Path, size: int | None = None) -> str:
-    return download(rest(), lambda: Request("GET", STORAGE, outside=True), target, Progress(log()), size)
+def fetch(target: Path, size: int | None = None, stream: io.StringIO | None = None) -> str:
+    return download(rest(stream), lambda: Request("GET", STORAGE, outside=True), target, Progress(log()), size)
 
 
 DIGESTS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -81,13 +83,90 @@ def test_what_is_no_md5_of_the_file_is_not_taken_for_one(headers: dict[str, str]
     assert announced_md5(headers) is None
 
 
-def test_a_file_that_was_packed_for_the_way_is_unpacked_and_its_packed_digest_not_held_against_it(
-    http: requests_mock.Mocker, tmp_path: Path
+def base64_md5(data: bytes) -> str:
+    return b64encode(md5(data).digest()).decode()
+
+
+PACKED = gzip.compress(DATA)
+GZIP = {"Content-Encoding": "gzip", "x-goog-hash": f"md5={base64_md5(PACKED)}"}
+# Cloud Storage keeps it packed, sends it unpacked, and speaks of what it keeps.
+ON_THE_WAY = {
+    "x-goog-stored-content-encoding": "gzip",
+    "x-goog-stored-content-length": str(len(PACKED)),
+    "x-goog-hash": f"md5={base64_md5(PACKED)}",
+    "Transfer-Encoding": "chunked",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "headers", "size", "kept"),
+    [
+        ("a.log", PACKED, GZIP, None, DATA),
+        ("a.log", PACKED, GZIP, len(DATA), DATA),
+        ("a.log", PACKED + gzip.compress(b"more"), {"Content-Encoding": "x-gzip"}, None, DATA + b"more"),
+        ("a.log", gzip.compress(b""), {"Content-Encoding": "gzip"}, 0, b""),
+        ("a.log", PACKED, GZIP, len(PACKED), PACKED),
+        ("logs.tar.gz", PACKED, GZIP, None, PACKED),
+        ("logs.TGZ", PACKED, GZIP, None, PACKED),
+        ("logs.tar.gz", PACKED, GZIP, len(DATA), DATA),  # what the service says decides
+        ("a.js", b"in brotli", {"Content-Encoding": "br"}, len("in brotli"), b"in brotli"),
+        ("a.log", DATA, ON_THE_WAY, None, DATA),
+        ("a.log", DATA, ON_THE_WAY, len(PACKED), DATA),
+        ("a.log", DATA, ON_THE_WAY, len(DATA), DATA),
+        ("a.log", DATA, {"X-Guploader-Response-Body-Transformations": "gunzipped", **ON_THE_WAY}, None, DATA),
+        ("a.log", DATA, {"Warning": "214 UploadServer gunzipped", "Content-MD5": base64_md5(PACKED)}, None, DATA),
+    ],
+)
+def test_a_file_is_kept_as_it_was_meant_however_it_was_packed(
+    http: requests_mock.Mocker,
+    tmp_path: Path,
+    name: str,
+    content: bytes,
+    headers: dict[str, str],
+    size: int | None,
+    kept: bytes,
 ) -> None:
-    packed = gzip.compress(DATA)
-    headers = {"Content-Encoding": "gzip", "Content-MD5": b64encode(md5(packed).digest()).decode()}
-    http.get(STORAGE, content=packed, headers=headers)
-    assert fetch(tmp_path / "app.log", len(packed)) == hashlib.sha256(DATA).hexdigest()
+    http.get(STORAGE, content=content, headers=headers)
+    assert fetch(tmp_path / name, size) == hashlib.sha256(kept).hexdigest()
+    assert http.call_count == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: kept}
+
+
+BOMB = gzip.compress(b"\0" * 200_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "size", "said"),
+    [
+        (io.BytesIO(DATA[:1100]), {}, None, "has no length: half of it would look like the whole"),
+        (io.BytesIO(DATA[:1100]), {}, len(DATA), "is 1100 bytes, but the service says 2200"),
+        (io.BytesIO(DATA[:1100]), {"Content-MD5": base64_md5(DATA)}, None, "does not have the MD5"),
+        (io.BytesIO(PACKED[:-9]), {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
+        (PACKED[:-9], {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
+        (b"", {"Content-Encoding": "gzip"}, None, "ended before it began"),
+        (DATA, {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
+        (PACKED[:-1] + b"!", {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
+        (b"x" * 9, {"Content-Encoding": "br"}, None, "it comes packed as 'br', which nobody asked for"),
+        (BOMB, {"Content-Encoding": "gzip"}, 100, "is more than 100 bytes, but the service says 100"),
+        (gzip.compress(b"\0" * 999), {"Content-Encoding": "gzip"}, 1000, "is 999 bytes, but the service says 1000"),
+        (DATA, {}, 100, "is more than 100 bytes, but the service says 100"),
+    ],
+)
+def test_half_a_file_or_more_than_one_is_not_kept(
+    http: requests_mock.Mocker,
+    tmp_path: Path,
+    content: bytes | io.BytesIO,
+    headers: dict[str, str],
+    size: int | None,
+    said: str,
+) -> None:
+    answer = {"content" if isinstance(content, bytes) else "body": content, "headers": headers}
+    http.get(STORAGE, [answer, {"status_code": 404}])  # one try alone: a body that has been read is empty afterwards
+    stream = io.StringIO()
+    with pytest.raises(RefusedError) as caught:
+        fetch(tmp_path / "app.log", size, stream)
+    assert said in stream.getvalue() + str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_of_another_size_than_the_service_says_is_not_kept(http: requests_mock.Mocker, tmp_path: Path) -> None:
@@ -129,19 +208,36 @@ def test_while_it_arrives_a_file_is_hidden_and_nobody_elses_to_read(http: reques
             seen.extend((path.name, stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir())
             return super().read(size)
 
-    http.get(STORAGE, body=Watched(DATA))
+    http.get(STORAGE, body=Watched(DATA), headers={"Content-Length": str(len(DATA))})
     fetch(tmp_path / "app.apk")
     assert seen
-    assert {mode for _, mode in seen} == {0o600}
-    assert all(name.startswith(".buildferry-") and name.endswith(".part") for name, _ in seen)
-    assert stat.S_IMODE((tmp_path / "app.apk").stat().st_mode) == 0o644
+    assert {mode for _, mode in seen} == {0o700}
+    assert all(name.startswith(".buildferry-") for name, _ in seen)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_what_is_kept_has_the_mode_that_the_umask_asks_for(
+    http: requests_mock.Mocker, tmp_path: Path, umask: int
+) -> None:
+    http.get(STORAGE, content=DATA)
+    before = os.umask(umask)
+    try:
+        fetch(tmp_path / "app.apk")
+        with open_directory(tmp_path / "out", overwrite=False) as folder:
+            file = folder.unseen / "a.apk"
+            save(rest(), lambda: Request("GET", STORAGE, outside=True), file, Progress(log()))
+            folder.put(file, "a.apk", "0" * 64)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "app.apk", tmp_path / "out" / "a.apk"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_input_to_mend(http: requests_mock.Mocker, tmp_path: Path) -> None:
     http.get(STORAGE, content=DATA)
     with pytest.raises(InputError, match=r"app.apk: cannot be written: No such file or directory"):
         fetch(tmp_path / "missing" / "app.apk")
-    assert http.call_count == 1
+    assert http.call_count == 0
 
 
 def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.Mocker, tmp_path: Path) -> None:

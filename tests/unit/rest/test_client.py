@@ -351,7 +351,7 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
     http.get(f"{URL}/file", status_code=302, headers={"Location": "https://storage.example/f?Signature=1"})
     http.get("https://storage.example/f?Signature=1", status_code=307, headers={"Location": "https://cdn.example/f"})
     http.get("https://cdn.example/f", content=b"bytes")
-    assert client().rest.fetch(lambda: Request("GET", "/file"), read_all) == b"bytes"
+    assert client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all) == b"bytes"
     first, *others = http.request_history
     assert first.headers["Authorization"] == "Token abc"
     assert [other.headers.get("Authorization") for other in others] == [None, None]
@@ -369,7 +369,7 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
 def test_a_download_is_not_led_astray(http: requests_mock.Mocker, location: str, said: str) -> None:
     http.get(f"{URL}/file", status_code=302, headers={"Location": location})
     with pytest.raises(RefusedError, match=said):
-        client().rest.fetch(lambda: Request("GET", "/file"), read_all)
+        client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all)
 
 
 @pytest.mark.parametrize(("status", "text"), [(403, "<Error/>"), (400, "<Code>ExpiredToken</Code>")])
@@ -378,7 +378,7 @@ def test_an_expired_address_of_a_download_is_located_anew(http: requests_mock.Mo
     http.get("https://storage.example/2", content=b"bytes")
     places: Iterator[str] = iter("12")
     found = client().rest.fetch(
-        lambda: Request("GET", f"https://storage.example/{next(places)}", outside=True), read_all
+        "app.apk", lambda: Request("GET", f"https://storage.example/{next(places)}", outside=True), read_all
     )
     assert found == b"bytes"
 
@@ -399,7 +399,7 @@ def test_a_dry_run_sends_nothing_not_even_a_download() -> None:
     assert seen.rest.send(replace(CREATE, dry={"id": "ID"})).data == {"id": "ID"}
     for request in (Request("GET", "/file"), Request("GET", "/file", dry={})):
         with pytest.raises(DryRunEnds):
-            seen.rest.fetch(partial(replace, request), read_all)
+            seen.rest.fetch("app.apk", partial(replace, request), read_all)
     assert seen.log.getvalue().splitlines() == [
         f"would send POST {URL}/builds",
         '  JSON {"name": "x"}',
