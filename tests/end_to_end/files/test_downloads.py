@@ -73,11 +73,23 @@ def kept(folder: Path) -> dict[str, bytes]:
         (None, answered(PACKED[:-9], Content_Encoding="gzip"), "was cut: its gzip stream does not end"),
         (None, CLOSING + b"Content-Encoding: gzip\r\n\r\n" + PACKED[:50], "was cut: its gzip stream does not end"),
         (100, answered(gzip.compress(b"\0" * 10**8), Content_Encoding="gzip"), "is more than 100 bytes"),
+        (10**5, answered(gzip.compress(b"\0" * 10**8), Content_Encoding="gzip"), "is more than 100000 bytes"),
+        (100, CLOSING + b"\r\n" + b"\0" * 10**7, "is more than 100 bytes"),
     ],
-    ids=["closed", "closed before its size", "cut", "gzip cut", "gzip closed", "unpacks to more"],
+    ids=[
+        "closed",
+        "closed before its size",
+        "cut",
+        "gzip cut",
+        "gzip closed",
+        "packed to more",
+        "unpacks to more",
+        "goes on",
+    ],
 )
 def test_what_is_not_whole_is_not_kept(tmp_path: Path, size: int | None, answer: bytes, said: str) -> None:
-    done = download(bitrise("app.log", size, answer), tmp_path)
+    at_most_4_mib = ("sh", "-c", 'ulimit -f 8192; exec "$@"', "sh")
+    done = download(bitrise("app.log", size, answer), tmp_path, at_most_4_mib)
     assert done.code == 4, done.log  # the second try is refused
     (line,) = [line for line in done.stderr.splitlines() if "try 2 of 5" in line]
     assert line.startswith("app.log: ")
