@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SHELL_FILES := step.sh plugin/launch.sh .ci/run tests/bitrise/script/step.sh $(wildcard examples/shell/*.sh)
 .PHONY: demo test check bench manifests clean
 .DELETE_ON_ERROR:
 
@@ -14,6 +15,7 @@ test: check
 check: $(VENV)/test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/shellcheck $(SHELL_FILES)
 	@$(BIN)/python scripts/manifests.py --check
 
 bench: $(VENV)/test

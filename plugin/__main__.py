@@ -1,6 +1,6 @@
 """The entry: from arguments and environment to an exit code.
 
-The only `except` ladder, the only reader of os.environ and sys.argv, the only place that handles signals.
+The only place that turns errors into exit codes, reads os.environ and sys.argv, and handles signals.
 """
 
 from __future__ import annotations
@@ -12,38 +12,47 @@ if not __package__:  # started as a file, by launch.sh: put the folder that hold
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - os is loaded
     __package__ = "plugin"
 
-import json
 import signal
-from collections.abc import Callable, Mapping
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until entry() handles it: no traceback of an import
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
-
-from plugin import cli
 from plugin.errors import Cancelled, InputError, PluginError
 
-if TYPE_CHECKING:
-    from plugin.hosts.host import Host, Publisher
+if TYPE_CHECKING:  # all else is imported where a signal that comes meanwhile is handled
+    from plugin.cli import Edges
+    from plugin.hosts.host import Host
+    from plugin.hosts.publisher import Publisher
     from plugin.log import Log
 
 
 class _Start:
     """One start of the program: its host, its log and its outputs, made when they are first needed."""
 
-    def __init__(self, env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
+    def __init__(
+        self, env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO, seen: Sequence[int]
+    ) -> None:
         self._env = env
+        self._name = env.get("PLUGIN_HOST", "plain")
         self._stdin = stdin
         self._stdout = stdout
         self._stderr = stderr
+        self._seen = seen  # the signals so far
+        self._is_said = self._is_written = False  # why it failed; the result
 
     @cached_property
     def host(self) -> Host:
-        from plugin.hosts.host import HOSTS
+        from plugin.hosts import HOSTS
 
-        return HOSTS[self._env.get("PLUGIN_HOST", "plain")]
+        return HOSTS.get(self._name, HOSTS["plain"])
 
     @cached_property
     def log(self) -> Log:
@@ -53,23 +62,39 @@ class _Start:
 
     @cached_property
     def publisher(self) -> Publisher:
-        from plugin.hosts.host import Publisher
+        from plugin.hosts.publisher import Publisher
 
-        return Publisher(self.host, self._env, self.log)
+        return Publisher(self.host, self._env, self.log, self._seen)
 
-    def edges(self) -> cli.Edges:
-        return cli.Edges(self.run, self.perform, lambda: self.host.read(self._env), self._stdin, self._stdout)
+    def edges(self) -> Edges:
+        from plugin.cli import Edges
+
+        return Edges(self.run, self.perform, self.read, self._stdin, self._stdout)
+
+    def read(self) -> dict[str, str]:
+        """Return the raw inputs that the host hands in."""
+        from plugin.hosts import HOSTS
+
+        if self._name not in HOSTS:
+            raise InputError(f"PLUGIN_HOST: {self._name!r} is not one of {', '.join(HOSTS)}")
+        return self.host.read(self._env)
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Do what the inputs ask for, on this host."""
-        self._run(raw, spell or self.host.spell, Path.cwd(), self.log, self.publisher.publish)
+        self.publisher.begin()
+        try:
+            folder = Path.cwd()
+        except OSError as error:
+            raise InputError(f"the working directory cannot be used: {error.strerror}; was it removed?") from None
+        publisher = self.publisher
+        self._run(raw, spell or self.host.spell, folder, self.log, publisher.publish, publisher.outputs.update)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
         from plugin.log import Log, Redactor
 
         outputs: dict[str, Any] = {}
-        self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update)
+        self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
         return outputs
 
     def _run(
@@ -79,79 +104,93 @@ class _Start:
         folder: Path,
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
+        conclude: Callable[[Mapping[str, Any]], None],
     ) -> None:
         from plugin import run
         from plugin.clock import Clock
-        from plugin.hosts import host as hosts
-        from plugin.hosts import source
 
         around = run.Surroundings(
+            host=self.host,
             log=log,
             spell=spell,
-            why_no_secrets=lambda: self.host.why_no_secrets(self._env),
-            prefilled=self.host.prefilled,
             folder=folder,
             environment=self._env,
-            find_source=lambda given: source.find(self.host.find_source, self._env, folder, given),
             publish=publish,
-            write=hosts.write_whole,
+            conclude=conclude,
             clock=Clock(),
         )
         run.run(raw, around)
 
-    def failed(self, error: str, exit_code: int) -> int:
-        """Say why, to people and to later steps; return the exit code."""
-        self.log.error(error)
-        self.publisher.publish({"error": self.log.one_line(error)})
-        self.finish()
-        return exit_code
+    def end(self, failure: PluginError | Cancelled | None) -> int:
+        """Say how the run went, to people and to later steps; return the exit code.
 
-    def finish(self) -> None:
-        """Hand over what is known: the summary, and on some hosts the result on standard output."""
-        if self.publisher.outputs:
-            self.publisher.summarize()
-            if not self.host.logs_to_stdout:
-                self._stdout.write(json.dumps(self.publisher.outputs, indent=2) + "\n")
-                self._stdout.flush()
+        A signal may interrupt this: called again, it goes on with what is left.
+        """
+        if failure is None and "publisher" not in vars(self):
+            return 0  # the help, the sandbox
+        if failure and not self._is_said:
+            self._is_said = True
+            self.log.error(str(failure))
+        self.publisher.conclude(failure)
+        self.publisher.summarize()
+        if not self.host.logs_to_stdout and not self._is_written:
+            self._is_written = True
+            self._write(json.dumps(self.publisher.outputs, indent=2) + "\n")
+        return failure.exit_code if failure else 0
 
+    def _write(self, text: str) -> None:
+        """Write the result. What was done is done, whoever does not read it."""
+        try:
+            self._stdout.write(text)
+            self._stdout.flush()
+        except (OSError, ValueError) as error:
+            self.log.warning(f"the result could not be written to standard output: {error}")
 
-def main(argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO) -> int:
-    """Run the command line; return the exit code."""
-    start = _Start(env, stdin, stdout, stderr)
-    try:
-        _choose_host(start, env)
-        cli.command(start.edges()).main(argv, prog_name="buildferry", standalone_mode=False)
-        if "publisher" in vars(start):
-            start.finish()
-    except click.ClickException as error:
-        return start.failed(error.format_message(), InputError.exit_code)
-    except PluginError as error:
-        return start.failed(str(error), error.exit_code)
-    except Cancelled as cancelled:
-        return start.failed(str(cancelled), cancelled.exit_code)
-    except Exception:
+    def failure(self, error: BaseException) -> PluginError | Cancelled:
+        """Return what ended the run as an error with an exit code; a bug's traceback goes into the log."""
+        import click
+
+        if isinstance(error, (PluginError, Cancelled)):
+            return error
+        if isinstance(error, click.ClickException):
+            return InputError(error.format_message())
+        if isinstance(error, OSError) and "publisher" not in vars(self):  # the help or version, for a full disk
+            return PluginError(f"standard output cannot be written: {error.strerror}")
         import traceback
 
-        start.log.line(traceback.format_exc())
-        return start.failed("this is a bug in buildferry: please report it with the lines above", PluginError.exit_code)
-    return 0
+        self.log.line("".join(traceback.format_exception(error)))
+        return PluginError("this is a bug in buildferry: please report it with the lines above")
+
+    def end_late(self, failure: PluginError | Cancelled | None, late: Cancelled) -> int:
+        """End after a signal that came when all was done; what had failed before stays the reason."""
+        if builds := self.publisher.running():
+            self.log.warning(f"{late} at the very end of the run: what it has started goes on: {builds}")
+        return self.end(failure or late)
 
 
-def _choose_host(start: _Start, env: Mapping[str, str]) -> None:
-    name = env.get("PLUGIN_HOST", "plain")
-    if name not in ("github", "bitrise", "jenkins", "plain"):
-        from plugin.hosts.host import HOSTS
+def main(
+    argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO, seen: Sequence[int] = ()
+) -> int:
+    """Run the command line; return the exit code. `seen` holds the signals so far: the first raises Cancelled."""
+    start = _Start(env, stdin, stdout, stderr, seen)
+    failure = None
+    try:
+        try:
+            from plugin import cli
 
-        start.host = HOSTS["plain"]
-        raise InputError(f"PLUGIN_HOST: {name!r} is not one of {', '.join(HOSTS)}")
+            cli.command(start.edges()).main(argv, prog_name="buildferry", standalone_mode=False)
+        except (Exception, Cancelled) as error:
+            failure = start.failure(error)
+        return start.end(failure)
+    except Cancelled as late:
+        return start.end_late(failure, late)
 
 
-def _heed_signals() -> None:
+def _handle_signals(seen: list[int]) -> None:
     """Turn the first signal to stop into Cancelled; exit at once on a second.
 
     A signal that was ignored when we were started stays so: Jenkins starts its steps with SIGINT ignored.
     """
-    seen: list[int] = []
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if seen:
@@ -167,12 +206,25 @@ def _heed_signals() -> None:
 
 def entry() -> None:
     """Run as the command `buildferry`, or as `python -m plugin`."""
-    _heed_signals()
+    seen: list[int] = []
+    try:
+        _handle_signals(seen)
+        sys.stdin, sys.stdout, sys.stderr = (each or _nowhere() for each in (sys.stdin, sys.stdout, sys.stderr))
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # real streams are TextIOWrapper
+        code = main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr, seen)
+        seen.append(0)  # from here on any signal ends us at once
+    except Cancelled as cancelled:
+        code = cancelled.exit_code
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # real streams are TextIOWrapper
-    code = main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr)
-    sys.stdout.flush()
-    os._exit(code) if code >= 128 else sys.exit(code)
+        with suppress(OSError, ValueError):  # nobody reads it any more, which is not what went wrong
+            stream.flush()
+    os._exit(code)  # the interpreter's own end would flush once more, and say what it thinks of it
+
+
+def _nowhere() -> TextIO:
+    """A stream in place of one that was closed before we started: no file or socket of ours may get its number."""
+    return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - for as long as the process lives
 
 
 if __name__ == "__main__":

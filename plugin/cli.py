@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from plugin import __version__
 from plugin.errors import Cancelled
+
+if TYPE_CHECKING:
+    from plugin.inputs import Field
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def command(edges: Edges) -> click.Command:
 
 
 def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
-    from plugin.inputs import check as inputs
+    from plugin import inputs
 
     made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
     for service in inputs.services():
@@ -68,7 +71,7 @@ def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
 
 
 def _run(edges: Edges) -> click.Command:
-    from plugin.inputs import check as inputs
+    from plugin import inputs
 
     def callback(**given: Any) -> None:
         edges.run({**edges.read(), **_given(edges, given)}, None)
@@ -79,42 +82,34 @@ def _run(edges: Edges) -> click.Command:
 
 
 def _service(edges: Edges, service: str) -> click.Command:
-    from plugin.inputs import check as inputs
+    from plugin import inputs
 
     def make(operation: str) -> click.Command:
         def callback(**given: Any) -> None:
             chosen = {"service": service, "operation": operation}
             edges.run({**edges.read(), **_given(edges, given), **chosen}, lambda name: f"--{name}")
 
-        fields = inputs.inputs()
-        used = [
-            field
-            for name, field in fields.items()
-            if name in inputs.used_by(service, operation) - {"service", "operation"}
-        ]
-        required = inputs.required_by(service, operation)
-        own = sorted(used, key=lambda field: (field.name not in required, field.name in inputs.for_all()))
-        url = inputs.default_url(service)
-        options: list[click.Parameter] = [
-            _option(field, default_url=url, required=field.name in required) for field in own
-        ]
-        return click.Command(operation, callback=callback, params=options, help=f"{operation} on {service}.")
+        used = inputs.used_by(service, operation) - {"service", "operation"}
+        fields = [inputs.field_of(name, service, operation) for name in inputs.inputs() if name in used]
+        notes = dict.fromkeys(inputs.from_host(service, operation), "required unless the CI system provides it")
+        notes |= dict.fromkeys(inputs.required_by(service, operation), "required")
+        if inputs.default_url(service):
+            notes.pop("service-url", None)
+        own = sorted(fields, key=lambda field: (field.name not in notes, field.name in inputs.for_all()))
+        options: list[click.Parameter] = [_option(field, notes.get(field.name)) for field in own]
+        text = inputs.services()[service][operation]
+        return click.Command(operation, callback=callback, params=options, help=text, short_help=text)
 
     operations = {name: partial(make, name) for name in inputs.services()[service]}
     cannot = f"{service} cannot {{name}}; it can {{names}}"
     return _Commands(lambda: dict(operations), cannot, name=service, help=f"Use {service} by hand.")
 
 
-def _option(
-    field: Any, show_default: bool = True, default_url: str | None = None, required: bool = False
-) -> click.Option:
+def _option(field: Field, need: str | None = None, show_default: bool = True) -> click.Option:
     """One input as an option: always text, parsed and checked where every host's inputs are."""
-    notes = []
-    if required and not (field.name == "service-url" and default_url):
-        notes.append("required")
-    default = default_url if field.name == "service-url" else field.default
-    if show_default and default is not None:
-        notes.append(f"default: {str(default).lower() if isinstance(default, bool) else default}")
+    notes = [need] if need else []
+    if show_default and field.default is not None:
+        notes.append(f"default: {str(field.default).lower() if isinstance(field.default, bool) else field.default}")
     if field.choices:
         notes.append(f"one of {', '.join(field.choices)}")
     if field.secret:
@@ -126,7 +121,7 @@ def _option(
 
 def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given, as raw inputs."""
-    from plugin.inputs import check as inputs
+    from plugin import inputs
 
     raw: dict[str, Any] = {}
     for field in inputs.inputs().values():
@@ -135,7 +130,7 @@ def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if field.secret and value == "-":
             value = edges.stdin.readline().rstrip("\r\n")
-        raw[field.name] = "\n".join(value) if field.is_list else value
+        raw[field.name] = value
     return raw
 
 

@@ -1,4 +1,4 @@
-"""The use case: checked inputs, one service's operation, outputs. Knows no click and no host."""
+"""The use case: checked inputs, one service's operation, outputs. Knows no click, and no host by name."""
 
 from __future__ import annotations
 
@@ -7,56 +7,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__
+from plugin import __version__, inputs
 from plugin.clock import Clock
-from plugin.errors import InputError, UnavailableError
+from plugin.errors import InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt, fingerprint
-from plugin.hosts.source import Source
-from plugin.inputs import check as inputs
+from plugin.files.whole import write_whole
+from plugin.hosts import source as sources
+from plugin.hosts.host import Host
 from plugin.log import Log
 from plugin.rest.exchange import Connection
-
-# Inputs that say how a thing is done, not what: with others a run still goes on where an earlier one ended.
-MANNER = frozenset({"parallel", "receipt", "timeout", "poll-interval", "output-directory", "overwrite", "username"})
+from plugin.source import Source
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """What the caller provides: the edges where a run touches its host."""
 
+    host: Host
     log: Log
-    spell: Callable[[str], str]  # an input's name as the host writes it
-    why_no_secrets: Callable[[], str | None]  # what may be behind a missing secret
-    prefilled: frozenset[str]  # inputs that the host fills in by itself
+    spell: Callable[[str], str]  # an input's name as its user wrote it: the host's way, or as an option
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
-    find_source: Callable[[Mapping[str, Any]], Source]
     publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
-    write: Callable[[Path, str], None]  # a whole file
+    conclude: Callable[[Mapping[str, Any]], None]  # all that is known at the end, to be published after it
     clock: Clock
 
 
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     """Do what the raw inputs ask for, and publish what comes of it.
 
-    Raises PluginError (of which InputError holds all problems) or Cancelled; the outputs known by then are published.
+    Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems, spelled
+    the host's way: here, and nowhere else.
     """
+    try:
+        _run(raw, around)
+    except InputError as error:
+        raise error.spelled(around.spell) from error
+
+
+def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
-    values, problems, ignored = inputs.check(raw, around.spell)
+    raw = sources.with_short_refs(raw)
+    values, wrong, ignored = inputs.check(raw)
+    problems: list[Problem | str] = [*wrong]
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
     written = (values.receipt, values.log_file, around.environment.get("PLUGIN_OUTPUT_FILE"))
     own = [Path(path) for path in written if path]
-    found = artifacts.find(values.artifacts or () if takes_files else (), around.folder, own)
-    problems += [f"{around.spell('artifacts')}: {problem}" for problem in found.problems]
+    found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
+    problems += [Problem("artifacts", problem) for problem in found.problems]
     if problems:
-        secrets = {field.attribute for field in inputs.inputs().values() if field.secret}
-        required = {name.replace("-", "_") for name in inputs.required_by(values.service, values.operation)}
-        if any(getattr(values, name) is None for name in secrets & required) and (why := around.why_no_secrets()):
+        required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
+        lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
+        if lacks_secret and (why := around.host.why_no_secrets(around.environment)):
             problems.append(why)
         raise InputError(*problems)
     from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
@@ -70,14 +77,18 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for notice in found.notices:
         log.notice(f"{around.spell('artifacts')}: {notice}")
     for name in ignored:
-        if name not in around.prefilled:
+        if name not in around.host.prefilled:
             log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
 
     service = SERVICES[values.service]
     authorization = service.authorization(values)
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
-    source = around.find_source(values.as_dict())
+    source = sources.find(around.host.find_source, around.environment, around.folder, values.as_dict())
+    if unknown := inputs.missing(values, vars(source)):
+        raise InputError(*unknown)
+    if "commit-timestamp" in inputs.used_by(values.service, values.operation):
+        _say_missing_time(source, around)
     receipt = _receipt(values, source, around)
     job = Job(
         rest=Rest(_connection(values, authorization), log, around.clock),
@@ -89,6 +100,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
+        spell=around.spell,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if found.artifacts:
@@ -101,16 +113,28 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if values.on_outage != "warn":
             raise
         receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} (on-outage is warn: this step succeeds all the same)")
+        log.warning(f"{unavailable} ({around.spell('on-outage')} is warn, so this step succeeds)")
     finally:
-        if not values.dry_run:
-            around.publish({**receipt.outputs, "result": receipt.as_json()})
+        if values.dry_run:
+            asked = {"service": values.service, "operation": values.operation, "service-url": values.service_url}
+            around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
+        else:
+            around.conclude({**receipt.outputs, "result": receipt.as_json()})
+
+
+def _say_missing_time(source: Source, around: Surroundings) -> None:
+    if source.commit and not source.commit_timestamp:
+        name = around.spell("commit-timestamp")
+        depth = "a clone of depth 1 has the merge commit only: check out with fetch-depth: 2, or give the time yourself"
+        advice = depth if source.pull_request_id else "check that commit out, or give the time yourself"
+        around.log.notice(f"{name} is left out: git does not have commit {source.commit[:12]} here; {advice}")
 
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
-    own = inputs.used_by(values.service, values.operation) - inputs.for_all() - MANNER
+    own = inputs.used_by(values.service, values.operation) - inputs.for_all()
     asked = {name: value for name, value in values.as_dict().items() if name in own}
+    asked = {name: value for name, value in asked.items() if not inputs.inputs()[name].is_manner}
     return Receipt(
         identity={
             "service": values.service,
@@ -121,7 +145,7 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
         },
         about={"branch": source.branch, "tag": source.tag, "run-url": source.run_url},
         path=around.folder / values.receipt if values.receipt and not values.dry_run else None,
-        write=around.write,
+        write=write_whole,
         publish=(lambda _outputs: None) if values.dry_run else around.publish,
         redact=around.log.redact,
     )
@@ -132,8 +156,8 @@ def _connection(values: inputs.Values, authorization: str) -> Connection:
         url=values.service_url,
         authorization=authorization,
         allow_http=values.allow_http,
-        ca_bundle=values.ca_bundle,
-        client_certificate=values.client_certificate,
+        ca_bundle=values.ca_bundle or None,
+        client_certificate=values.client_certificate or None,
         stall_timeout=values.stall_timeout,
         dry_run=values.dry_run,
     )

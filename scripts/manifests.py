@@ -1,4 +1,5 @@
-"""Write everything that is made: action.yml, step.yml, the Jenkins step's arguments and resources, README's tables.
+"""Write everything that is made: action.yml, step.yml, the Jenkins step's arguments and resources, README's tables,
+and the dataclass of the inputs.
 
 All of it follows from plugin/schema.json, the classes in plugin/errors.py and the files in examples/.
 `python scripts/manifests.py` writes, `--check` only names what is stale. A file's made parts stand between the lines
@@ -7,28 +8,33 @@ All of it follows from plugin/schema.json, the classes in plugin/errors.py and t
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # started as a file: put the folder that holds this package on the path
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import json
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from plugin import __version__, errors
-from plugin.hosts.host import camel, groovy_argument, lower, upper
-from plugin.inputs import check as inputs
-from plugin.inputs.check import Field
+from plugin import __version__, inputs
+from plugin.hosts.spelling import camel, groovy_argument, lower, upper
+from plugin.inputs import Field
+from scripts import tables, values
+from scripts.words import about, default_of, operations, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Made by scripts/manifests.py from plugin/schema.json: edit that, then run `make manifests`.\n"
 HOME = "https://github.com/OWNER/buildferry"
 SUMMARY = "Create builds, upload artifacts, follow and abort builds on four distribution services"
 WIDTH = 120
-FORMS = {"boolean": "`true` or `false`.", "seconds": "Seconds, or a number with `s`, `m` or `h`."}
 # What earlier steps of a Bitrise workflow built. An unset variable leaves an empty entry, which does not count.
 BITRISE_ARTIFACTS = (
     "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
 )
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py", "requirements.txt")  # for libraryResource
 BITRISE_FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six stand in no category
 BITRISE_DEBUG = ("verbose", "dry-run")
 PART = re.compile(
@@ -63,7 +69,7 @@ def action() -> str:
 
 def _action_input(field: Field) -> dict[str, Any]:
     """One input. Defaults are words only: with `default:` every run would log all of them under `with:`."""
-    declared: dict[str, Any] = {"description": about(field) + default_of(field)}
+    declared: dict[str, Any] = {"description": about(field) + default_of(field) + operations(field)}
     if field.name == "service":
         declared["required"] = True
     if inputs.schema()["properties"][field.name].get("deprecated"):
@@ -97,10 +103,10 @@ def step() -> str:
 
 
 def _step_input(field: Field) -> dict[str, Any]:
-    default = BITRISE_ARTIFACTS if field.name == "artifacts" else _text(field.default)
+    default = BITRISE_ARTIFACTS if field.name == "artifacts" else text_of(field.default)
     options: dict[str, Any] = {"title": field.title, "summary": about(field).partition(". ")[0].rstrip(".") + "."}
-    if options["summary"] != about(field):
-        options["description"] = about(field)
+    if options["summary"] != about(field) + operations(field):
+        options["description"] = about(field) + operations(field)
     if category := _category(field.name):
         options["category"] = category
     if choices := field.choices or (("true", "false") if field.kind == "boolean" else ()):
@@ -146,90 +152,13 @@ def groovy_help() -> str:
     for field in inputs.inputs().values():
         kind = " (list)" if field.is_list else ""
         told = "Id of the credential with this secret. " if field.secret else ""
-        lines.append(f"{groovy_argument(field.name)}{kind} - {told}{about(field)}{default_of(field)}\n")
+        lines.append(
+            f"{groovy_argument(field.name)}{kind} - {told}{about(field)}{default_of(field)}{operations(field)}\n"
+        )
     lines.append(
         f"package - What pip installs on an agent that has no buildferry. Default: buildferry=={__version__}\n"
     )
     return "".join(lines)
-
-
-def readme_part(name: str, root: Path) -> str:
-    """What stands between the README's markers of that name."""
-    if name.startswith("examples/"):
-        language = {".yml": "yaml", ".sh": "sh"}.get(Path(name).suffix, "groovy")
-        text = (root / name).read_text(encoding="utf-8")
-        return f"\n```{language}\n{text}```\n\n"
-    if name in inputs.services():
-        return _service_tables(name)
-    parts = {
-        "inputs of all services": lambda: _inputs_table(inputs.for_all()),
-        "outputs": lambda: table(
-            ("output", "what it is"), [(_code(field.name), field.description) for field in inputs.outputs().values()]
-        ),
-        "exit codes": _exit_codes,
-    }
-    return f"\n{parts[name]()}\n"
-
-
-def _service_tables(service: str) -> str:
-    """The operations of a service and the inputs of its own."""
-    rows = []
-    own: set[str] = set()
-    for operation in inputs.services()[service]:
-        needed = inputs.required_by(service, operation) - {"service"}
-        needed -= {"service-url"} if inputs.default_url(service) else set()
-        used = inputs.used_by(service, operation) - inputs.for_all()
-        own |= used
-        rows.append((_code(operation), _names(needed), _names(used - needed)))
-    address = inputs.default_url(service)
-    note = f"`service-url` is `{address}` unless you give another.\n\n" if address else ""
-    return f"\n{note}{table(('operation', 'needs', 'takes also'), rows)}\n{_inputs_table(own)}\n"
-
-
-def _names(names: set[str] | frozenset[str]) -> str:
-    return ", ".join(_code(name) for name in inputs.inputs() if name in names)
-
-
-def _inputs_table(names: set[str] | frozenset[str]) -> str:
-    fields = [field for field in inputs.inputs().values() if field.name in names]
-    rows = [
-        (_code(field.name), ("Secret. " if field.secret else "") + about(field), _code(_text(field.default)))
-        for field in fields
-    ]
-    return table(("input", "what it is", "default"), rows)
-
-
-def _exit_codes() -> str:
-    classes: list[type[errors.PluginError]] = [errors.PluginError, *errors.PluginError.__subclasses__()]
-    rows = [(str(kind.exit_code), *(kind.__doc__ or "").partition(" | ")[::2]) for kind in classes]
-    cancelled = ("130, 143", "The CI job was cancelled: by SIGINT, by SIGTERM", "")
-    return table(("exit code", "when", "what to do"), [("0", "Done: the service confirmed it", ""), *rows, cancelled])
-
-
-def about(field: Field) -> str:
-    """An input in words, the same on every host."""
-    choices = f"One of {', '.join(map(_code, field.choices))}." if field.choices else ""
-    example = f"For example {_code(field.examples[0])}." if field.examples else ""
-    return " ".join(filter(None, (field.description, choices, FORMS.get(field.kind), example)))
-
-
-def default_of(field: Field) -> str:
-    """The default as a sentence to append, or nothing."""
-    return "" if field.default is None else f" Default: {_code(_text(field.default))}."
-
-
-def _text(default: Any) -> str:
-    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in lines)
 
 
 def yaml(value: Mapping[str, Any], indent: str = "") -> str:
@@ -265,9 +194,9 @@ def contents(root: Path) -> dict[str, str]:
         "step.yml": step(),
         "vars/buildferry.groovy": filled(read("vars/buildferry.groovy"), lambda _name: groovy_arguments(), "vars"),
         "vars/buildferry.txt": filled(read("vars/buildferry.txt"), lambda _name: groovy_help(), "vars"),
-        "resources/buildferry/launch.sh": read("plugin/launch.sh"),
-        "resources/buildferry/requirements.txt": read("plugin/requirements.txt"),
-        "README.md": filled(read("README.md"), lambda name: readme_part(name, root), "README.md"),
+        "plugin/inputs/values.py": values.module(),
+        **{f"resources/buildferry/{name}": read(f"plugin/{name}") for name in LAUNCHER},
+        "README.md": filled(read("README.md"), lambda name: tables.part(name, root), "README.md"),
     }
 
 

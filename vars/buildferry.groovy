@@ -9,6 +9,7 @@
  * Code under @NonCPS calls no step, values that live across a step are serializable, and all passes the Groovy sandbox.
  */
 import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 import groovy.transform.Field
 
@@ -39,16 +40,20 @@ import groovy.transform.Field
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
     receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], onOutage: [input: 'on-outage'],
     caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
-    dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
+    outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
 ]
 // end of made
 
 /**
- * Run one operation. Returns the outputs, keys in camelCase: buildId, buildIds (a list), result (a map) and so on; a dry
- * run has none.
- * Fails when an argument is wrong (before anything runs) and when buildferry exits with anything but 0.
+ * Run one operation. Returns the outputs, keys in camelCase: buildId, buildIds (a list), result (a map) and so on.
+ * Fails when an argument is wrong and when buildferry exits with anything but 0. What goes wrong after that, while the
+ * outputs are fetched and the folder is removed, is told and never hides why the step ended.
  */
-def call(Map arguments = [:]) {
+def call(Object given = [:]) {
+    if (!(given instanceof Map)) {
+        error("buildferry: name the arguments, as in buildferry(service: 'app-distribution', phaseId: 7)")
+    }
+    Map arguments = named(given)
     List<String> problems = problemsOf(arguments)
     if (problems) {
         error('buildferry: nothing was run\n' + problems.join('\n'))
@@ -61,18 +66,50 @@ def call(Map arguments = [:]) {
     String folder = pwd(tmp: true) + '/buildferry-' + UUID.randomUUID()
     Integer status = null
     Map outputs = [:]
+    Exception cause = null
     try {
-        for (String name in ['launch.sh', 'requirements.txt']) {
+        for (String name in ['launch.sh', 'prepare.py', 'packages.py', 'load.py', 'requirements.txt']) {
             String text = libraryResource(resource: 'buildferry/' + name, encoding: 'UTF-8')
             writeFile(file: folder + '/' + name, text: text, encoding: 'UTF-8')
         }
         status = start(variablesFrom(arguments, folder), secretsFrom(arguments))
-    } finally {
-        outputs = takeOutputs(folder) // after an abort too: the build that exists by then goes into the description
-        describe(outputs)
+    } catch (Exception first) {
+        cause = first
     }
+    try { // after an abort too: the build that exists by then goes into the description
+        outputs = outputsIn(folder)
+        describe(outputs)
+    } catch (Exception later) {
+        cause = weighed(cause, later)
+    }
+    try {
+        dir(folder) { deleteDir() }
+    } catch (Exception later) {
+        cause = weighed(cause, later)
+    }
+    if (cause != null) {
+        throw cause
+    }
+    return judged(status, outputs)
+}
+
+/** What to throw in the end, now that this went wrong too: the first cause, else only an abort. The rest is told. */
+private Exception weighed(Exception first, Exception later) {
+    echo('buildferry: could not fetch the outputs and clean up: ' + later.getMessage())
+    return first ?: later instanceof InterruptedException ? later : null
+}
+
+/** The outputs, if they and the exit code mean success. */
+private Map judged(Integer status, Map outputs) {
     if (status != 0) {
         error('buildferry: ' + (outputs.error ?: 'it left no message, see the log above') + ' (exit ' + status + ')')
+    }
+    if (!outputs) {
+        error('buildferry: it exited with 0, but this agent cannot read its outputs. The log above says what was done. '
+            + 'In a container that runs as another user, a umask such as 022 lets the agent read them.')
+    }
+    if (outputs.error) { // and exit code 0: an outage, and onOutage is warn
+        unstable('buildferry: ' + outputs.error)
     }
     return outputs
 }
@@ -90,8 +127,8 @@ private Integer start(List<String> variables, List<Map> secrets) {
 }
 
 /**
- * The one script that is ever run. `exec`, because the SIGTERM of an abort must reach Python itself; its standard output
- * is the outputs once more, which the file has.
+ * The one script that is ever run. `exec`, because the SIGTERM of an abort must reach Python itself. Its standard
+ * output is the outputs once more, which the file has.
  */
 private Integer launch() {
     return sh(label: 'buildferry', returnStatus: true, encoding: 'UTF-8', script: '''set +x
@@ -102,18 +139,10 @@ exec sh "$BUILDFERRY_LAUNCHER" run >/dev/null
 ''')
 }
 
-/** Read what the program wrote and remove the folder. An agent that went away must not hide why the step ended. */
-private Map takeOutputs(String folder) {
-    Map outputs = [:]
-    try {
-        if (fileExists(folder + '/outputs.json')) {
-            outputs = parse(readFile(file: folder + '/outputs.json', encoding: 'UTF-8'))
-        }
-        dir(folder) { deleteDir() }
-    } catch (IOException problem) {
-        echo('buildferry: could not read and remove ' + folder + ': ' + problem.getMessage())
-    }
-    return outputs
+/** What the program wrote, or nothing. */
+private Map outputsIn(String folder) {
+    String file = folder + '/outputs.json'
+    return fileExists(file) ? parse(readFile(file: file, encoding: 'UTF-8')) : [:]
 }
 
 /** Add a line with the build and its link to the description, once. */
@@ -138,34 +167,36 @@ private String lineFor(Map outputs) {
     return line.substring(0, Math.min(line.length(), 300))
 }
 
-/** Everything that is wrong with the arguments, one sentence each. No value is quoted: it may be a secret. */
+/** The arguments by their names as texts: a key may be a GString, or an input's own name, such as 'phase-id'. */
+@NonCPS
+private Map named(Map given) {
+    Map arguments = [:]
+    given.each { key, value -> arguments.put(camelCase(key.toString()), value) }
+    return arguments
+}
+
+/** What is wrong with the values, one sentence each. None is quoted: it may be a secret. */
 @NonCPS
 private List<String> problemsOf(Map arguments) {
-    List<String> allowed = ['package']
-    for (String name in ARGUMENTS.keySet()) {
-        allowed.add(spelling(name))
-    }
     List<String> problems = []
-    boolean unknown = false
-    for (Object key in arguments.keySet()) {
-        String name = key.toString()
+    for (String name in arguments.keySet()) {
         Map argument = ARGUMENTS[name] ?: [:]
-        String problem = problemOf(arguments[key], argument.list == true)
+        String problem = problemOf(arguments[name], argument.list == true)
         if (argument.secret) {
             problems.add(name + ': a secret is not taken as text. Keep it in Jenkins as a "Secret text" credential '
                 + 'and give the id of that credential as ' + spelling(name))
-        } else if (!allowed.contains(name)) {
-            String near = nearest(name)
-            problems.add(name + ': there is no such argument' + (near ? '; did you mean ' + near + '?' : ''))
-            unknown = true
         } else if (problem) {
             problems.add(name + ': ' + problem)
         }
     }
-    if (unknown) {
-        problems.add('The arguments are: ' + allowed.join(', '))
-    }
     return problems
+}
+
+/** The names that are no argument's, one a line: the program says which ones they look like. */
+@NonCPS
+private String unknownOf(Map arguments) {
+    List<String> known = ['package'] + ARGUMENTS.keySet().collect { spelling(it) }
+    return arguments.keySet().findAll { !known.contains(it) }.join('\n')
 }
 
 @NonCPS
@@ -180,8 +211,8 @@ private String problemOf(Object value, boolean list) {
         return 'takes one value, not a list'
     }
     for (Object item in value) {
-        if (!isText(item) || item.toString().contains('\n')) {
-            return 'each item of the list must be text or a number, without line breaks'
+        if (!isText(item)) {
+            return 'each item of the list must be text or a number'
         }
     }
     return ''
@@ -198,7 +229,10 @@ private boolean isText(Object value) {
     return value instanceof CharSequence || value instanceof Number || value instanceof Boolean
 }
 
-/** The environment of the program, but for the secrets: `NAME=value` each. */
+/**
+ * The environment of the program, but for the secrets: `NAME=value` each. Without a value Jenkins unsets the variable:
+ * a PLUGIN_DRY_RUN of the job's own must not steer the step.
+ */
 @NonCPS
 private List<String> variablesFrom(Map arguments, String folder) {
     List<String> variables = [
@@ -207,14 +241,21 @@ private List<String> variablesFrom(Map arguments, String folder) {
         'BUILDFERRY_LAUNCHER=' + folder + '/launch.sh',
         'BUILDFERRY_REQUIREMENTS=' + folder + '/requirements.txt',
         'BUILDFERRY_PACKAGE=' + (arguments['package'] ?: PACKAGE),
+        'BUILDFERRY_UNKNOWN_ARGUMENTS=' + unknownOf(arguments),
     ]
     for (String name in ARGUMENTS.keySet()) {
         Object value = arguments[name]
-        if (value != null) {
-            variables.add(variableOf(name) + '=' + (isText(value) ? value : value.join('\n')))
+        if (!ARGUMENTS[name].secret) {
+            variables.add(variableOf(name) + '=' + (value == null ? '' : isText(value) ? value : jsonOf(value)))
         }
     }
     return variables
+}
+
+/** A list as JSON, so that an item may have several lines. */
+@NonCPS
+private String jsonOf(Object items) {
+    return '[' + items.collect { JsonOutput.toJson(it.toString()) }.join(', ') + ']'
 }
 
 /** Each secret that was asked for: the variable it goes to, and the id of its credential. */
@@ -233,42 +274,6 @@ private List<Map> secretsFrom(Map arguments) {
 @NonCPS
 private String variableOf(String name) {
     return 'PLUGIN_' + ARGUMENTS[name].input.toUpperCase(Locale.ENGLISH).replace('-', '_')
-}
-
-/** The argument whose name differs least from `word`, if three letters of five agree. Case and punctuation don't count. */
-@NonCPS
-private String nearest(String word) {
-    String letters = word.toLowerCase(Locale.ENGLISH).replaceAll('[^a-z0-9]', '')
-    String found = ''
-    int fewest = Integer.MAX_VALUE
-    for (String name in ARGUMENTS.keySet()) {
-        for (String spelled in [name, spelling(name)]) {
-            int differing = distance(letters, spelled.toLowerCase(Locale.ENGLISH))
-            if (differing < fewest && differing * 5 <= 2 * Math.max(letters.length(), spelled.length())) {
-                found = spelling(name)
-                fewest = differing
-            }
-        }
-    }
-    return found
-}
-
-/** How many letters to change, add or drop to get from `one` to `other` (Levenshtein). */
-@NonCPS
-private int distance(String one, String other) {
-    List<Integer> above = []
-    for (int column = 0; column <= other.length(); column++) {
-        above.add(column)
-    }
-    for (int row = 1; row <= one.length(); row++) {
-        List<Integer> current = [row]
-        for (int column = 1; column <= other.length(); column++) {
-            int changed = above.get(column - 1) + (one.charAt(row - 1) == other.charAt(column - 1) ? 0 : 1)
-            current.add(Math.min(changed, Math.min(above.get(column), current.get(column - 1)) + 1))
-        }
-        above = current
-    }
-    return above.get(other.length())
 }
 
 /** The outputs. JsonSlurper's own maps cannot be serialized, so plain copies leave this method. */

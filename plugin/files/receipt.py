@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import __version__, foreign
-from plugin.errors import InputError
+from plugin.errors import InputError, Problem
 
 PATHS = ("downloaded-files", "log-file")  # of ours, which later steps must find as they are
 LARGEST = 16 * 1024 * 1024  # bytes of a receipt to read
@@ -132,7 +132,9 @@ class Receipt:
             if not _is_record(earlier):
                 raise ValueError
         except (OSError, ValueError):
-            raise InputError(f"receipt: {self._path} exists and is not a receipt; name another file") from None
+            raise InputError(
+                Problem("receipt", f"{self._path} exists and is not a receipt; name another file")
+            ) from None
         return earlier if all(earlier.get(name) == value for name, value in self._identity.items()) else {}
 
     def _told(self, data: Any) -> Any:
@@ -148,7 +150,7 @@ class Receipt:
             try:
                 self._write(self._path, json.dumps(self.as_json(), indent=2) + "\n")
             except OSError as error:
-                raise InputError(f"receipt: {self._path} cannot be written: {error.strerror}") from None
+                raise InputError(Problem("receipt", f"{self._path} cannot be written: {error.strerror}")) from None
 
 
 def _is_record(data: Any) -> bool:

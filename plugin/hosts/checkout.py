@@ -6,11 +6,16 @@ made to look like a repository with settings of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+from plugin.hosts import children
+from plugin.hosts.host import Env
+
 TIMEOUT = 10.0  # seconds
+NEEDS = r"GIT_(DIR|WORK_TREE|COMMON_DIR|CEILING_DIRECTORIES|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES))"
 SETTINGS = {
     "safe.directory": "*",  # CI containers run as another user than the one who made the checkout
     "safe.bareRepository": "explicit",
@@ -20,15 +25,18 @@ SETTINGS = {
 }
 
 
-def ask(folder: Path, *arguments: str) -> str | None:
+def ask(env: Env, folder: Path, *arguments: str) -> str | None:
     """Return what git says in `folder`; None if it does not know or is not there."""
-    git = shutil.which("git")
+    git = shutil.which("git", path=env.get("PATH", os.defpath))
     if not git or not Path(git).is_absolute():  # on Windows a git.exe of the checkout comes before any other
         return None
     settings = (part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}"))
     command = [git, "-C", str(folder), *settings, *arguments]
+    known = children.environment(env, NEEDS)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL, env=known
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     text = done.stdout.decode("utf-8", "replace").strip()

@@ -1,4 +1,40 @@
 """The inputs: schema.json as records, the host's text as values, and all problems at once.
 
-Everyone above the ground may come in; it uses the ground alone. Door: check.
+Everyone above the ground may come in; the room itself uses the ground alone. Its doors are the names below:
+`fields` reads the schema, `check` turns a host's text (by `parse`) into Values (MADE from the schema) and finds every
+problem, `receipt_problem` holds a receipt against the schema.
 """
+
+from plugin.inputs.check import check, missing, receipt_problem
+from plugin.inputs.fields import (
+    Field,
+    default_url,
+    field_of,
+    for_all,
+    from_host,
+    inputs,
+    outputs,
+    required_by,
+    schema,
+    services,
+    used_by,
+)
+from plugin.inputs.values import Values
+
+__all__ = [
+    "Field",
+    "Values",
+    "check",
+    "default_url",
+    "field_of",
+    "for_all",
+    "from_host",
+    "inputs",
+    "missing",
+    "outputs",
+    "receipt_problem",
+    "required_by",
+    "schema",
+    "services",
+    "used_by",
+]

@@ -16,7 +16,7 @@ from typing import Any
 
 import urllib3
 
-from plugin.errors import InputError
+from plugin.errors import InputError, Problem
 from plugin.rest.exchange import Connection
 from plugin.rest.failure import plain
 
@@ -111,4 +111,4 @@ def check_certificates(connection: Connection) -> None:
             if file:
                 load(file)
         except (OSError, ValueError) as error:
-            raise InputError(f"{name}: {file} is no PEM file with {expected}: {plain(error)}") from None
+            raise InputError(Problem(name, f"{file} is not a PEM file with {expected}: {plain(error)}")) from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.rest.exchange import Request
 from plugin.services.service import SUCCEEDED, Job, Service, created, resume, upload_all
 

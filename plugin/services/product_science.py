@@ -14,7 +14,7 @@ from plugin import address
 from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.upload import Upload
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all
 

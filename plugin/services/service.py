@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
+from plugin.errors import Cancelled, PluginError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.digest import sha256_of
 from plugin.files.parallel import in_parallel
 from plugin.files.progress import Progress
 from plugin.files.receipt import Delivery, Receipt
 from plugin.files.upload import Upload
-from plugin.hosts.source import Source
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
+from plugin.source import Source
 from plugin.units import size_text
 
 LONGEST_ID = 200  # characters
@@ -40,11 +40,16 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+    spell: Callable[[str], str]  # an input's name as its user wrote it
 
     def say(self, text: str) -> None:
         """Log what has happened; a dry run makes nothing happen."""
         if not self.rest.connection.dry_run:
             self.log.line(text)
+
+    def warn(self, problem: Problem) -> None:
+        """Log what is odd about an input, but does not end the run."""
+        self.log.warning(problem.spelled(self.spell))
 
 
 Operation = Callable[[Job], object]  # what it finds out goes into the receipt

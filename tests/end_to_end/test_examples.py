@@ -50,6 +50,12 @@ JENKINSFILES = sorted(path.suffix[1:] for path in (EXAMPLES / "jenkins").glob("J
 def _text(path: str, url: str) -> str:
     """An example, with the sandbox in place of its service."""
     text = (EXAMPLES / path).read_text(encoding="utf-8").replace(ADDRESS, url)
+    if path.startswith("jenkins/"):  # a variable PLUGIN_SERVICE_URL would not steer the step
+        return re.sub(
+            r"buildferry\((?=service: '(?!app-distribution))",
+            f"buildferry(serviceUrl: '{url}', pollInterval: 0.2, ",
+            text,
+        )
     url_name, interval = ("service_url", "poll_interval") if "bitrise/" in path else ("service-url", "poll-interval")
 
     def aimed(match: re.Match[str]) -> str:
@@ -178,7 +184,7 @@ def jenkins(_sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) 
     scenarios = {
         name: Scenario(
             prelude + settings + _text(f"jenkins/Jenkinsfile.{name}", _sandbox.url),
-            {"PLUGIN_POLL_INTERVAL": "0.2", "PLUGIN_SERVICE_URL": _sandbox.url, "HOME": str(root)},
+            {"HOME": str(root)},
             program=shlex.join(command()),
             credentials=CREDENTIALS,
         )
@@ -204,3 +210,9 @@ def test_what_the_jenkinsfiles_send_arrives(service: str, jenkins: dict[str, Any
 @builds.needs_groovy
 def test_the_plain_jenkinsfile_delivers_too(jenkins: dict[str, Any]) -> None:
     assert len(jenkins["received"]["app-distribution"]["builds"]) == 2
+
+
+def test_one_jenkinsfile_calls_the_step_without_script() -> None:
+    text = (EXAMPLES / "jenkins" / "Jenkinsfile.app-distribution").read_text(encoding="utf-8")
+    assert re.search(r"steps \{\s+buildferry\(", text)
+    assert "script {" not in text

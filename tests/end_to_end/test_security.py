@@ -252,4 +252,4 @@ def test_a_variable_that_is_no_utf_8_is_named_and_not_shown(name: str, tmp_path:
     raw = {os.fsencode(key): os.fsencode(value) for key, value in env.items()} | {f"PLUGIN_{name}".encode(): b"s\xe9c"}
     done = subprocess.run(command("run"), env=raw, cwd=tmp_path, capture_output=True, timeout=20, check=False)
 
-    assert (done.returncode, done.stderr.decode().strip()) == (2, f"error: PLUGIN_{name}: is no UTF-8")
+    assert (done.returncode, done.stderr.decode().strip()) == (2, f"error: PLUGIN_{name}: is not valid UTF-8")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from plugin import run
 from plugin.clock import Clock
-from plugin.hosts.host import HOSTS, write_whole
-from plugin.hosts.source import Source
+from plugin.hosts import HOSTS
 from plugin.log import Log, Redactor
+from plugin.source import Source
 
 
 @dataclass
@@ -44,15 +44,13 @@ def perform(
     """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's."""
     ran = Ran()
     around = run.Surroundings(
+        host=replace(HOSTS[host], find_source=lambda _env, _folder: source or Source(), prefilled=prefilled),
         log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
         spell=str,
-        why_no_secrets=lambda: None,
-        prefilled=prefilled,
         folder=folder,
         environment=environment or {},
-        find_source=lambda _given: source or Source(),
         publish=ran.outputs.update,
-        write=write_whole,
+        conclude=ran.outputs.update,
         clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
     )
     try:

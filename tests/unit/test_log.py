@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.hosts.host import HOSTS
+from plugin.hosts import HOSTS
 from plugin.log import LONGEST, Dialect, Log, Redactor, defuse
 
 SECRET = 'pä ss/"w0rd+x'

@@ -53,7 +53,7 @@ def test_each_error_has_its_exit_code_and_stands_in_log_and_outputs(
     got, out, err = main("run")
 
     assert got == code
-    assert json.loads(out) == {"error": str(error)}
+    assert json.loads(out).pop("error") == str(error)
     assert err == f"error: {error}\n"
 
 
@@ -87,6 +87,14 @@ def test_the_version_is_one_line_and_loads_neither_requests_nor_jsonschema() -> 
     )
 
     assert (done.returncode, done.stdout) == (0, f"buildferry {__version__}\n"), done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("bitrise", "--no-such"), ("bitrise", "ping")])
+def test_an_unknown_host_is_said_whatever_else_is_wrong(arguments: tuple[str, ...]) -> None:
+    code, out, _ = main(*arguments, PLUGIN_HOST="gitlab")
+
+    assert code == 2
+    assert json.loads(out)["status"] == "failed"
 
 
 def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:
@@ -137,7 +145,7 @@ def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypa
         "PLUGIN_PHASE_ID",
     )
     assert seen[1] == (
-        {"service": "app-distribution", "operation": "upload", "artifacts": "a\nb", "api-token": "from stdin"},
+        {"service": "app-distribution", "operation": "upload", "artifacts": ("a", "b"), "api-token": "from stdin"},
         "--phase-id",
     )
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from plugin.inputs import check as inputs
-from scripts import manifests
+from plugin import inputs
+from scripts import manifests, tables
 
 ROOT = manifests.ROOT
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -21,7 +21,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The made files, and what they are made from, in a folder of their own."""
-    for path in (*manifests.contents(ROOT), "plugin/launch.sh", "plugin/requirements.txt"):
+    for path in (*manifests.contents(ROOT), *(f"plugin/{name}" for name in manifests.LAUNCHER)):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
@@ -116,7 +116,7 @@ def test_an_input_that_is_deprecated_warns_on_github(monkeypatch: pytest.MonkeyP
 
 
 def test_a_tables_cells_keep_their_bars() -> None:
-    made = manifests.table(("a", "b"), [("one | two", "`x|y`")])
+    made = tables.table(("a", "b"), [("one | two", "`x|y`")])
     assert made.rstrip().splitlines()[-1] == r"| one \| two | `x\|y` |"
 
 
@@ -124,12 +124,12 @@ def _columns(table: str) -> set[int]:
     return {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines() if line}
 
 
-@pytest.mark.parametrize("name", ["inputs of all services", "outputs", "exit codes", *inputs.services()])
+@pytest.mark.parametrize("name", ["inputs of all services", "outputs", "exit codes", "receipt", *inputs.services()])
 def test_the_readmes_tables_are_whole(name: str) -> None:
-    made = manifests.readme_part(name, ROOT)
-    tables: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
-    assert tables
-    assert all(len(_columns(table)) == 1 for table in tables)
+    made = tables.part(name, ROOT)
+    found: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
+    assert found
+    assert all(len(_columns(table)) == 1 for table in found)
 
 
 def test_every_operation_and_input_stands_in_the_readme() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.inputs import check as inputs
+from plugin import inputs
 from plugin.paths import from_home
 
 
@@ -28,7 +28,7 @@ def test_only_a_tilde_alone_or_before_a_slash_is_home(home: Path, text: str, pat
 def test_every_input_that_is_a_path_follows_the_rule(home: Path, name: str) -> None:
     (home / "file").touch()
     raw = {"service": "bitrise", "operation": "ping", name: "~/file"}
-    values, problems, _ = inputs.check(raw, str)
+    values, problems, _ = inputs.check(raw)
     assert problems == []
     assert getattr(values, inputs.inputs()[name].attribute) == str(home / "file")
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin import errors
-from plugin.inputs import check as inputs
+from plugin import errors, inputs
 from plugin.services import SERVICES
 from tests.end_to_end import project
 
@@ -26,17 +25,20 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
 TOOLS = Path(sys.executable).parent
 
-GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "paths", "units", "wait"}
+GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "paths", "source", "units", "wait"}
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
     "the ground": set(),
     "inputs": set(),
-    "hosts": {"inputs"},
     "rest": set(),
     "files": {"rest"},
-    "services": {"files", "hosts", "inputs", "rest"},
+    "hosts": {"files", "inputs"},
+    "services": {"files", "inputs", "rest"},
     "run": {"files", "hosts", "inputs", "rest", "services"},
     "sandbox": set(),
+    "prepare": {"packages"},
+    "packages": set(),
+    "load": set(),
     "demo": {"files", "run", "sandbox"},
     "cli": {"demo", "inputs", "sandbox"},
     "__main__": {"cli", "hosts", "run"},
@@ -52,10 +54,12 @@ THIRD_PARTIES = {
     "werkzeug": {"sandbox"},
 }
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "base", "core", "common", "manager", "adapter", "handler"}
-SHELL_FILES = [
-    *("plugin/launch.sh", "step.sh", "tests/bitrise/script/step.sh", ".ci/run"),
-    *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("examples/shell/*.sh"))),
-]
+SHELL_FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (".", ".ci", "examples/shell", "plugin", "tests/bitrise/script")
+    for path in (ROOT / folder).iterdir()
+    if path.is_file() and re.match(rb"#!.*sh\n", path.read_bytes())
+)
 
 
 def _imports(path: Path) -> Iterator[str]:
@@ -87,7 +91,8 @@ def _room(module: str) -> str:
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_modules_import_only_what_lies_below_them(module: str) -> None:
     ours = {_room(name) for name in map(_our_module, _imports(MODULES[module])) if name}
-    outside = {"the ground"} if _room(module) != "sandbox" else set()  # the sandbox is a server of its own
+    alone = {"sandbox", "prepare", "packages", "load"}  # a server of its own; and what runs before there are packages
+    outside = {"the ground"} if _room(module) not in alone else set()
     assert ours - MAY_IMPORT[_room(module)] - {_room(module)} - outside == set()
 
 
@@ -121,14 +126,25 @@ def test_a_service_can_do_what_the_schema_says_and_nothing_else(name: str) -> No
     assert set(SERVICES[name].operations) == set(inputs.services()[name])
 
 
-@pytest.mark.parametrize("module", ["run", *SERVICE_FILES])
-def test_only_declared_inputs_are_read(module: str) -> None:
-    read = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute | ast.Name):
-            owner = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
-            read |= {node.attr} if owner == "values" else set()
-    assert read - {field.attribute for field in inputs.inputs().values()} - {"as_dict"} == set()
+def test_an_input_errors_text_leaves_the_name_to_one_place() -> None:
+    """A Problem carries the input's name, and its user's spelling is put in front of it in run.py alone."""
+    raised = 0
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "InputError":
+                raised += 1
+                texts = [ast.unparse(each) for each in node.args if isinstance(each, ast.Constant | ast.JoinedStr)]
+                assert [text for text in texts if _names_an_input(text)] == [], f"{module}:{node.lineno}"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem":
+                assert not _names_an_input(ast.unparse(node.args[1])), f"{module}:{node.lineno}"
+    assert raised > 10
+    spellers = {name for name, path in MODULES.items() if ".spelled(" in path.read_text(encoding="utf-8")}
+    assert spellers == {"errors", "run", "services/service"}
+
+
+def _names_an_input(source: str) -> bool:
+    names = "|".join(map(re.escape, inputs.inputs()))
+    return bool(re.match(rf"""f?['"]({names}|\{{name\}}|\{{field\.name\}})(:| is )""", source))
 
 
 def test_every_exit_code_has_one_class() -> None:
@@ -144,9 +160,9 @@ def test_no_message_about_inputs_holds_a_secret(secret: str, service: str) -> No
     for operation in (*inputs.services()[service], "no-such-operation"):
         raw = dict.fromkeys(inputs.inputs(), "x y")
         raw |= {"service": service, "operation": operation, secret: value, f"{secret}x": value}
-        _, problems, ignored = inputs.check(raw, str)
+        _, problems, ignored = inputs.check(raw)
         assert problems
-        assert "s3cr3t" not in "\n".join((*problems, *ignored))
+        assert "s3cr3t" not in "\n".join((*(problem.spelled(str) for problem in problems), *ignored))
 
 
 def test_nothing_has_a_name_that_says_nothing() -> None:
@@ -169,13 +185,14 @@ def test_only_the_entry_reads_the_environment_and_the_arguments() -> None:
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                assert (node.value.id, node.attr) not in outside or module == "__main__", f"{module}: {node.attr}"
+                allowed = module in ("__main__", "prepare", "load")  # each is a process
+                assert (node.value.id, node.attr) not in outside or allowed, f"{module}: {node.attr}"
 
 
 def test_the_launchers_variables_are_no_inputs() -> None:
     """On Bitrise an input is a variable of its own name: a shell that sets one of that name would change the input."""
     text = (PLUGIN / "launch.sh").read_text(encoding="utf-8")
-    shell = re.sub(r"<<'PYTHON'.*?^PYTHON$|'[^'\n]*'", "", text, flags=re.MULTILINE | re.DOTALL)
+    shell = re.sub(r"'[^'\n]*'", "", text)
     assigned = set(re.findall(r"(?:^|[\s;({])([A-Za-z_][A-Za-z0-9_]*)=", shell))
     assigned |= {name for names in re.findall(r"\b(?:read -r|for) ([a-z_]+)", shell) for name in names.split()}
     assert assigned & {field.attribute for field in inputs.inputs().values()} == set()
@@ -188,7 +205,7 @@ def test_the_wheel_holds_what_the_program_reads(tmp_path: Path, tmp_path_factory
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"plugin/schema.json", "plugin/launch.sh", "plugin/requirements.txt"} <= names
+    assert {"plugin/schema.json", "plugin/launch.sh", "plugin/prepare.py", "plugin/requirements.txt"} <= names
     assert {f"plugin/{name}.py" for name in MODULES} <= names
     assert {name.partition("/")[0] for name in names} == {"plugin", f"buildferry-{version('buildferry')}.dist-info"}
 
@@ -212,6 +229,14 @@ def test_shell_files_are_read_without_an_error(file: str) -> None:
     shells = ["bash"] if "bash" in first else [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
     for shell in shells:
         _passes(shell, "-n", file)
+
+
+def test_make_check_has_every_shell_file_read_by_shellcheck() -> None:
+    named = re.search(r"^SHELL_FILES := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert named
+    patterns = re.sub(r"\$\(wildcard (.*?)\)", r"\1", named[1]).split()
+    assert sorted(path.relative_to(ROOT).as_posix() for name in patterns for path in ROOT.glob(name)) == SHELL_FILES
+    assert len(SHELL_FILES) > 7
 
 
 def _passes(*command: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from plugin.errors import InputError, RefusedError
-from plugin.inputs.check import Values
+from plugin.errors import InputError, Problem, RefusedError
+from plugin.inputs import Values
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
 from plugin.services.bitrise.build import NUMBERS, Build, app_path, envelope, listed, note, parse_build, show, unix_time
@@ -79,7 +79,7 @@ def list_builds(job: Job) -> None:
 def _filtered(job: Job) -> Iterator[Build]:
     """The builds that pass the filters; a word of ours stands for two of Bitrise's numbers, or for half of one."""
     values = job.values
-    query = {
+    query: dict[str, str | int | None] = {
         "branch": values.branch,
         # Without this event type Bitrise takes no notice of the pull request's number.
         "trigger_event_type": "pull-request" if values.pull_request_id else values.trigger_event_type,
@@ -88,21 +88,21 @@ def _filtered(job: Job) -> Iterator[Build]:
         "before": _whole("before", values.before, math.ceil),
         "workflow": values.workflow[0] if values.workflow else None,
     }
-    query = {name: value for name, value in query.items() if value is not None}
     status = values.status
-    numbers = NUMBERS.get(status, (status,))
-    wanted = [{**query, "status": int(number)} if number is not None else query for number in numbers]
+    numbers = NUMBERS.get(status, (status or None,))
+    asked = {name: value for name, value in query.items() if value not in (None, "")}
+    wanted = [{**asked, "status": int(number)} if number is not None else asked for number in numbers]
     lists = [map(parse_build, listed(job, f"{app_path(job)}/builds", each)) for each in wanted]
     newest_first = heapq.merge(*lists, key=lambda build: build.triggered_at, reverse=True)
     return (build for build in newest_first if status not in NUMBERS or build.state == status)
 
 
-def _whole(name: str, text: str | None, rounded: Any) -> int | None:
+def _whole(name: str, text: str, rounded: Any) -> int | None:
     """A time in whole Unix seconds, as the API wants it. Raises InputError for a day that no calendar has."""
     try:
         return int(rounded(unix_time(text))) if text else None
     except (ValueError, OverflowError):
-        raise InputError(f"{name}: {text!r} is no time") from None
+        raise InputError(Problem(name, f"{text!r} is not a time")) from None
 
 
 def status(job: Job) -> None:

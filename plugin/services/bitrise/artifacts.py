@@ -66,7 +66,8 @@ def download(job: Job) -> None:
     found = _artifacts(job)
     if not found:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
-        raise InputError(f"{build.name} has no artifacts{wanted}: {build.link}")
+        about = "match" if job.values.match else "build-id"
+        raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
     names = file_names([(artifact.title, artifact.slug) for artifact in found])
     with open_directory(Path(job.values.output_directory), job.values.overwrite) as folder:
         _download(job, list(zip(found, names, strict=True)), folder)
@@ -176,7 +177,7 @@ def _path(job: Job, artifact_slug: str) -> str:
 
 def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
-    patterns = job.values.match or ["*"]
+    patterns = job.values.match or ("*",)
     try:
         chooses(patterns, "")
     except ValueError as error:

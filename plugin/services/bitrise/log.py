@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import address
-from plugin.errors import InputError, NotFinishedError, RefusedError, UnavailableError
+from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, UnavailableError
 from plugin.files.download import download
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
@@ -112,14 +112,14 @@ def log(job: Job) -> None:
 
 
 @contextmanager
-def place(path: str | None) -> Iterator[Path]:
+def place(path: str) -> Iterator[Path]:
     """Give the path to save a log to: `path`, its folder made if need be, else one that goes away in the end."""
     with tempfile.TemporaryDirectory(prefix="buildferry-") as folder:
         target = Path(path or Path(folder) / "log")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"log-file: {target} cannot be written: {error.strerror}") from None
+            raise InputError(Problem("log-file", f"{target} cannot be written: {error.strerror}")) from None
         yield target
 
 
@@ -147,7 +147,7 @@ def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> 
         with target.open("wb") as file:
             file.writelines(own.whole())
     except OSError as error:
-        raise InputError(f"log-file: {target} cannot be written: {error.strerror}") from None
+        raise InputError(Problem("log-file", f"{target} cannot be written: {error.strerror}")) from None
     finally:
         if not chunks:
             own.close()

@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from plugin.errors import InputError
+from plugin.errors import InputError, Problem
 from plugin.files.receipt import fingerprint
 from plugin.rest.exchange import Body, json_body
 from plugin.services.service import Job
 
 LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
-# What tells the jobs of one CI run apart, and stays the same when a job is run again.
-JOB_VARIABLES = ("GITHUB_JOB", "CI_JOB_NAME", "STAGE_NAME")
+LINES = (
+    "A value of several lines is set as a variable of this job and passed on by KEY alone, or written in a JSON list"
+)
+# What tells the jobs of one CI run apart, and a job's steps, and stays the same when a job is run again.
+JOB_VARIABLES = ("GITHUB_JOB", "GITHUB_ACTION", "CI_JOB_NAME", "STAGE_NAME")
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,19 @@ class Order:
 def orders(job: Job) -> list[Order]:
     """What the job's inputs ask to start. Raises InputError."""
     values = job.values
-    variables = environment(values.environment or (), job.environment)
+    variables, unset = environment(values.environment, job.environment)
+    for problem in unset:
+        job.warn(problem)
     for each in variables:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
             job.log.redact.add(each.value)  # Bitrise may repeat in an error what it was sent
     source = _source_params(job)
-    targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow or ()]
+    targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
-        raise InputError("workflow: nothing says what to build: give a workflow, pipeline, branch, tag or commit")
+        others = ("pipeline", "branch", "tag", "commit")
+        text = "nothing says what to build: give one, or {pipeline}, {branch}, {tag} or {commit}"
+        raise InputError(Problem("workflow", text, others))
     run = _run(job)
     made = []
     for place, target in enumerate(targets):
@@ -98,25 +105,33 @@ def _run(job: Job) -> list[str] | None:
     return [re.sub(r"/attempts/\d+/?$", "", run), *(job.environment.get(name, "") for name in JOB_VARIABLES)]
 
 
-def environment(lines: Sequence[str], own: Mapping[str, str]) -> list[Variable]:
-    """Read KEY=VALUE lines; KEY alone passes the variable of `own` on, if it is set. Raises InputError."""
+def environment(items: Sequence[str], own: Mapping[str, str]) -> tuple[list[Variable], list[Problem]]:
+    """Read KEY=VALUE items; KEY alone passes the variable of `own` on. Raises InputError.
+
+    Return the variables, and a warning for each KEY alone that is not set. What may be part of a value, and secret, is
+    never quoted.
+    """
     variables: dict[str, Variable] = {}
-    problems = []
-    for number, line in enumerate(lines, 1):
-        name, equals, value = line.partition("=")
+    problems, unset = [], []
+    for number, item in enumerate(items, 1):
+        name, equals, value = item.partition("=")
         name = name.strip()
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            shown = repr(name) if equals else "it"  # without = it may be all value, and secret
-            problems.append(f"environment: line {number}: {shown} is no variable's name; write KEY=VALUE, or KEY alone")
+            shown = repr(name) if equals and "\n" not in name else "what it begins with"
+            text = f"item {number}: {shown} is not a variable's name; write KEY=VALUE, or KEY alone. {LINES}"
+            problems.append(Problem("environment", text))
         elif name == MARKER:
-            problems.append(f"environment: {MARKER} is set by buildferry, to find a build again")
+            problems.append(Problem("environment", f"{MARKER} is set by buildferry, to find a build again"))
         elif equals:
             variables[name] = Variable(name, value)
         elif name in own:
             variables[name] = Variable(name, own[name], is_passed_on=True)
+        else:
+            text = f"item {number} is a name alone, and no variable of that name is set here: it is left out. {LINES}"
+            unset.append(Problem("environment", text))
     if problems:
         raise InputError(*problems)
-    return list(variables.values())
+    return list(variables.values()), unset
 
 
 def _source_params(job: Job) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def _source_params(job: Job) -> dict[str, Any]:
             "branch_repo_owner": owner(source.head_repository_url),
             "branch_dest_repo_owner": owner(source.repository_url),
         }
-    return {name: value for name, value in params.items() if value is not None}
+    return {name: value for name, value in params.items() if value}
 
 
 def owner(repository_url: str | None) -> str | None:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin import wait
-from plugin.errors import InputError, NotFinishedError, RefusedError
+from plugin.errors import InputError, NotFinishedError, Problem, RefusedError
 from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
-from plugin.inputs.check import Values
+from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
 from plugin.services.phonegap_build.api import API, Record, app_path, create, file_part, form, list_apps, record, show
 from plugin.services.phonegap_build.keys import add_key, list_keys
@@ -52,7 +52,7 @@ def create_build(job: Job) -> str:
     """Create an app from `repository` or from one file; return its id. The service starts to build it at once."""
     if len(job.artifacts) > 1:
         found = ", ".join(artifact.shown for artifact in job.artifacts)
-        raise InputError(f"artifacts: an app is made of one file, but these match: {found}")
+        raise InputError(Problem("artifacts", f"an app is made of one file, but these match: {found}"))
     if not job.artifacts:
         return _create(job)
     return upload_all(job, lambda upload: (app_id := _create(job, upload), app_id))[0].id
@@ -154,13 +154,14 @@ def delete_app(job: Job) -> None:
 
 
 def _built_again(job: Job) -> str:
-    app_id: str = job.values.app_id
+    app_id = job.values.app_id
     for name in ("artifacts", "repository"):
         if name in job.values.as_dict():
-            raise InputError(
-                f"{name}: this API takes code for new apps only; leave {name} out to build app {app_id} again from its"
-                " own repository, or leave app-id out to create a new app"
+            text = (
+                f"this API takes code for new apps only; leave this out to build app {app_id} again from its own"
+                " repository, or leave {app-id} out to create a new app"
             )
+            raise InputError(Problem(name, text, ("app-id",)))
     if job.values.title or job.values.data:
         update_app(job)
     rebuild(job)
@@ -223,7 +224,7 @@ def _note_platforms(job: Job, app_id: str, platforms: tuple[Platform, ...], chos
 
 def _metadata(job: Job) -> dict[str, Any]:
     """The part `data` of an app: what the inputs `data` and `title` say. Raises InputError."""
-    return {**_parsed(job.values.data or ""), **({"title": job.values.title} if job.values.title else {})}
+    return {**_parsed(job.values.data), **({"title": job.values.title} if job.values.title else {})}
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -232,14 +233,14 @@ def _parsed(text: str) -> dict[str, Any]:
         try:
             parsed: dict[str, Any] = json.loads(text)
         except ValueError as error:
-            raise InputError(f"data: is no JSON object: {error}") from None
+            raise InputError(Problem("data", f"is not a JSON object: {error}")) from None
         return parsed
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     wrong = [
         str(number) for number, line in enumerate(lines, 1) if not line.partition("=")[0].strip() or "=" not in line
     ]
     if wrong:
-        raise InputError(f"data: line {', '.join(wrong)} is not KEY=VALUE")
+        raise InputError(Problem("data", f"line {', '.join(wrong)} is not KEY=VALUE"))
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
@@ -42,7 +42,7 @@ def file_part(job: Job, name: str) -> Upload:
     given = job.values.as_dict()[name]
     size = Path(given).stat().st_size
     if not size:
-        raise InputError(f"{name}: {given!r} is empty")
+        raise InputError(Problem(name, f"{given!r} is empty"))
     return Upload(Artifact(Path(given), size, given), job.progress, threading.Event())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plugin.errors import InputError, RefusedError
+from plugin.errors import InputError, Problem, RefusedError
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 
 NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
@@ -58,7 +58,7 @@ def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
     )
 
 
-def awaited(platforms: Sequence[Platform], wanted: Sequence[str] | None) -> tuple[Platform, ...]:
+def awaited(platforms: Sequence[Platform], wanted: Sequence[str]) -> tuple[Platform, ...]:
     """Return the platforms that a run is about: those `wanted`, else all but those that only lack a signing key.
 
     If all lack one, all are meant, so that a run without any package is no success. Raises InputError for a wanted
@@ -71,7 +71,7 @@ def awaited(platforms: Sequence[Platform], wanted: Sequence[str] | None) -> tupl
     by_name = {platform.name.lower(): platform for platform in platforms}
     missing = [name for name in wanted if name.lower() not in by_name]
     if missing:
-        raise InputError(f"platforms: the app has no {', '.join(missing)}; it has {', '.join(by_name)}")
+        raise InputError(Problem("platforms", f"the app has no {', '.join(missing)}; it has {', '.join(by_name)}"))
     return tuple(by_name[name] for name in dict.fromkeys(name.lower() for name in wanted))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import sys
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from plugin.inputs import check as inputs
+from plugin import inputs
 from tests.end_to_end import project
 from tests.end_to_end.hosts import bitrise
 from tests.end_to_end.program import ROOT, SandboxProcess, wait_for
@@ -128,13 +129,38 @@ def test_a_failure_ends_in_red_with_the_steps_own_names(sandbox: SandboxProcess,
 
     assert machine.run(ROOT, _distribution(sandbox, phase_id="x")) == 2
 
-    red = re.findall(r"\x1b\[31;1m(.*?)\x1b\[0m", machine.log)
-    assert [line.partition(":")[0] for line in red] == ["phase_id", "artifacts"]
+    (red,) = re.findall(r"\x1b\[31;1m(.*?)\x1b\[0m", machine.log, re.DOTALL)
+    assert [line.partition(":")[0] for line in red.splitlines()] == ["phase_id", "artifacts"]
     assert machine.log.rstrip().endswith("\x1b[0m")
-    assert machine.outputs()["BUILDFERRY_ERROR"] == "; ".join(red)
+    assert machine.outputs() == {"BUILDFERRY_ERROR": "; ".join(red.splitlines()), "BUILDFERRY_STATUS": "failed"}
 
 
-def test_a_value_that_is_too_large_for_envman_is_left_out_with_a_warning(
+def test_a_later_use_of_the_step_shows_no_output_of_an_earlier_one(
+    sandbox: SandboxProcess, machine: bitrise.Machine
+) -> None:
+    machine.variables["DIST_TOKEN"] = TOKENS["app-distribution"], False
+    given = _distribution(sandbox, artifacts=_app(machine, "a.apk"))
+    assert machine.run(ROOT, given | {"output_prefix": "FIRST"}) == 0, machine.log
+    assert machine.run(ROOT, given) == 0, machine.log
+    first, second = (machine.variables[f"{name}_BUILD_ID"][0] for name in ("FIRST", "BUILDFERRY"))
+
+    assert machine.run(ROOT, given | {"phase_id": "x"}) == 2
+
+    known = {name: value for name, (value, _) in machine.variables.items()}
+    assert (known["FIRST_BUILD_ID"], known["BUILDFERRY_BUILD_ID"]) == (first, "")
+    assert (known["BUILDFERRY_STATUS"], known["BUILDFERRY_RESULT"], first != second) == ("failed", "", True)
+    assert known["BUILDFERRY_ERROR"].startswith("phase_id: ")
+
+
+def test_a_mistyped_input_is_asked_about(sandbox: SandboxProcess, machine: bitrise.Machine) -> None:
+    machine.variables |= {"DIST_TOKEN": (TOKENS["app-distribution"], False), "artefacts": ("a.apk", False)}
+
+    assert machine.run(ROOT, _distribution(sandbox, artifacts="")) == 2
+
+    assert "note: artefacts is not an input of this step; did you mean artifacts?" in machine.log
+
+
+def test_a_value_that_is_too_large_for_a_variable_goes_to_a_file(
     sandbox: SandboxProcess, machine: bitrise.Machine
 ) -> None:
     machine.variables["DIST_TOKEN"] = TOKENS["app-distribution"], False
@@ -145,8 +171,11 @@ def test_a_value_that_is_too_large_for_envman_is_left_out_with_a_warning(
 
     assert machine.run(ROOT, _distribution(sandbox, artifacts="**/*.apk", parallel=8)) == 0, machine.log
 
-    assert "warning: BUILDFERRY_RESULT is too large for a variable" in machine.log
-    assert "BUILDFERRY_RESULT" not in machine.outputs()
+    assert "note: BUILDFERRY_RESULT is too large for a variable" in machine.log
+    path = Path(machine.outputs()["BUILDFERRY_RESULT"])
+    assert len(json.loads(path.read_text(encoding="utf-8"))["artifacts"]) == 66
+    path.unlink()
+    assert all(len(f"{name}={value}".encode()) <= 120_000 for name, value in machine.outputs().items())
     assert len(machine.outputs()["BUILDFERRY_ARTIFACT_IDS"].splitlines()) == 66
 
 

@@ -151,7 +151,7 @@ def test_a_delivery_without_act_gives_every_output(
         "artifacts": "*.apk",
         "receipt": "receipt.json",
     }
-    environment = project.offline(project.tool_cache(tmp_path_factory))
+    environment = project.offline(project.tool_cache(tmp_path_factory)) | {"INPUT_VERSION": "1.2", "INPUT_DIR": "x"}
 
     step = _run_step(given, tmp_path, environment, project.published(tmp_path_factory), "sh")
 
@@ -195,7 +195,7 @@ def test_after_a_failure_the_outputs_say_what_there_is_and_why(
     assert run.code == 1
     (build,) = sandbox.state()["app-distribution"]["builds"]
     build_id, status, error = re.findall(r"\| later <(.*)>", run.log)[:3]
-    assert (build_id, status) == (str(build["id"]), "")
+    assert (build_id, status) == (str(build["id"]), "failed")
     assert error.startswith("POST /api/v2/resource_files: 403")
     assert "::error title=buildferry::POST /api/v2/resource_files: 403" in run.log
     assert TOKEN not in run.log

@@ -42,8 +42,10 @@ def report(
         "app-distribution": _delivers(*distribution, TO_PHASE),
         "product-science": _delivers(*science, "project: 'demo', artifacts: 'out/*.apk'"),
         "bare agent": _delivers(*distribution, f"{TO_PHASE}, package: '{ROOT}'", _bare_agent(root / "cache")),
+        "no package": _delivers(*distribution, f"{TO_PHASE}, package: 'buildferry==0.0'", _bare_agent(root / "cache")),
         "forbidden": _delivers(*distribution, "phaseId: 403, artifacts: 'out/*'"),
         "incomplete": _delivers(*distribution, "phaseId: 0"),
+        "misspelt": _delivers(*distribution, f"{TO_PHASE}, phaseID: 7, 'fail-fasst': true"),
         "dry run": _delivers(*distribution, f"{TO_PHASE}, dryRun: true"),
         "aborted": _delivers(
             "app-distribution", stalling.url, f"{TO_PHASE}, receipt: 'r.json'", {"abort_when": "r.json"}
@@ -103,15 +105,30 @@ def test_a_refusal_says_what_the_service_said(report: dict[str, Any]) -> None:
     assert message.endswith("(exit 3)")
 
 
+def test_a_launcher_that_fails_gives_the_step_its_sentence(report: dict[str, Any]) -> None:
+    message = report["builds"]["no package"]["error"]["message"]
+    assert message.startswith(
+        "buildferry: the package index, or the folder in PIP_FIND_LINKS, has no package that fits"
+    )
+    assert message.endswith("(exit 2)")
+
+
 def test_wrong_inputs_are_named_as_the_pipeline_writes_them(report: dict[str, Any]) -> None:
     message = report["builds"]["incomplete"]["error"]["message"]
     assert message.startswith("buildferry: phaseId: 0 is less than 1; artifacts: is required")
     assert message.endswith("(exit 2)")
 
 
-def test_a_dry_run_sends_nothing_and_returns_an_empty_map(report: dict[str, Any]) -> None:
+def test_unknown_arguments_are_named_with_what_they_look_like(report: dict[str, Any]) -> None:
+    message = report["builds"]["misspelt"]["error"]["message"]
+    assert "phaseID: there is no such input; did you mean phaseId?" in message
+    assert "failFasst: there is no such input; did you mean failFast?" in message
+    assert message.endswith("(exit 2)")
+
+
+def test_a_dry_run_sends_nothing_and_says_so(report: dict[str, Any]) -> None:
     build = report["builds"]["dry run"]
-    assert build["returned"] == {}
+    assert (build["returned"]["dryRun"], build["returned"]["status"]) == (True, "unknown")
     assert "POST" in build["log"]
     deliveries = [report["builds"][name]["returned"]["buildId"] for name in ("app-distribution", "bare agent")]
     assert [str(build["id"]) for build in report["received"]["app-distribution"]["builds"]] == deliveries

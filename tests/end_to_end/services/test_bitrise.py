@@ -121,12 +121,12 @@ def test_a_build_is_started_followed_and_its_log_and_artifacts_fetched(
         ("aborted-with-success", 0, "succeeded"),
         ("unknown-status", 0, "succeeded"),
         ("several", 0, "succeeded"),
-        ("approval", 4, None),
-        ("unknown-workflow", 4, None),
+        ("approval", 4, "failed"),
+        ("unknown-workflow", 4, "failed"),
     ],
 )
 def test_how_a_build_ends_is_how_the_run_ends(
-    sandbox: SandboxProcess, bitrise: Run, workflow: str, code: int, status: str | None
+    sandbox: SandboxProcess, bitrise: Run, workflow: str, code: int, status: str
 ) -> None:
     done = bitrise("create-build", workflow=workflow, wait="true")
     assert (done.code, done.result.get("status")) == (code, status), done.log

@@ -12,7 +12,7 @@ import pytest
 
 from plugin.errors import InputError
 from plugin.files.receipt import Delivery, Receipt, fingerprint
-from plugin.hosts.host import write_whole
+from plugin.files.whole import write_whole
 
 IDENTITY = {"service": "app-distribution", "commit": "abc"}
 DELIVERY = Delivery("out/app.ipa", "app.ipa", 3, "00ff", 0.1, "9", "7")

@@ -56,15 +56,15 @@ def test_no_program_that_the_checkout_names_is_run(url: str, trace: Path) -> Non
     work = trace.parent / "work"
     git(work, "config", "remote.origin.url", url.replace("PROGRAM", str(trace.parent / "evil")))
 
-    assert checkout.ask(work, *TIME, "HEAD")
-    assert checkout.ask(work, *TIME, MISSING) is None
+    assert checkout.ask(os.environ, work, *TIME, "HEAD")
+    assert checkout.ask(os.environ, work, *TIME, MISSING) is None
     assert not trace.exists()
 
 
 def test_a_folder_made_to_look_like_a_repository_is_none(trace: Path) -> None:
     inside = shutil.copytree(trace.parent / "work" / ".git", trace.parent / "looks-like-one")
 
-    assert checkout.ask(inside, *TIME, "HEAD") is None
+    assert checkout.ask(os.environ, inside, *TIME, "HEAD") is None
     assert not trace.exists()
 
 
@@ -74,5 +74,20 @@ def test_a_git_of_the_checkout_is_none(trace: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(work)
     monkeypatch.setenv("PATH", f".{os.pathsep}{os.environ['PATH']}")
 
-    assert checkout.ask(work, *TIME, "HEAD") is None
+    assert checkout.ask(os.environ, work, *TIME, "HEAD") is None
     assert not trace.exists()
+
+
+def test_git_knows_no_secret_of_the_job(tmp_path: Path) -> None:
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\nenv\n")
+    program.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/ci", "GIT_DIR": "/work/.git"}
+    secrets = {"PLUGIN_API_TOKEN": "s3cret", "INPUT_PASSWORD": "s3cret", "GIT_CONFIG_VALUE_0": "s3cret", "CI_JOB": "x"}
+
+    known = checkout.ask(env | secrets, tmp_path, "status") or ""
+
+    lines = set(known.splitlines())
+    assert {f"{name}={value}" for name, value in env.items()} <= lines
+    assert "s3cret" not in known
+    assert "CI_JOB" not in known

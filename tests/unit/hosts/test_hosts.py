@@ -8,15 +8,14 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plugin.hosts import host as hosts
-from plugin.hosts.host import HOSTS, Publisher
-from plugin.inputs import check as inputs
+from plugin import inputs
+from plugin.hosts import HOSTS, spelling
+from plugin.hosts.publisher import Publisher
 from plugin.log import Log, Redactor
 
 
@@ -64,8 +63,13 @@ def test_each_host_hands_in_its_own_names_and_empty_values_do_not_count(host: st
 
 def test_an_unknown_variable_comes_through_to_be_reported() -> None:
     assert HOSTS["plain"].read({"PLUGIN_ARTEFACTS": "x"}) == {"artefacts": "x"}
-    assert HOSTS["github"].read({"INPUT_FOO": "x"}) == {"foo": "x"}
-    assert HOSTS["jenkins"].read({"PLUGIN_DIR": "of the agent"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "variable"), [("github", "INPUT_VERSION"), ("github", "INPUT_NODE-VERSION"), ("jenkins", "PLUGIN_DIR")]
+)
+def test_a_variable_of_the_job_that_only_looks_alike_is_not_read(host: str, variable: str) -> None:
+    assert HOSTS[host].read({variable: "of the job"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path
     path.write_text("before=1\n")
     publisher("github", {"GITHUB_OUTPUT": str(path)})[0].publish({"build-url": value})
 
-    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": hosts.text_of(value)}
+    assert read_like_the_runner(path.read_bytes().decode()) == {"before": "1", "build-url": spelling.text_of(value)}
 
 
 @pytest.mark.parametrize(
@@ -102,10 +106,11 @@ def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path
         ("\x1b[31mred\x00", "red "),
         ("half a character: \ud83d", "half a character: ?"),
         (["1\n2", "3"], "1 2\n3"),
+        (True, "true"),
     ],
 )
 def test_a_services_words_make_no_further_line_and_no_command_of_an_output(value: object, text: str) -> None:
-    assert hosts.text_of(value) == text
+    assert spelling.text_of(value) == text
 
 
 def test_github_lists_go_out_by_line_and_objects_as_json(tmp_path: Path) -> None:
@@ -146,49 +151,22 @@ def test_a_host_that_cannot_be_told_is_a_warning(host: str, variable: str, tmp_p
     assert "could not be" in stream.getvalue()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such modes there")
 @pytest.mark.parametrize("host", ["plain", "jenkins"])
-def test_the_output_file_holds_everything_so_far_for_its_owner_alone(host: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_output_file_holds_all_so_far_its_mode_by_umask(host: str, umask: int, mode: int, tmp_path: Path) -> None:
     path = tmp_path / "new" / "result.json"
     giver, _ = publisher(host, {"PLUGIN_OUTPUT_FILE": str(path)})
-    giver.publish({"build-id": "1"})
-    giver.publish({"status": "succeeded"})
+    before = os.umask(umask)
+    try:
+        giver.publish({"build-id": "1"})
+        giver.publish({"status": "succeeded"})
+    finally:
+        os.umask(before)
 
     assert json.loads(path.read_text()) == {"build-id": "1", "status": "succeeded"}
-    assert os.name == "nt" or stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == mode
     assert list(path.parent.iterdir()) == [path]
-
-
-def fake_envman(folder: Path, exit_code: int = 0) -> dict[str, Any]:
-    script = folder / "envman"
-    script.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{folder}/calls"\ncat >> "{folder}/calls"\necho odd >&2\nexit {exit_code}\n'
-    )
-    script.chmod(0o755)
-    return {"PATH": f"{folder}:{os.environ['PATH']}"}
-
-
-def test_bitrise_outputs_go_to_envman_on_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", fake_envman(tmp_path)["PATH"])
-    publisher("bitrise", {})[0].publish({"build-url": "$HOME 'x'"})
-
-    assert (tmp_path / "calls").read_text() == "add --key BUILDFERRY_BUILD_URL --no-expand\n$HOME 'x'"
-
-
-def test_envman_refusing_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", fake_envman(tmp_path, 1)["PATH"])
-    giver, stream = publisher("bitrise", {})
-    giver.publish({"build-id": "1", "result": {"long": "x" * 300_000}})
-
-    assert "envman did not take BUILDFERRY_BUILD_ID: odd" in stream.getvalue()
-    assert "BUILDFERRY_RESULT is too large for a variable" in stream.getvalue()
-
-
-def test_without_envman_the_outputs_stand_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    giver, stream = publisher("bitrise", {})
-    giver.publish({"build-id": "1"})
-
-    assert stream.getvalue() == "BUILDFERRY_BUILD_ID=1\n"
 
 
 def test_the_summary_is_appended_and_its_text_cannot_be_markup(tmp_path: Path) -> None:
@@ -214,24 +192,6 @@ def test_a_huge_summary_is_cut_before_github_would_drop_it(tmp_path: Path) -> No
     path.read_text(encoding="utf-8")
 
 
-def test_a_whole_file_is_its_owners_alone_and_takes_the_place_of_a_link(tmp_path: Path) -> None:
-    target, path = tmp_path / "target", tmp_path / "link"
-    target.write_text("kept")
-    path.symlink_to(target)
-    hosts.write_whole(path, "new")
-
-    assert (target.read_text(), path.read_text(), path.is_symlink()) == ("kept", "new", False)
-    assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["link", "target"]
-
-
-@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices there")
-def test_a_device_is_written_to_and_stays_one() -> None:
-    hosts.write_whole(Path("/dev/null"), "new")
-
-    assert Path("/dev/null").is_char_device()
-
-
 def test_groovy_names_are_the_camel_case_of_the_schema() -> None:
-    assert hosts.camel("on-outage") == "onOutage"
-    assert len({hosts.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())
+    assert spelling.camel("on-outage") == "onOutage"
+    assert len({spelling.camel(name) for name in inputs.inputs()}) == len(inputs.inputs())

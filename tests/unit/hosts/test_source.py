@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from plugin.hosts import source
-from plugin.hosts.source import Source
+from plugin.hosts.bitrise import from_bitrise
+from plugin.hosts.github import from_github
+from plugin.hosts.jenkins import from_jenkins
+from plugin.hosts.plain import from_any
+from plugin.source import Source, short
 
 SHA = "a" * 40
 
@@ -39,7 +43,7 @@ def find(read: Any, env: dict[str, str], folder: Path, **given: Any) -> Source:
 
 
 def test_at_a_desk_git_knows(repository: Callable[..., str], tmp_path: Path) -> None:
-    found = find(source.from_any, {}, tmp_path)
+    found = find(from_any, {}, tmp_path)
 
     assert (found.commit, found.branch) == (repository("rev-parse", "HEAD"), "main")
     assert found.commit_timestamp == repository("show", "-s", "--format=%cI")
@@ -52,20 +56,20 @@ def test_every_fact_can_be_given(tmp_path: Path) -> None:
         "tag": "v1",
         "run_url": "https://ci.example.com",
     }
-    found = find(source.from_any, {"GITLAB_CI": "1", "CI_COMMIT_TAG": "v0"}, tmp_path, **facts)
+    found = find(from_any, {"GITLAB_CI": "1", "CI_COMMIT_TAG": "v0"}, tmp_path, **facts)
 
     assert {name: getattr(found, name) for name in facts} == facts
 
 
 def test_without_git_nothing_is_known_and_nothing_fails(tmp_path: Path) -> None:
-    assert find(source.from_any, {}, tmp_path) == Source()
+    assert find(from_any, {}, tmp_path) == Source()
 
 
 def test_inputs_win_over_the_host_and_a_given_commit_brings_its_own_time(
     repository: Callable[..., str], tmp_path: Path
 ) -> None:
     pushed = repository("rev-parse", "feature")
-    found = find(source.from_any, {"GITLAB_CI": "1", "CI_COMMIT_SHA": SHA}, tmp_path, commit=pushed, branch="mine")
+    found = find(from_any, {"GITLAB_CI": "1", "CI_COMMIT_SHA": SHA}, tmp_path, commit=pushed, branch="mine")
 
     assert (found.commit, found.branch) == (pushed, "mine")
     assert found.commit_timestamp == repository("show", "-s", "--format=%cI", pushed)
@@ -83,12 +87,12 @@ def test_inputs_win_over_the_host_and_a_given_commit_brings_its_own_time(
 def test_a_branch_or_tag_that_is_not_the_jobs_own_is_elsewhere(
     repository: Callable[..., str], tmp_path: Path, given: dict[str, str], is_elsewhere: bool
 ) -> None:
-    assert find(source.from_any, {}, tmp_path, **given).is_elsewhere is is_elsewhere
+    assert find(from_any, {}, tmp_path, **given).is_elsewhere is is_elsewhere
     assert repository("symbolic-ref", "--short", "HEAD") == "main"
 
 
 def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tmp_path: Path) -> None:
-    assert not find(source.from_any, {"TEAMCITY_VERSION": "1"}, tmp_path, branch="main").is_elsewhere
+    assert not find(from_any, {"TEAMCITY_VERSION": "1"}, tmp_path, branch="main").is_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -103,9 +107,9 @@ def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tm
     ],
 )
 def test_no_token_for_the_repository_is_given_on(url: str, given: str, tmp_path: Path) -> None:
-    assert find(source.from_jenkins, {"GIT_URL": url}, tmp_path).repository_url == given
+    assert find(from_jenkins, {"GIT_URL": url}, tmp_path).repository_url == given
     env = {"BITRISEIO_PULL_REQUEST_REPOSITORY_URL": url}
-    assert find(source.from_bitrise, env, tmp_path).head_repository_url == given
+    assert find(from_bitrise, env, tmp_path).head_repository_url == given
 
 
 def event(tmp_path: Path, content: Any) -> str:
@@ -128,7 +132,7 @@ def test_github_pull_request_gives_the_head_not_the_merge(tmp_path: Path) -> Non
         "GITHUB_RUN_ID": "9",
     }
 
-    assert source.from_github(env, tmp_path) == Source(
+    assert from_github(env, tmp_path) == Source(
         commit=SHA,
         branch="feature",
         pull_request_id=5,
@@ -151,7 +155,7 @@ def test_github_pull_request_without_a_payload_asks_git_for_the_second_parent(
         "GITHUB_REF": "refs/pull/5/merge",
     }
 
-    found = source.from_github(env, tmp_path)
+    found = from_github(env, tmp_path)
 
     assert (found.commit, found.pull_request_id) == (repository("rev-parse", "feature"), 5)
 
@@ -165,7 +169,7 @@ def test_a_broken_event_file_is_no_reason_to_fail(tmp_path: Path, content: str) 
         "GITHUB_REF_NAME": "v1",
     }
 
-    assert source.from_github(env, tmp_path) == Source(commit=SHA, tag="v1")
+    assert from_github(env, tmp_path) == Source(commit=SHA, tag="v1")
 
 
 def test_github_workflow_run_gives_the_commit_of_the_run_it_follows(tmp_path: Path) -> None:
@@ -174,7 +178,7 @@ def test_github_workflow_run_gives_the_commit_of_the_run_it_follows(tmp_path: Pa
         "GITHUB_EVENT_PATH": event(tmp_path, {"workflow_run": {"head_sha": SHA, "head_branch": "x"}}),
     }
 
-    found = source.from_github(env, tmp_path)
+    found = from_github(env, tmp_path)
 
     assert (found.commit, found.branch) == (SHA, "x")
 
@@ -185,17 +189,18 @@ def test_jenkins_merge_of_a_pull_request_gives_what_was_pushed(repository: Calla
     env = {"CHANGE_ID": "24", "CHANGE_BRANCH": "feature", "CHANGE_TARGET": "main", "BRANCH_NAME": "PR-24"}
     env["GIT_COMMIT"] = repository("rev-parse", "HEAD")
 
-    found = source.from_jenkins(env, tmp_path)
+    found = from_jenkins(env, tmp_path)
 
     assert found == Source(
         commit=repository("rev-parse", "HEAD^"), branch="feature", pull_request_id=24, target_branch="main"
     )
 
 
-def test_jenkins_outside_a_pull_request_takes_its_variables(tmp_path: Path) -> None:
-    env = {"GIT_COMMIT": SHA, "GIT_BRANCH": "origin/release/2", "BUILD_URL": "https://jenkins.example.com/job/a/1/"}
+@pytest.mark.parametrize("branch", ["origin/release/2", "refs/heads/release/2", "refs/remotes/origin/release/2"])
+def test_jenkins_outside_a_pull_request_takes_its_variables(tmp_path: Path, branch: str) -> None:
+    env = {"GIT_COMMIT": SHA, "GIT_BRANCH": branch, "BUILD_URL": "https://jenkins.example.com/job/a/1/"}
 
-    found = source.from_jenkins(env, tmp_path)
+    found = short(from_jenkins(env, tmp_path))
 
     assert found == Source(commit=SHA, branch="release/2", run_url="https://jenkins.example.com/job/a/1/")
 
@@ -208,8 +213,8 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
         "BITRISE_GIT_BRANCH": "f",
     }
 
-    assert source.from_bitrise(env, tmp_path) == Source(commit=SHA, branch="f", pull_request_id=3)
-    assert source.from_bitrise({"BITRISE_GIT_COMMIT": "", "GIT_CLONE_COMMIT_HASH": SHA}, tmp_path).commit == SHA
+    assert from_bitrise(env, tmp_path) == Source(commit=SHA, branch="f", pull_request_id=3)
+    assert from_bitrise({"BITRISE_GIT_COMMIT": "", "GIT_CLONE_COMMIT_HASH": SHA}, tmp_path).commit == SHA
 
 
 @pytest.mark.parametrize(
@@ -261,10 +266,14 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
         ({"AC_APPCIRCLE": "1", "AC_GIT_COMMIT": SHA, "AC_PULL_NUMBER": "8"}, Source(commit=SHA, pull_request_id=8)),
         ({"DRONE": "true", "DRONE_COMMIT_SHA": SHA, "DRONE_SOURCE_BRANCH": "f"}, Source(commit=SHA, branch="f")),
         ({"TEAMCITY_VERSION": "1", "BUILD_VCS_NUMBER": SHA}, Source(commit=SHA)),
+        (
+            {"TF_BUILD": "True", "BUILD_SOURCEVERSION": SHA, "BUILD_SOURCEBRANCH": "refs/pull/9/merge"},
+            Source(commit=SHA, pull_request_id=9),
+        ),
         ({"CI": "true"}, Source()),
     ],
 )
 def test_other_ci_systems_are_read_by_their_own_variables(
     env: dict[str, str], expected: Source, tmp_path: Path
 ) -> None:
-    assert source.from_any(env, tmp_path) == expected
+    assert from_any(env, tmp_path) == expected

@@ -10,7 +10,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, PluginError, RefusedError, UnavailableError
-from plugin.hosts.source import Source
+from plugin.source import Source
 from tests.unit.running import Ran, perform
 
 API = "https://productscience.app/api/v1/projects/demo"

@@ -27,6 +27,7 @@ class Build {
         buildferry: { Object[] arguments -> library.call(*arguments) },
         error: { String message -> throw new AbortException(message) },
         echo: { Object message -> write(message + '\n') },
+        unstable: { String message -> write(message + '\n') },
         isUnix: { -> scenario.unix },
         pwd: { Map options -> options.tmp ? folder.path + '@tmp' : folder.path },
         libraryResource: { Map options -> new File(scenario.resources, options.resource).getText(options.encoding) },
@@ -58,6 +59,9 @@ class Build {
         }
         if (name != 'buildferry') {
             calls.add([name, arguments.findAll { !(it instanceof Closure) }.toString()])
+        }
+        if (scenario.failing[name] && calls.any { it[0] == 'sh' }) {
+            throw scenario.failing[name] == 'abort' ? new FlowInterruptedException() : new IllegalStateException(scenario.failing[name])
         }
         return steps[name].call(*arguments)
     }

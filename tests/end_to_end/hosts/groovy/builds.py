@@ -30,7 +30,7 @@ class Scenario:
 
     `environment` is the agent's. `program` is the command behind `buildferry` on its PATH, empty for none; `launcher`
     and `requirements` are what the library has to hand over. When the file `abort_when` is in the workspace, somebody
-    aborts the build.
+    aborts the build. `failing` steps throw, once `sh` has run: an exception with that message, or an abort.
     """
 
     pipeline: str
@@ -42,6 +42,7 @@ class Scenario:
     unix: bool = True
     description: str | None = None
     abort_when: str = ""
+    failing: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(root: Path, scenarios: Mapping[str, Scenario]) -> dict[str, Any]:
@@ -74,6 +75,8 @@ def _prepare(folder: Path, scenario: Scenario) -> dict[str, Any]:
         _write(programs / "buildferry", f'#!/bin/sh\nexec {scenario.program} "$@"\n')
     _write(resources / "launch.sh", scenario.launcher)
     _write(resources / "requirements.txt", scenario.requirements)
+    for name in ("prepare.py", "packages.py", "load.py"):
+        shutil.copy(HERE.parents[3] / "plugin" / name, resources)
     _write(programs / "python3", f'#!/bin/sh\nexec {shlex.quote(str(Path(sys.executable).resolve()))} "$@"\n')
     agent = {"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "FAKE_RECORD": str(folder / "record.json")}
     return {
@@ -84,6 +87,7 @@ def _prepare(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "unix": scenario.unix,
         "resources": str(resources.parent),
         "description": scenario.description,
+        "failing": dict(scenario.failing),
         "abort_when": str(workspace / scenario.abort_when) if scenario.abort_when else None,
     }
 

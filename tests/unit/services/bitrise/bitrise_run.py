@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin.hosts.source import Source
+from plugin.source import Source
 from tests.unit.running import Ran, perform
 
 API = "https://api.bitrise.io/v0.1"

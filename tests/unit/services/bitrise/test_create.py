@@ -8,8 +8,8 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.hosts.source import Source
-from plugin.services.bitrise.order import MARKER, Variable, environment, owner
+from plugin.services.bitrise.order import MARKER, owner
+from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, Run, build, runner, takes
 
 bitrise = pytest.fixture(runner)
@@ -99,10 +99,17 @@ def test_a_pull_request_goes_with_both_owners_so_that_it_is_not_taken_for_an_unk
 
 def test_another_branch_is_built_at_its_end_not_at_this_jobs_commit(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
-    elsewhere = Source(commit="a" * 40, branch="release", pull_request_id=5, is_elsewhere=True)
-    (body,) = [*takes_one(http, bitrise, elsewhere, branch="release")]
+    own = Source(commit="a" * 40, branch="main", pull_request_id=5)
+    (body,) = [*takes_one(http, bitrise, own, branch="release")]
     del body["build_params"]["environments"]
     assert body["build_params"] == {"branch": "release"}
+
+
+@pytest.mark.parametrize("branch", ["refs/heads/main", "refs/remotes/origin/main", "main"])
+def test_the_jobs_own_branch_in_full_keeps_its_commit(http: requests_mock.Mocker, bitrise: Run, branch: str) -> None:
+    http.get(f"{APP}/builds", json={"data": []})
+    (body,) = takes_one(http, bitrise, Source(commit="a" * 40, branch="main"), branch=branch)
+    assert (body["build_params"]["branch"], body["build_params"]["commit_hash"]) == ("main", "a" * 40)
 
 
 def takes_one(http: requests_mock.Mocker, bitrise: Run, source: Source, **inputs: Any) -> list[Any]:
@@ -125,19 +132,6 @@ def takes_one(http: requests_mock.Mocker, bitrise: Run, source: Source, **inputs
 )
 def test_the_owner_stands_before_the_repositorys_name(url: str | None, expected: str | None) -> None:
     assert owner(url) == expected
-
-
-def test_all_wrong_variables_are_named_at_once_and_no_value_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
-    ran = bitrise("create-build", source=SOURCE, environment_=f"A B=secret1\ns3cr3t!\n{MARKER}=x\n1=y\nGOOD=1")
-    assert isinstance(ran.error, InputError)
-    assert len(ran.error.problems) == 4
-    assert "secret1" not in str(ran.error)
-    assert "s3cr3t" not in str(ran.error)
-    assert not http.request_history
-
-
-def test_the_last_of_two_lines_with_one_name_counts() -> None:
-    assert environment(["A=1", "A=2", "B"], {"B": "3"}) == [Variable("A", "2"), Variable("B", "3", is_passed_on=True)]
 
 
 def test_nothing_to_build_is_said_before_anything_is_sent(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -289,6 +283,7 @@ def test_a_rerun_looks_at_the_newest_try_alone(http: requests_mock.Mocker, bitri
         (SOURCE, {"message": "other"}),
         (SOURCE, {"reattach": "never"}),
         (SOURCE, {"app_id": "app1", "environment": {"GITHUB_JOB": "other"}}),
+        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_ACTION": "__OWNER_buildferry_2"}}),
         (Source(commit="a" * 40, branch="main"), {}),
     ],
 )

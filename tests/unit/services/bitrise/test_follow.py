@@ -8,7 +8,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, RefusedError, UnavailableError
-from plugin.hosts.source import Source
+from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, PAGE, Run, build, runner, takes
 
 bitrise = pytest.fixture(runner)

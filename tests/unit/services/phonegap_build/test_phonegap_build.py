@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests_mock
 
+from plugin import inputs
 from plugin.errors import InputError, RefusedError
-from plugin.inputs import check as inputs
 from plugin.services import SERVICES
 from tests.unit.services.phonegap_build.phonegap_page import (
     APP_50,
@@ -126,7 +126,7 @@ def test_metadata_is_key_value_lines_or_json(
     [
         ({"data": "a=1\nb"}, "data: line 2 is not KEY=VALUE"),
         ({"data": "=1"}, "data: line 1 is not KEY=VALUE"),
-        ({"data": '{"a": '}, "data: is no JSON object"),
+        ({"data": '{"a": '}, "data: is not a JSON object"),
         ({"title": "x", "app_id": "../me"}, "app-id: '../me' has the wrong form"),
     ],
 )
@@ -142,12 +142,16 @@ def test_wrong_metadata_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("operation", "given", "said"),
     [
-        ("create-build", {"title": "x"}, "repository: is required"),
-        ("create-build", {"title": "x", "repository": "r", "artifacts": "key"}, "instead of an artifact"),
+        ("create-build", {"title": "x"}, "artifacts: this or repository is required"),
+        (
+            "create-build",
+            {"title": "x", "repository": "r", "artifacts": "key"},
+            "repository: cannot be given together with artifacts",
+        ),
         ("create-build", {"title": "x", "artifacts": "*.html"}, "these match: index.html, other.html"),
         ("deliver", {"artifacts": "key"}, "title: is required"),
-        ("deliver", {"app_id": 5, "artifacts": "key"}, "leave artifacts out to build app 5 again"),
-        ("deliver", {"app_id": 5, "repository": "r"}, "leave repository out to build app 5 again"),
+        ("deliver", {"app_id": 5, "artifacts": "key"}, "leave app-id out to create a new app"),
+        ("deliver", {"app_id": 5, "repository": "r"}, "leave app-id out to create a new app"),
         ("set-icon", {"app_id": 5, "icon": "empty"}, "icon: 'empty' is empty"),
         ("deliver", {"app_id": 5, "icon": "empty"}, "icon: 'empty' is empty"),
         ("add-key", {"title": "x", "platform": "ios", "profile_file": "key"}, "certificate-file: is required"),

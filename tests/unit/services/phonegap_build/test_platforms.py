@@ -85,9 +85,9 @@ def test_the_whole_has_succeeded_only_when_every_platform_has(states: list[str],
 
 def test_platforms_without_a_key_are_left_out_unless_they_were_asked_for_or_are_all() -> None:
     some = platforms(android="succeeded", ios=NEEDS_KEY)
-    assert names(awaited(some, None)) == ["android"]
+    assert names(awaited(some, ())) == ["android"]
     assert names(awaited(some, ["ios"])) == ["ios"]
-    assert names(awaited(platforms(ios=NEEDS_KEY), None)) == ["ios"]
+    assert names(awaited(platforms(ios=NEEDS_KEY), ())) == ["ios"]
 
 
 def test_wanted_platforms_may_be_written_in_any_case_and_twice() -> None:
@@ -101,4 +101,4 @@ def test_a_platform_that_the_app_has_not_is_said_with_those_that_it_has() -> Non
     with pytest.raises(InputError, match=r"^platforms: the app has no windows, ios; it has android, webos$"):
         awaited(platforms(android="error", webos="error"), ["windows", "android", "ios"])
     with pytest.raises(RefusedError, match="no status of any platform"):
-        awaited((), None)
+        awaited((), ())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.inputs import check as inputs
+from plugin import inputs
 
 GOOD = {
     "service": "app-distribution",
@@ -21,16 +21,18 @@ GOOD = {
 
 
 def check(changes: dict[str, Any]) -> tuple[inputs.Values, list[str], list[str]]:
-    return inputs.check({name: value for name, value in {**GOOD, **changes}.items() if value is not None}, str)
+    raw = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    values, problems, ignored = inputs.check(raw)
+    return values, [problem.spelled(str) for problem in problems], ignored
 
 
 def test_good_inputs_become_values_and_the_rest_takes_its_defaults() -> None:
     values, problems, ignored = check({})
 
     assert (problems, ignored) == ([], [])
-    assert (values.phase_id, values.artifacts, values.operation) == (7, ["app.ipa"], "deliver")
+    assert (values.phase_id, values.artifacts, values.operation) == (7, ("app.ipa",), "deliver")
     assert (values.parallel, values.stall_timeout, values.on_outage) == (4, 120, "fail")
-    assert values.receipt is None
+    assert (values.receipt, values.limit, values.match) == ("", None, ())
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,9 @@ def test_good_inputs_become_values_and_the_rest_takes_its_defaults() -> None:
         ("stall-timeout", "15m", 900),
         ("stall-timeout", "1.5h", 5400),
         ("stall-timeout", "2 m", 120),
-        ("artifacts", "a.ipa\n\n  b c.txt \r\n", ["a.ipa", "b c.txt"]),
-        ("artifacts", "a.apk|b.apk||c.apk", ["a.apk", "b.apk", "c.apk"]),
-        ("artifacts", ("a.ipa", "b.ipa"), ["a.ipa", "b.ipa"]),
+        ("artifacts", "a.ipa\n\n  b c.txt \r\n", ("a.ipa", "b c.txt")),
+        ("artifacts", "a.apk|b.apk||c.apk", ("a.apk", "b.apk", "c.apk")),
+        ("artifacts", ("a.ipa", "b.ipa"), ("a.ipa", "b.ipa")),
         ("phase-id", " 12 ", 12),
         ("api-token", "a-token\n", "a-token"),
     ],
@@ -90,8 +92,8 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
         ({"service-url": "https://dist.example.com/api/v2/"}, "service-url: leave the API's own path out"),
         ({"service-url": "https://[dist"}, "service-url: is not a URL"),
         ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
-        ({"operation": "upload", "build-id": "x"}, "build-id: ['x'] has the wrong form"),
-        ({"password": "caf\udce9"}, "password: is no UTF-8"),
+        ({"operation": "upload", "build-id": "x"}, "build-id: 'x' has the wrong form"),
+        ({"password": "caf\udce9"}, "password: is not valid UTF-8"),
         ({"operation": "upload", "build-id": "1\n2"}, "build-id: takes 1 value here, not 2"),
     ],
 )
@@ -99,6 +101,65 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
     _, problems, _ = check(changes)
 
     assert [said for said in problems if said.startswith(problem)], problems
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "problem"),
+    [
+        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be given together with pipeline: leave one"),
+        (
+            "bitrise",
+            "list-builds",
+            "pull-request-id trigger-event-type",
+            "trigger-event-type: must be pull-request together with pull-request-id",
+        ),
+        ("phonegap-build", "create-build", "title", "artifacts: this or repository is required for phonegap-build"),
+        (
+            "phonegap-build",
+            "create-build",
+            "title artifacts repository",
+            "repository: cannot be given together with artifacts: leave one of them out",
+        ),
+        (
+            "phonegap-build",
+            "update-app",
+            "app-id",
+            "title: this or data is required for phonegap-build update-app",
+        ),
+        ("phonegap-build", "deliver", "", "title: is required for phonegap-build deliver without app-id: Title of"),
+        (
+            "phonegap-build",
+            "deliver",
+            "",
+            "artifacts: this or repository is required for phonegap-build deliver",
+        ),
+        (
+            "phonegap-build",
+            "add-key",
+            "title platform",
+            "profile-file: is required for phonegap-build add-key with platform ios: iOS: the .mobileprovision file.",
+        ),
+    ],
+)
+def test_inputs_that_exclude_or_need_each_other_are_both_named(
+    service: str, operation: str, given: str, problem: str
+) -> None:
+    texts = {"platform": "ios", "trigger-event-type": "tag"}
+    raw = {"service": service, "operation": operation, "username": "u", "password": "p"}
+    if service == "bitrise":
+        raw |= {"api-token": "t", "app-id": "a"}
+    raw |= {name: texts.get(name, "1") for name in given.split()}
+
+    said = [each.spelled(str) for each in inputs.check(raw)[1]]
+
+    assert [text for text in said if text.startswith(problem)], said
+    assert "does not fit" not in "".join(said)
+
+
+def test_one_of_two_that_is_wrong_is_not_missing_too() -> None:
+    raw = {"service": "phonegap-build", "operation": "update-app", "username": "u", "password": "p", "app-id": "1"}
+    _, problems, _ = inputs.check({**raw, "data": "caf\udce9"})
+    assert [(each.name, each.text) for each in problems] == [("data", "is not valid UTF-8")]
 
 
 def test_all_problems_are_found_at_once() -> None:
@@ -132,7 +193,7 @@ def test_a_default_that_a_manifest_hands_in_is_not_worth_a_notice() -> None:
 
 def test_a_service_with_one_address_need_not_be_told_it() -> None:
     values, problems, _ = inputs.check(
-        {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}, str
+        {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}
     )
 
     assert problems == []
@@ -140,9 +201,10 @@ def test_a_service_with_one_address_need_not_be_told_it() -> None:
 
 
 def test_problems_are_said_in_the_hosts_spelling() -> None:
-    _, problems, _ = inputs.check({"phase-id": "x"}, lambda name: f"PLUGIN_{name.upper().replace('-', '_')}")
+    _, problems, _ = inputs.check({"phase-id": "x"})
 
-    assert "PLUGIN_PHASE_ID: 'x' is not a whole number" in problems
+    said = [each.spelled(lambda name: f"PLUGIN_{name.upper().replace('-', '_')}") for each in problems]
+    assert "PLUGIN_PHASE_ID: 'x' is not a whole number" in said
 
 
 @pytest.mark.parametrize("secret", [name for name, field in inputs.inputs().items() if field.secret])
@@ -154,9 +216,9 @@ def test_a_bad_secret_is_reported_without_its_value(secret: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(list(inputs.inputs())), st.text(max_size=30)))
 def test_no_text_at_all_makes_the_check_stumble(raw: dict[str, str]) -> None:
-    _, problems, _ = inputs.check(raw, str)
+    _, problems, _ = inputs.check(raw)
 
-    assert all(isinstance(problem, str) and problem for problem in problems)
+    assert all(problem.name and problem.text for problem in problems)
 
 
 def test_each_operation_lists_only_inputs_that_exist() -> None:

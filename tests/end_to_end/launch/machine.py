@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-COMMANDS = {"bash", "cat", "cksum", "dirname", "id", "mkdir", "sh", "sleep", "uname", *SHELLS}
+COMMANDS = {"bash", "cat", "cksum", "dirname", "id", "ls", "mkdir", "sed", "sh", "sleep", "tr", "uname", *SHELLS}
+LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py")
 NETWORK = re.compile(r"PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(?i:https?|no)_proxy")  # how this machine reaches an index
 PROGRAM = """
 import json, os, sys
@@ -84,6 +87,12 @@ class Machine:
         program.unlink()
         return {"BUILDFERRY_REQUIREMENTS": str(lock.rename(folder / "lock.txt"))}
 
+    def with_package(self, files: Mapping[str, str]) -> Machine:
+        """The same machine, but the package that the program needs has these files."""
+        line = wheel(self.checkout, "parcel", files)
+        (self.checkout / "plugin" / "requirements.txt").write_text(line, encoding="utf-8")
+        return replace(self, wheels=self.checkout)
+
     def hide(self, *modules: str) -> None:
         """Let `python3` have no pip, nor these modules of the standard library, as Debian's has without its extras."""
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.commands / "bare"], check=True)
@@ -103,7 +112,8 @@ def machine(folder: Path, caches: Path, wheels: Path, *, imports: str, lock: str
     """Make a machine in `folder`; its python3 counts its starts in `commands/starts`."""
     checkout, commands = folder / "it's a 'checkout' of $HOME \"now\"", folder / "commands"
     (checkout / "plugin").mkdir(parents=True)
-    shutil.copy(ROOT / "plugin" / "launch.sh", checkout / "plugin")
+    for name in LAUNCHER:
+        shutil.copy(ROOT / "plugin" / name, checkout / "plugin")
     shutil.copy(ROOT / "step.sh", checkout)
     (checkout / "plugin" / "__main__.py").write_text(PROGRAM % imports, encoding="utf-8")
     (checkout / "plugin" / "requirements.txt").write_text(lock, encoding="utf-8")
@@ -144,3 +154,32 @@ def wait_for(path: Path) -> str:
         assert time.monotonic() < deadline, f"{path} was not written"
         time.sleep(0.02)
     return path.read_text(encoding="utf-8")
+
+
+def end_tree(process: subprocess.Popen[str], grace: float = 5.0) -> float:
+    """End a process and its descendants as Jenkins does; return the seconds that it took.
+
+    Children first, SIGTERM to each, and each is waited for until it is gone or `grace` is over; a zombie is not gone.
+    Source: hudson.util.ProcessTree.
+    """
+    started = time.monotonic()
+    _end(process.pid, started + grace, process)
+    return time.monotonic() - started
+
+
+def _end(pid: int, deadline: float, top: subprocess.Popen[str]) -> None:
+    for child in _children(pid):
+        _end(child, deadline, top)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    while Path(f"/proc/{pid}").exists() and top.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+            found += [int(path.parent.name)] if int(parent) == pid else []
+    return found

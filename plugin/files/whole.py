@@ -1,0 +1,27 @@
+"""Writing a small file whole: nobody ever sees half of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_whole(path: Path, text: str, private: bool = True) -> None:
+    """Write a file so that nobody ever sees half of it; a link is replaced, not followed.
+
+    Its owner alone may read it, or with `private` off whoever the umask lets. What is below /dev, such as /dev/stderr,
+    is written to as it is.
+    """
+    if path.is_relative_to("/dev"):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)

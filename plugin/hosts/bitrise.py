@@ -1,0 +1,146 @@
+"""The Bitrise CLI: inputs as variables of their own names, outputs through envman.
+
+Variables are the whole workflow's: what one use of the step has put out, the next use finds in its environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from plugin import inputs
+from plugin.hosts import children
+from plugin.hosts.host import Env, Host
+from plugin.hosts.spelling import lower, text_of, upper
+from plugin.hosts.variables import first, number
+from plugin.log import Dialect, Log
+from plugin.source import Source
+
+PREFIX = "BUILDFERRY"
+# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux starts no further program: the next step dies.
+LARGEST_VARIABLE = 120_000
+SMALL = 4096  # bytes; if envman refuses less than this, it is not for its size
+ANNOTATION_TIMEOUT = 20.0  # seconds
+LIKENESS = 0.8  # of a variable's name to an input's, to ask whether it was meant
+ENVMAN_NEEDS = r"ENVMAN_\w+"
+PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
+
+
+def begin(env: Env, log: Log, patience: float) -> None:
+    """Empty the outputs of an earlier use of this step, and ask about variables that look like mistyped inputs."""
+    prefix = _prefix(env)
+    for name in inputs.outputs():
+        if env.get(f"{prefix}_{upper(name)}") and _program("envman", env):
+            _add(f"{prefix}_{upper(name)}", "", env, log, patience)
+    for variable, meant in _mistyped(env):
+        log.notice(f"{variable} is not an input of this step; did you mean {meant}?")
+
+
+def _mistyped(env: Env) -> Iterator[tuple[str, str]]:
+    """Variables in lower case, as only inputs are, whose name is almost an input's."""
+    names = [lower(name) for name in inputs.inputs()]
+    for variable, value in env.items():
+        is_like_one = value.strip() and variable not in names and re.fullmatch("[a-z_]{4,}", variable)
+        if is_like_one and (near := difflib.get_close_matches(variable, names, n=1, cutoff=LIKENESS)):
+            yield variable, near[0]
+
+
+def _read(env: Env) -> dict[str, str]:
+    return {name: env[lower(name)] for name in inputs.inputs() if env.get(lower(name), "").strip()}
+
+
+def _prefix(env: Env) -> str:
+    """The begin of the outputs' names; an invalid one is reported under the usual one."""
+    given = env.get(lower("output-prefix"), "").strip()
+    return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
+
+
+def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
+    """Hand each output to envman; without envman (a desk) they stand in the log."""
+    for name, value in outputs.items():
+        key, text = f"{_prefix(env)}_{upper(name)}", text_of(value)
+        if not _program("envman", env):
+            log.line(f"{key}={text}")
+        elif len(f"{key}={text}".encode()) > LARGEST_VARIABLE:
+            _add_file(key, text, env, log, patience)
+        elif text and not _add(key, text, env, log, patience) and len(text.encode()) > SMALL:
+            _add_file(key, text, env, log, patience)  # envman holds 256 KB in all
+
+
+def _add_file(key: str, text: str, env: Env, log: Log, patience: float) -> None:
+    """Hand on the path of a file that holds the value."""
+    with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    log.notice(f"{key} is too large for a variable ({len(text.encode())} bytes): it holds the path of a file with it")
+    _add(key, file.name, env, log, patience)
+
+
+def _add(key: str, text: str, env: Env, log: Log, patience: float) -> bool:
+    """Give envman one variable, its value on standard input; tell whether it was taken."""
+    command = [_program("envman", env) or "envman", "add", "--key", key, "--no-expand"]
+    command += [] if text else ["--value", ""]
+    given: dict[str, Any] = {"input": text.encode()} if text else {"stdin": subprocess.DEVNULL}
+    known = children.environment(env, ENVMAN_NEEDS)
+    try:
+        done = subprocess.run(command, **given, capture_output=True, timeout=patience, check=False, env=known)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning(f"envman did not take {key}: {error}")
+        return False
+    if done.returncode:
+        log.warning(f"envman did not take {key}: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return not done.returncode
+
+
+def _program(name: str, env: Env) -> str | None:
+    return shutil.which(name, path=env.get("PATH", ""))
+
+
+def summarize(markdown: str, env: Env) -> None:
+    """Annotate the build, if this is one and the annotations plugin is there."""
+    if env.get("BITRISE_BUILD_SLUG") and (bitrise := _program("bitrise", env)):
+        command = [bitrise, ":annotations", "annotate", markdown, "--style", "default"]
+        known = children.environment(env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}")
+        subprocess.run(
+            command,
+            capture_output=True,
+            timeout=ANNOTATION_TIMEOUT,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=known,
+        )
+
+
+def from_bitrise(env: Env, _folder: Path) -> Source:
+    """Read the Bitrise CLI's variables; the trigger's commit is the author's, the cloned one may be a local merge."""
+    return Source(
+        commit=first(env, ("BITRISE_GIT_COMMIT", "GIT_CLONE_COMMIT_HASH")),
+        branch=first(env, ("BITRISE_GIT_BRANCH",)),
+        tag=first(env, ("BITRISE_GIT_TAG",)),
+        pull_request_id=number(env.get("BITRISE_PULL_REQUEST")),
+        target_branch=first(env, ("BITRISEIO_GIT_BRANCH_DEST",)),
+        head_repository_url=first(env, ("BITRISEIO_PULL_REQUEST_REPOSITORY_URL",)),
+        pull_request_head=first(env, ("BITRISEIO_PULL_REQUEST_HEAD_BRANCH",)),
+        pull_request_merge=first(env, ("BITRISEIO_PULL_REQUEST_MERGE_BRANCH",)),
+        repository_url=first(env, ("GIT_REPOSITORY_URL",)),
+        run_url=first(env, ("BITRISE_BUILD_URL",)),
+    )
+
+
+HOST = Host(
+    name="bitrise",
+    spell=lower,
+    read=_read,
+    begin=begin,
+    publish=publish,
+    summarize=summarize,
+    find_source=from_bitrise,
+    prefilled=frozenset({"artifacts"}),
+    dialect=Dialect(error=lambda text: f"\x1b[31;1m{text}\x1b[0m"),  # one block: the CLI keeps the last one only
+    logs_to_stdout=True,
+)

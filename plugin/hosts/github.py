@@ -1,0 +1,123 @@
+"""GitHub Actions: inputs as INPUT_*, outputs, summary and secrets by its files and workflow commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from plugin.hosts import checkout
+from plugin.hosts.host import Env, Host
+from plugin.hosts.spelling import text_of
+from plugin.hosts.variables import declared, number
+from plugin.log import Dialect, Log
+from plugin.source import Source
+
+LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
+LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
+
+
+def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
+    """Append to $GITHUB_OUTPUT: every value between two random delimiters, so that none can end early."""
+    path = env.get("GITHUB_OUTPUT")
+    if not path:
+        log.warning("GITHUB_OUTPUT is not set: later steps get no outputs")
+        return
+    with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+        for name, value in outputs.items():
+            delimiter = f"buildferry_{uuid4().hex}"
+            file.write(f"{name}<<{delimiter}\n{text_of(value)}\n{delimiter}\n")
+
+
+def summarize(markdown: str, env: Env) -> None:
+    """Append to $GITHUB_STEP_SUMMARY."""
+    path = env.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("ab") as file:
+            file.write(markdown.encode()[:LARGEST_SUMMARY].decode("utf-8", "ignore").encode())
+
+
+def from_github(env: Env, folder: Path) -> Source:
+    """Read GitHub's variables and its event file: GITHUB_SHA is the merge commit on a pull request."""
+    event = _event(env)
+    pull_request = event.get("pull_request") or {}
+    head = pull_request.get("head") or {}
+    workflow_run = event.get("workflow_run") or {}
+    kind, name = env.get("GITHUB_REF_TYPE"), env.get("GITHUB_REF_NAME")
+    commit = head.get("sha") or workflow_run.get("head_sha")
+    if not commit and env.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
+        commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
+    pull_request_id = pull_request.get("number") or number(
+        re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", ""))
+    )
+    server, repository, run = (env.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return Source(
+        commit=commit or env.get("GITHUB_SHA"),
+        branch=env.get("GITHUB_HEAD_REF") or workflow_run.get("head_branch") or (name if kind == "branch" else None),
+        tag=name if kind == "tag" else None,
+        pull_request_id=pull_request_id,
+        target_branch=env.get("GITHUB_BASE_REF") or None,
+        head_repository_url=(head.get("repo") or {}).get("clone_url"),
+        pull_request_head=f"pull/{pull_request_id}/head" if pull_request_id else None,
+        pull_request_merge=f"pull/{pull_request_id}/merge" if pull_request_id else None,
+        repository_url=f"{server}/{repository}.git" if server and repository else None,
+        run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
+    )
+
+
+def _event(env: Env) -> dict[str, Any]:
+    path = env.get("GITHUB_EVENT_PATH")
+    try:
+        if path and Path(path).stat().st_size <= LARGEST_EVENT:
+            event = json.loads(Path(path).read_text(encoding="utf-8"))
+            return event if isinstance(event, dict) else {}
+    except (OSError, ValueError):
+        pass
+    return {}
+
+
+def why_no_secrets(env: Env) -> str | None:
+    """Say that a pull request comes from a fork, if it does."""
+    if _comes_from_fork(env):
+        return "this is a pull request from a fork: GitHub gives it no secrets, so skip this step for forks"
+    return None
+
+
+def _comes_from_fork(env: Env) -> bool:
+    """Tell whether GitHub runs this for a pull request from another repository; such runs get no secrets."""
+    head = (_event(env).get("pull_request") or {}).get("head") or {}
+    return bool(head) and (head.get("repo") or {}).get("full_name") != env.get("GITHUB_REPOSITORY")
+
+
+def _escaped(text: str) -> str:
+    """Text as a GitHub workflow command carries it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _stop_commands() -> tuple[str, str]:
+    token = uuid4().hex
+    return f"::stop-commands::{token}", f"::{token}::"
+
+
+HOST = Host(
+    name="github",
+    spell=str,
+    read=lambda env: declared("INPUT_", env),
+    publish=publish,
+    summarize=summarize,
+    find_source=from_github,
+    dialect=Dialect(
+        notice=lambda text: f"::notice title=buildferry::{_escaped(text)}",
+        warning=lambda text: f"::warning title=buildferry::{_escaped(text)}",
+        error=lambda text: f"::error title=buildferry::{_escaped(text)}",
+        group=lambda title: f"::group::{_escaped(title)}",
+        end_group="::endgroup::",
+        mask=lambda secret: f"::add-mask::{_escaped(secret)}",
+        stop_commands=_stop_commands,
+    ),
+    why_no_secrets=why_no_secrets,
+    logs_to_stdout=True,
+)

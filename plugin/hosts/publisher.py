@@ -1,0 +1,98 @@
+"""The publisher: hands each output to the host as soon as it is known, and says at the end how the run went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from plugin.errors import (
+    AuthError,
+    BuildFailedError,
+    Cancelled,
+    InputError,
+    NotFinishedError,
+    PluginError,
+    RefusedError,
+    UnavailableError,
+)
+from plugin.hosts.host import Env, Host
+from plugin.hosts.summary import markdown
+from plugin.log import Log
+
+PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
+RUNNING = ("queued", "running")
+# The output `status` of a run that ends this way. Where the service gave a state, that one stays after KEEPING.
+STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
+    None: "succeeded",
+    InputError: "failed",
+    AuthError: "failed",
+    RefusedError: "failed",
+    UnavailableError: "unknown",
+    BuildFailedError: "failed",
+    NotFinishedError: "unknown",
+    Cancelled: "aborted",
+    PluginError: "unknown",
+}
+KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
+
+
+class Publisher:
+    """Hands outputs to later steps as they become known, each value once."""
+
+    def __init__(self, host: Host, env: Env, log: Log, seen: Sequence[int] = ()) -> None:
+        """Publish the way `host` takes outputs; `seen` holds the signals so far, after which there is little time."""
+        self._host = host
+        self._env = env
+        self._log = log
+        self._seen = seen
+        self._handed: dict[str, Any] = {}
+        self._is_summarized = False
+        self.outputs: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        """Prepare the host for the outputs of this run."""
+        with self._warning("the outputs of an earlier step could not be emptied"):
+            self._host.begin(self._env, self._log, self._patience)
+
+    def publish(self, outputs: Mapping[str, Any]) -> None:
+        """Add outputs, and hand on those that are new, also those that a signal kept from being handed on."""
+        self.outputs.update(outputs)
+        fresh = {name: value for name, value in self.outputs.items() if self._handed.get(name) != value}
+        if fresh:
+            with self._warning("the outputs could not be handed on"):
+                self._host.publish(fresh, self.outputs, self._env, self._log, self._patience)
+            self._handed.update(fresh)
+
+    def conclude(self, failure: PluginError | Cancelled | None) -> None:
+        """Hand on all that is known at the end, and how the run went."""
+        kind = next((each for each in type(failure).__mro__ if each in STATUS_AFTER), None)
+        known = self.outputs.get("status")
+        error = {"error": self._log.one_line(str(failure))} if failure else {}
+        self.publish({**error, "status": known if known and kind in KEEPING else STATUS_AFTER[kind]})
+
+    def running(self) -> str:
+        """Return the builds that still run, as far as the outputs tell; empty if none."""
+        if self.outputs.get("status") not in RUNNING:
+            return ""
+        ids = self.outputs.get("build-ids") or [self.outputs.get("build-id", "")]
+        return " ".join(filter(None, (", ".join(ids), self.outputs.get("build-url"))))
+
+    def summarize(self) -> None:
+        """Write a summary for people, once, where the host shows one."""
+        if not self._is_summarized:
+            self._is_summarized = True
+            with self._warning("the summary could not be written"):
+                self._host.summarize(markdown(self.outputs), self._env)
+
+    @property
+    def _patience(self) -> float:
+        return HURRIED if self._seen else PATIENCE
+
+    @contextmanager
+    def _warning(self, text: str) -> Iterator[None]:
+        """Whatever keeps the host from being told does not change how the run went."""
+        try:
+            yield
+        except Exception as error:
+            self._log.warning(f"{text}: {error}")

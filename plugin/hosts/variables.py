@@ -1,0 +1,39 @@
+"""Reading the CI job's variables: inputs under a prefix, and the first of several names that says something."""
+
+from __future__ import annotations
+
+import re
+
+from plugin import inputs
+from plugin.hosts.host import Env
+from plugin.hosts.spelling import upper
+
+OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE"})  # variables of ours that are not inputs
+
+
+def prefixed(prefix: str, env: Env) -> dict[str, str]:
+    """The inputs in variables such as PLUGIN_API_TOKEN; INPUT_API-TOKEN counts too."""
+    names = {upper(name): name for name in inputs.inputs()}
+    found: dict[str, str] = {}
+    for variable, value in env.items():
+        if variable.startswith(prefix) and variable not in OWN and value.strip():
+            key = variable.removeprefix(prefix)
+            found[names.get(key.replace("-", "_"), key.replace("_", "-").lower())] = value
+    return found
+
+
+def declared(prefix: str, env: Env) -> dict[str, str]:
+    """The inputs among these alone: another variable with the prefix is the job's own."""
+    return {name: value for name, value in prefixed(prefix, env).items() if name in inputs.inputs()}
+
+
+def first(env: Env, names: tuple[str, ...]) -> str | None:
+    """The first variable that says something; "false" and "HEAD" say nothing (Travis, Buildkite)."""
+    values = (env.get(name, "").strip() for name in names)
+    return next((value for value in values if value not in ("", "false", "HEAD")), None)
+
+
+def number(text: object) -> int | None:
+    """The number at the end: some systems give the pull request's link."""
+    found = re.search(r"(?:^|/)(\d{1,18})$", str(text or ""))
+    return int(found[1]) if found else None

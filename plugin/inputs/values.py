@@ -1,0 +1,93 @@
+"""The checked inputs of one run. Made by scripts/manifests.py from plugin/schema.json: edit that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from plugin.inputs.fields import inputs
+
+
+@dataclass(frozen=True)
+class Values:
+    """The inputs by their Python names.
+
+    What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
+    """
+
+    service: Literal["", "app-distribution", "bitrise", "phonegap-build", "product-science"] = ""
+    operation: str = "deliver"
+    service_url: str = ""
+    api_token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    artifacts: tuple[str, ...] = ()
+    build_id: tuple[str, ...] = ()
+    name: str = ""
+    description: str = ""
+    commit: str = ""
+    commit_timestamp: str = ""
+    branch: str = ""
+    tag: str = ""
+    pull_request_id: int | None = None
+    run_url: str = ""
+    phase_id: int | None = None
+    project: str = ""
+    build_type: Literal["APK", "INSTRUMENTED_APK"] = "APK"
+    upload_context_id: str = ""
+    app_id: str = ""
+    workflow: tuple[str, ...] = ()
+    pipeline: str = ""
+    message: str = ""
+    environment: tuple[str, ...] = ()
+    reattach: Literal["auto", "never"] = "auto"
+    wait: bool = False
+    timeout: float = 3600
+    poll_interval: float = 3
+    fail_fast: bool = False
+    abort_on_cancel: bool | None = None
+    log: Literal["none", "stream"] = "none"
+    log_file: str = ""
+    reason: str = ""
+    abort_with_success: bool = False
+    skip_notifications: bool = False
+    strict: bool = False
+    match: tuple[str, ...] = ()
+    output_directory: str = "buildferry-artifacts"
+    overwrite: bool = False
+    artifact_id: str = ""
+    public_page: bool | None = None
+    status: Literal["", "queued", "running", "succeeded", "failed", "aborted", "0", "1", "2", "3", "4"] = ""
+    trigger_event_type: Literal["", "push", "pull-request", "tag"] = ""
+    after: str = ""
+    before: str = ""
+    limit: int | None = None
+    title: str = ""
+    repository: str = ""
+    data: str = ""
+    icon: str = ""
+    platforms: tuple[str, ...] = ()
+    platform: Literal["", "ios", "android", "blackberry"] = ""
+    profile_file: str = ""
+    certificate_file: str = ""
+    keystore_file: str = ""
+    key_alias: str = ""
+    key_password: str = field(default="", repr=False)
+    keystore_password: str = field(default="", repr=False)
+    csk_file: str = ""
+    db_file: str = ""
+    parallel: int = 4
+    receipt: str = ""
+    stall_timeout: float = 120
+    on_outage: Literal["fail", "warn"] = "fail"
+    ca_bundle: str = ""
+    client_certificate: str = ""
+    allow_http: bool = False
+    output_prefix: str = ""
+    dry_run: bool = False
+    verbose: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the inputs that have a value, by input name, without secrets."""
+        found = {each.name: getattr(self, each.attribute) for each in inputs().values() if not each.secret}
+        return {name: value for name, value in found.items() if value not in (None, "", ())}

@@ -1,0 +1,204 @@
+"""Install Python packages into a new environment, with uv or pip, whatever the user's settings of either say.
+
+A part of prepare.py, which loads it from beside itself: it imports nothing but the standard library. The only place
+that starts a tool while the environment is made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+# The way to packages: of PIP_* and of pip's files this counts here, and nothing else.
+PIP_SETTINGS = r"""
+(EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|(CLIENT_)?CERT|PROXY|(DEFAULT_)?TIMEOUT|RETRIES
+|(NO_)?CACHE_DIR|KEYRING_PROVIDER|USE_(FEATURE|DEPRECATED)
+"""
+PASSED_ON = rf"""
+PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC
+|PROCESSOR_\w+|TMPDIR|TE?MP|LANG|LC_\w+|XDG_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE
+|NETRC|(LD|DYLD|DYLD_FALLBACK)_LIBRARY_PATH|RUNNER_TRACKING_ID|JENKINS_SERVER_COOKIE
+|PIP_(CONFIG_FILE|{PIP_SETTINGS})
+|UV_((DEFAULT_|EXTRA_)?INDEX(_URL)?|INDEX_\w+|FIND_LINKS|OFFLINE|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_\w+
+    |REQUEST_TIMEOUT|CONCURRENT_\w+|CACHE_DIR|NO_CACHE|NO_CONFIG|CONFIG_FILE|KEYRING_PROVIDER|LINK_MODE)
+"""
+SOURCE = "the package index, or the folder in PIP_FIND_LINKS,"
+UNREACHABLE = (
+    r"connection ?(error|refused|reset|aborted|timed)|\(connect\)|dns error|name (resolution|or service)|timed out|"
+    r"(proxy|ssl|protocol)error|certificate|max retries|\b5\d\d (server|bad|service|gateway|internal)"
+)
+ABSENT = "no matching distribution|unsatisfiable|could not find a version|invalid requirement|does not exist|not found"
+# The first whose pattern is in what the tool said: the exit code, and what to tell the user.
+CAUSES = {
+    "do not match the hash|hash mismatch": (2, SOURCE + " has a file that is not the published one: its hash differs."),
+    "no space left|disk quota|read-only file system|permission denied": (
+        2,
+        "the folder {cache} is full or may not be written: make room, or set XDG_CACHE_HOME to another folder.",
+    ),
+    UNREACHABLE: (
+        5,
+        "the Python package index could not be reached: run again later. In a closed network set PIP_INDEX_URL, or "
+        "PIP_NO_INDEX=1 and PIP_FIND_LINKS.",
+    ),
+    ABSENT: (2, SOURCE + " has no package that fits {version}."),
+    "": (2, "the packages that buildferry needs could not be installed: the lines above say why."),
+}
+CANCELLED = 128 + signal.SIGTERM
+POLL_INTERVAL = 0.1  # seconds, between two checks for a signal while a tool runs
+TRUE = ("1", "true", "yes", "on", "y", "t")  # as pip reads it
+
+
+class PreparationError(Exception):
+    """The environment cannot be made."""
+
+    def __init__(self, code: int, sentence: str, said: str = "") -> None:
+        """Keep the exit code, one sentence for the user, and what a tool said before."""
+        super().__init__(sentence)
+        self.code = code
+        self.said = said
+
+
+def install(
+    site: Path, arguments: Sequence[str], installers: Iterator[tuple[list[str], dict[str, str]]], log: Path
+) -> tuple[bool, str | None]:
+    """Install into the folder `site` with the first of the installers that can.
+
+    Each is the beginning of a command, and its environment. Return whether one could, and what the last one said: None
+    if there was none.
+    """
+    said = None
+    for installer, environment in installers:
+        before = len(list(site.iterdir()))
+        said, code = run([*installer, "--no-deps", *arguments], environment)
+        if code == 0 and len(list(site.iterdir())) > before:  # a uv.toml may ask for another target, or for a dry run
+            return True, said
+        if log.exists():  # only here pip tells what it could not reach
+            text = log.read_text(encoding="utf-8", errors="replace")
+            said = "\n".join((*re.findall("Could not fetch URL .*", text), said))
+    return False, said
+
+
+def cause(said: str) -> tuple[int, str]:
+    """Tell the exit code, and what to tell the user, from what an installer said."""
+    return next(told for pattern, told in CAUSES.items() if re.search(pattern, said, re.IGNORECASE))
+
+
+def uv_command(uv: str, python: Path, folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """Begin an install command of uv. It works in `folder`, so that no uv.toml of the checkout counts."""
+    no_index = ["--no-index"] if environment.get("PIP_NO_INDEX", "").lower() in TRUE else []
+    return [uv, "--project", str(folder), "pip", "install", "--quiet", "--python", str(python), *no_index]
+
+
+def pip_command(python: str, site: Path) -> list[str]:
+    """Begin an install command of pip.
+
+    Every pip has --target (--python came with 22.3, Ubuntu 22.04 has 22.0), and with it pip starts once, not twice.
+    """
+    return [python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
+
+
+def passed_on(environ: Mapping[str, str], log: Path) -> dict[str, str]:
+    """Pick what a tool may know: the way to packages. No secret of the job, no PYTHON* variable, no other target."""
+    names = re.compile(PASSED_ON, re.VERBOSE | re.IGNORECASE)
+    known = {name: value for name, value in environ.items() if names.fullmatch(name)}
+    for name, separator in (("INDEX_URL", " "), ("EXTRA_INDEX_URL", " "), ("FIND_LINKS", ",")):
+        known.setdefault(f"UV_{name}", separator.join(known.get(f"PIP_{name}", "").split()))
+    known.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does it; the hashes say which package is right
+    quiet = {"NO_COLOR": "1", "PIP_NO_COLOR": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
+    quiet |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_LOG": str(log)}
+    return known | quiet | {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def for_pip(known: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Isolate pip: it reads no file of its own, and gets from there only the way to packages.
+
+    Raises PreparationError.
+    """
+    return _pip_settings(config_files(known, home)) | dict(known) | {"PIP_CONFIG_FILE": os.devnull}
+
+
+def config_files(known: Mapping[str, str], home: Path) -> list[Path]:
+    """Name the files in which pip looks for settings, the strongest last.
+
+    Source: pip.pypa.io/en/stable/topics/configuration
+    """
+    own = known.get("PIP_CONFIG_FILE", "")
+    if own == os.devnull:
+        return []
+    if os.name == "nt":
+        shared = [Path(known.get("PROGRAMDATA", "C:/ProgramData"), "pip", "pip.ini")]
+        users = [home / "pip" / "pip.ini", Path(known.get("APPDATA") or home, "pip", "pip.ini")]
+    else:
+        mac = Path("Library", "Application Support", "pip", "pip.conf")
+        folders = (known.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        shared = [Path("/") / mac, *(Path(folder, "pip", "pip.conf") for folder in folders), Path("/etc/pip.conf")]
+        user = Path(known.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")
+        users = [home / ".pip" / "pip.conf", user, home / mac]
+    site = Path(sys.prefix, users[0].name)
+    return [*shared, site, Path(own)] if own and Path(own).exists() else [*shared, *users, site]
+
+
+def _pip_settings(files: Sequence[Path]) -> dict[str, str]:
+    """Read the way to packages from pip's files, as PIP_* variables. Raises PreparationError."""
+    import configparser  # here, because uv does without it
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(files, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        places = ", ".join(str(path) for path in files if path.exists())
+        advice = f"correct it ({places}), or set PIP_CONFIG_FILE={os.devnull}"
+        raise PreparationError(
+            2, f"a file with pip's settings cannot be read, {type(error).__name__}: {advice}."
+        ) from error
+    found = {}
+    for section in ("global", "install"):
+        for key, value in parser.items(section) if parser.has_section(section) else ():
+            name = key.upper().replace("-", "_")
+            if re.fullmatch(PIP_SETTINGS, name, re.VERBOSE) and value.strip():
+                found[f"PIP_{name}"] = value.strip()
+    return found
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int]:
+    """Run a tool: what it said, and its exit code. If the job is cancelled meanwhile, leave no process, and exit.
+
+    Jenkins ends children first, so a tool that such a signal ended means the same.
+    """
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: seen.append(number))
+    with subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        said = None
+        while said is None:
+            try:
+                said = process.communicate(timeout=POLL_INTERVAL)[0]
+            except subprocess.TimeoutExpired:
+                if seen:
+                    _kill(process)
+    ended = process.returncode in (-signal.SIGTERM, -signal.SIGINT)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if seen or ended else before)  # nothing disturbs the cleaning up
+    if seen or ended:
+        sys.exit(CANCELLED)
+    return said, process.returncode
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a tool and all that it has started, where the system knows such groups."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

@@ -1,0 +1,99 @@
+"""The documents' tables, as Markdown: what each service can do, inputs, outputs, exit codes, the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from plugin import errors, inputs
+from plugin.inputs import Field
+from scripts.words import about, code, text_of
+
+UNLESS = "unless the CI system provides it"
+
+
+def part(name: str, root: Path) -> str:
+    """What stands between a document's markers of that name."""
+    if name.startswith("examples/"):
+        language = {".yml": "yaml", ".sh": "sh"}.get(Path(name).suffix, "groovy")
+        text = (root / name).read_text(encoding="utf-8")
+        return f"\n```{language}\n{text}```\n\n"
+    if name in inputs.services():
+        return _service_tables(name)
+    parts = {
+        "inputs of all services": lambda: _inputs_table(
+            [field for name, field in inputs.inputs().items() if name in inputs.for_all()]
+        ),
+        "outputs": lambda: table(
+            ("output", "what it is"), [(code(field.name), field.description) for field in inputs.outputs().values()]
+        ),
+        "exit codes": _exit_codes,
+        "receipt": _receipt,
+    }
+    return f"\n{parts[name]()}\n"
+
+
+def _service_tables(service: str) -> str:
+    """The operations of a service and the inputs of its own."""
+    rows = []
+    own: set[str] = set()
+    for operation, sentence in inputs.services()[service].items():
+        needed = inputs.required_by(service, operation) - {"service"}
+        needed -= {"service-url"} if inputs.default_url(service) else set()
+        unless = inputs.from_host(service, operation)
+        used = inputs.used_by(service, operation) - inputs.for_all()
+        own |= used
+        needs = [_names(needed), f"{_names(unless)} {UNLESS}" if unless else ""]
+        rows.append((code(operation), sentence, "; ".join(filter(None, needs)), _names(used - needed - unless)))
+    address = inputs.default_url(service)
+    note = f"`service-url` is `{address}` unless you give another.\n\n" if address else ""
+    fields = [inputs.field_of(name, service) for name in inputs.inputs() if name in own]
+    told = _inputs_table(fields, service)
+    return f"\n{note}{table(('operation', 'what it does', 'needs', 'takes also'), rows)}\n{told}\n"
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(code(name) for name in inputs.inputs() if name in names)
+
+
+def _inputs_table(fields: Sequence[Field], service: str | None = None) -> str:
+    rows = [
+        (code(field.name), ("Secret. " if field.secret else "") + _said(field, service), code(text_of(field.default)))
+        for field in fields
+    ]
+    return table(("input", "what it is", "default"), rows)
+
+
+def _said(field: Field, service: str | None) -> str:
+    """An input in words: in those that hold for most operations, then what it means to each of the others."""
+    if service is None:
+        return about(field)
+    meant: dict[Field, list[str]] = {}
+    for operation in inputs.services()[service]:
+        if field.name in inputs.used_by(service, operation):
+            meant.setdefault(inputs.field_of(field.name, service, operation), []).append(operation)
+    most = field if field in meant else max(meant, key=lambda each: len(meant[each]))
+    others = [f"`{'`, `'.join(operations)}`: {each.description}" for each, operations in meant.items() if each != most]
+    return " ".join([about(most), *others])
+
+
+def _exit_codes() -> str:
+    classes: list[type[errors.PluginError]] = [errors.PluginError, *errors.PluginError.__subclasses__()]
+    rows = [(str(kind.exit_code), *(kind.__doc__ or "").partition(" | ")[::2]) for kind in classes]
+    cancelled = ("130, 143", "The CI job was cancelled: by SIGINT, by SIGTERM", "")
+    return table(("exit code", "when", "what to do"), [("0", "Done: the service confirmed it", ""), *rows, cancelled])
+
+
+def _receipt() -> str:
+    """The receipt's keys; those of each artifact after them."""
+    record = inputs.schema()["$defs"]["receipt"]["properties"]
+    entry = record["artifacts"]["items"]["properties"]
+    rows = [(code(name), each["description"]) for name, each in record.items()]
+    rows += [(code(f"artifacts[].{name}"), each["description"]) for name, each in entry.items()]
+    return table(("key", "what it is"), rows)
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |\n" for row in lines)

@@ -1,0 +1,55 @@
+"""Write plugin/inputs/values.py: the inputs as a typed dataclass, so that mypy sees every use of one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from plugin import inputs
+
+HEAD = '''"""The checked inputs of one run. Made by scripts/manifests.py from plugin/schema.json: edit that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from plugin.inputs.fields import inputs
+
+
+@dataclass(frozen=True)
+class Values:
+    """The inputs by their Python names.
+
+    What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
+    """
+
+'''
+TAIL = '''
+    def as_dict(self) -> dict[str, Any]:
+        """Return the inputs that have a value, by input name, without secrets."""
+        found = {each.name: getattr(self, each.attribute) for each in inputs().values() if not each.secret}
+        return {name: value for name, value in found.items() if value not in (None, "", ())}
+'''
+TYPES = {"integer": "int", "boolean": "bool", "seconds": "float"}
+
+
+def module() -> str:
+    """Return the whole file."""
+    return HEAD + "".join(f"    {_line(each)}\n" for each in inputs.inputs().values()) + TAIL
+
+
+def _line(each: inputs.Field) -> str:
+    kind = "tuple[str, ...]" if each.is_list else TYPES.get(each.kind, "str")
+    default = each.empty if each.default is None else each.default
+    if each.choices:
+        words = dict.fromkeys((default, *each.choices))
+        kind = f"Literal[{', '.join(map(_literal, words))}]"
+    if default is None:
+        kind += " | None"
+    shown = f"field(default={_literal(default)}, repr=False)" if each.secret else _literal(default)
+    return f"{each.attribute}: {kind} = {shown}"
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)

@@ -1,0 +1,59 @@
+"""What a receipt looks like stands in the schema, and is what a run writes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from plugin import inputs
+from plugin.files.receipt import Delivery, Receipt
+
+IDENTITY = {"service": "bitrise", "operation": "x", "service-url": "https://x", "commit": None, "inputs": "0f"}
+
+
+def record() -> Any:
+    receipt = Receipt(IDENTITY, {"branch": "main", "tag": None, "run-url": "https://ci.example.com/1"})
+    receipt.note(build_id="7", build_ids=["7"], status="running", upload_context_id="28")
+    receipt.add("apps", [{"slug": "a"}])
+    receipt.doubt("b.apk")
+    receipt.delivered(0, Delivery("out/a.apk", "a.apk", 3, "ab", 0.5, "1", "7"))
+    return json.loads(json.dumps(receipt.as_json()))
+
+
+def test_what_a_run_writes_is_a_receipt() -> None:
+    assert inputs.receipt_problem(record()) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda data: data.pop("buildferry"), "it lacks buildferry"),
+        (lambda data: data.update({"build-id": 7}), "build-id is not a text"),
+        (lambda data: data.update({"status": ["running"]}), "status is not a text"),
+        (lambda data: data.update({"in-doubt": "b.apk"}), "in-doubt is not a list"),
+        (lambda data: data.update({"in-doubt": [1]}), "in-doubt.0 is not a text"),
+        (lambda data: data.update({"artifacts": {}}), "artifacts is not a list"),
+        (lambda data: data["artifacts"][0].pop("sha256"), "artifacts.0 lacks sha256"),
+        (lambda data: data["artifacts"][0].update(size="3"), "artifacts.0.size is not a whole number"),
+        (lambda data: data["artifacts"][0].update(seconds=None), "artifacts.0.seconds is not a number"),
+        (lambda data: data["artifacts"].append("x"), "artifacts.1 is not an object"),
+    ],
+)
+def test_what_a_run_would_not_write_is_not_a_receipt(change: Any, problem: str) -> None:
+    data = record()
+    change(data)
+    assert inputs.receipt_problem(data) == problem
+
+
+@pytest.mark.parametrize("data", [None, [], "x", 7, True])
+def test_other_json_is_not_a_receipt(data: Any) -> None:
+    assert inputs.receipt_problem(data) == "it is not an object"
+
+
+def test_every_key_of_a_receipt_is_documented() -> None:
+    documented = inputs.schema()["$defs"]["receipt"]["properties"]
+    known = {*documented, *inputs.outputs(), "apps"}  # what an operation found stands there under a name of its own
+    assert set(record()) <= known
+    assert set(record()["artifacts"][0]) == set(documented["artifacts"]["items"]["properties"])
