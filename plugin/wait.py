@@ -24,6 +24,7 @@ class Pace:
 
     timeout: float
     interval: float  # the first pause; it grows while nothing changes
+    longest: float = LONGEST_PAUSE  # to which it grows
 
 
 def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: Pace, clock: Clock, log: Log) -> T:
@@ -56,4 +57,4 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
             log.line(f"{what}: still waiting, {duration(elapsed)} so far")
             last_line = clock.now()
         clock.sleep(min(pause, pace.timeout - elapsed))
-        pause = min(pause * GROWTH, LONGEST_PAUSE)
+        pause = min(pause * GROWTH, max(pace.interval, pace.longest))

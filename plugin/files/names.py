@@ -18,15 +18,16 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 def file_names(titles: Sequence[tuple[str, str]]) -> list[str]:
     """Return a file name for each (title, id), in order; of those that would be the same the later get their id."""
     taken: set[str] = set()
+    numbers: dict[str, int] = {}  # by folded name: the last that told another of that name apart
     names = []
     for title, id_ in titles:
         name = safe_name(title)
         if _folded(name) in taken:
             name = _with(name, f"-{_shortened(safe_name(id_), LONGEST_MARK)}")
-        number = 2
+        first = safe_name(title)
         while _folded(name) in taken:
-            name = _with(safe_name(title), f"-{number}")
-            number += 1
+            number = numbers[_folded(first)] = numbers.get(_folded(first), 1) + 1
+            name = _with(first, f"-{number}")
         taken.add(_folded(name))
         names.append(name)
     return names

@@ -20,7 +20,7 @@ PREFIXES = {
     "jenkins": ("PLUGIN_", str.upper),
     "plain": ("PLUGIN_", str.upper),
 }
-LIMIT = 60  # seconds that a program may take
+LIMIT = 180  # seconds that a program may take; a create that is sent three times takes 100
 
 
 @dataclass(frozen=True)

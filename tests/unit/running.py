@@ -40,8 +40,12 @@ def perform(
     environment: Mapping[str, str] | None = None,
     host: str = "plain",
     prefilled: frozenset[str] = frozenset(),
+    wall: float = 0,
 ) -> Ran:
-    """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's."""
+    """Run what `raw` asks for in `folder`; `host` says whose dialect the log speaks, `environment` is the CI job's.
+
+    `wall` is the time of day at the start, in Unix seconds.
+    """
     ran = Ran()
     around = run.Surroundings(
         host=replace(HOSTS[host], find_source=lambda _env, _folder: source or Source(), prefilled=prefilled),
@@ -51,7 +55,7 @@ def perform(
         environment=environment or {},
         publish=ran.outputs.update,
         conclude=ran.outputs.update,
-        clock=Clock(lambda: sum(ran.slept), lambda: sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
+        clock=Clock(lambda: sum(ran.slept), lambda: wall + sum(ran.slept), ran.slept.append, lambda _seconds: 0.0),
     )
     try:
         run.run({name: str(value) for name, value in raw.items()}, around)

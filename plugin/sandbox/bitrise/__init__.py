@@ -1,7 +1,7 @@
 """Bitrise in the sandbox: the API below /v0.1, whole, and PUT /_sandbox/bitrise to prepare what it has.
 
 App `app1` and four more exist; `forbidden` is answered with 403, others with 404. What a build does stands in
-bitrise_builds.py, what a trigger does in bitrise_trigger.py, what a log looks like in bitrise_log.py.
+builds.py, what a trigger does in trigger.py, what a log looks like in log.py, what can be switched in shelf.py.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from plugin.sandbox.bitrise import pipelines
 from plugin.sandbox.bitrise.artifacts import Artifact, artifacts_of, find
-from plugin.sandbox.bitrise.builds import USER, Build, Shelf, aborted_by
+from plugin.sandbox.bitrise.builds import USER, Build, aborted_by
 from plugin.sandbox.bitrise.downloads import Downloads
-from plugin.sandbox.bitrise.lists import MOST, paged, wanted_builds
+from plugin.sandbox.bitrise.lists import listed_builds, paged, wanted_builds
 from plugin.sandbox.bitrise.log import log_info
-from plugin.sandbox.bitrise.trigger import trigger
+from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
+from plugin.sandbox.bitrise.trigger import odd_answer, trigger
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
 
 TOKEN = "sandbox-token-bitrise"
 APPS = ("app1", "f46e89061e967f27", "13533d589b89fb4b", "669403bffbe35909", "0d9e1a5c-6c3e-4d0e-9a27-5d4f8f1f2b6c")
-MOST_FILLED = 100_000
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -38,18 +39,20 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
 
     @outside.put("/_sandbox/bitrise")
     def prepare() -> tuple[Response, int]:
-        """`page` (items a page at most), `me_apps` (false: /me/apps is gone), `builds` (so many more, finished)."""
+        """Set Switches, and add `builds` (so many more, finished)."""
         wanted: Any = request.get_json(silent=True)
-        if not isinstance(wanted, dict) or not all(_is_setting(name, value) for name, value in wanted.items()):
-            message = f"send a JSON object: page (1 to {MOST}), me_apps (true, false), builds (to {MOST_FILLED})"
-            return jsonify(error=message), 400
         with state.lock:
             shelf = state.part(Shelf)
-            shelf.page = wanted.get("page", shelf.page)
-            shelf.me_apps = wanted.get("me_apps", shelf.me_apps)
+            try:
+                count = wanted.pop("builds", None)
+                if count is not None and (type(count) is not int or not 1 <= count <= BOUNDS["builds"][1]):
+                    raise ValueError("builds")
+                shelf.turn(wanted)
+            except (AttributeError, TypeError, ValueError) as error:
+                return jsonify(error=f"send a JSON object of builds and of the switches in shelf.py: {error}"), 400
             app = shelf.app(APPS[0])
-            app.fill(wanted.get("builds", 0), state.clock.now())
-            return jsonify(page=shelf.page, me_apps=shelf.me_apps, builds=len(app.builds)), 200
+            app.fill(count or 0, state.clock.now())
+            return jsonify(asdict(shelf.switches) | {"builds": len(app.builds)}), 200
 
     outside.register_blueprint(_inside(state, storage), url_prefix="/v0.1")
     return outside
@@ -75,9 +78,9 @@ def _inside(state: State, storage: Storage) -> Blueprint:
     @api.get("/apps")
     def list_apps() -> Response:
         shelf = state.part(Shelf)
-        if request.path.endswith("/me/apps") and not shelf.me_apps:
+        if request.path.endswith("/me/apps") and not shelf.switches.me_apps:
             refuse(404, {"message": "Not Found"})
-        return jsonify(paged(APPS, str, _app, shelf.page, len(APPS)))
+        return jsonify(paged(APPS, str, _app, shelf.switches.page, len(APPS)))
 
     @api.get("/apps/<app>")
     def show_app(app: str) -> Response:
@@ -87,38 +90,37 @@ def _inside(state: State, storage: Storage) -> Blueprint:
     def list_builds(app: str) -> Response:
         with state.lock:
             shelf = state.part(Shelf)
-            found = wanted_builds(shelf.app(app), state.clock.now())
+            found = wanted_builds(listed_builds(shelf, app, state.clock.now()), state.clock.now())
             total = len(shelf.app(app).builds)
-            return jsonify(paged(found, _slug, lambda build: build.as_json(state.clock), shelf.page, total))
+            return jsonify(paged(found, _slug, lambda build: _shown(state, build), shelf.switches.page, total))
 
     @api.post("/apps/<app>/builds")
     def start_builds(app: str) -> tuple[Response, int]:
         with state.lock:
-            return jsonify(trigger(state.part(Shelf).app(app), app, _body(), state.clock.now())), 201
+            shelf = state.part(Shelf)
+            answer = trigger(shelf.app(app), app, _body(), state.clock.now())
+            kind = shelf.switches.trigger_answer
+            return (jsonify(answer), 201) if kind == "whole" else (jsonify(odd_answer(kind, answer)), 200)
 
     @api.get("/apps/<app>/builds/<build>")
     def show_build(app: str, build: str) -> Response:
-        return jsonify(data=_build(state, app, build).as_json(state.clock))
+        return jsonify(data=_shown(state, _build(state, app, build)))
 
     @api.get("/apps/<app>/builds/<build>/log")
     def show_log(app: str, build: str) -> Response:
-        after, before = request.args.get("after_timestamp"), request.args.get("before_timestamp")
-        return jsonify(log_info(state, storage, _build(state, app, build), after, before))
+        has_cursors = state.part(Shelf).switches.cursors
+        asked = [request.args.get(f"{name}_timestamp") if has_cursors else None for name in ("after", "before")]
+        info = log_info(state, storage, _build(state, app, build), *asked)
+        return jsonify({name: info[name] for name in info if has_cursors or not name.startswith("next_")})
 
     @api.post("/apps/<app>/builds/<build>/abort")
     def abort_build(app: str, build: str) -> Response:
-        how = aborted_by(_body())
-        with state.lock:
-            running, now = _build(state, app, build), state.clock.now()
-            if running.finishes_at <= now:
-                refuse(400, {"error_msg": "Build already finished, can't abort it."})
-            running.abort(how, now)
-        return jsonify(status="ok")
+        return _abort(state, _build(state, app, build))
 
     @api.get("/apps/<app>/builds/<build>/artifacts")
     def list_artifacts(app: str, build: str) -> Response:
         found = artifacts_of(state, _build(state, app, build))
-        return jsonify(paged(found, _slug, Artifact.item, state.part(Shelf).page, len(found)))
+        return jsonify(paged(found, _slug, Artifact.item, state.part(Shelf).switches.page, len(found)))
 
     @api.get("/apps/<app>/builds/<build>/artifacts/<artifact>")
     def show_artifact(app: str, build: str, artifact: str) -> Response:
@@ -134,9 +136,41 @@ def _inside(state: State, storage: Storage) -> Blueprint:
         found.is_public = wanted
         return jsonify(data=found.details(state, storage, owner))
 
+    api.register_blueprint(_pipelines(state))
+
     @api.route("/<path:_elsewhere>", methods=METHODS)
     def nowhere(_elsewhere: str) -> Response:
         refuse(404, {"message": "Not Found"})
+
+    return api
+
+
+def _pipelines(state: State) -> Blueprint:
+    """Make what shows and aborts the runs of pipelines."""
+    api = Blueprint("pipelines", __name__, url_prefix="/apps/<app>/pipelines")
+
+    @api.before_request
+    def exist() -> None:
+        if not state.part(Shelf).switches.pipelines:
+            refuse(404, {"message": "Not Found"})
+
+    @api.get("")
+    def list_runs(app: str) -> Response:
+        with state.lock:
+            shelf = state.part(Shelf)
+            found = pipelines.runs(listed_builds(shelf, app, state.clock.now()), request.args)
+            shown = paged(
+                found, pipelines.run_id, lambda build: _shown_run(state, build), shelf.switches.page, len(found)
+            )
+            return jsonify(shown)
+
+    @api.get("/<run>")
+    def show_run(app: str, run: str) -> Response:
+        return jsonify(_shown_run(state, pipelines.run_of(state.part(Shelf).app(app), run)))
+
+    @api.post("/<run>/abort")
+    def abort_run(app: str, run: str) -> Response:
+        return _abort(state, pipelines.run_of(state.part(Shelf).app(app), run))
 
     return api
 
@@ -189,6 +223,32 @@ def _build(state: State, app: str, slug: str) -> Build:
     return build or refuse(404, {"message": "Not Found"})
 
 
+def _abort(state: State, build: Build) -> Response:
+    """Abort a build as the request's body says; one that has finished is answered with 400."""
+    how = aborted_by(_body())
+    with state.lock:
+        now = state.clock.now()
+        if build.finishes_at <= now:
+            refuse(400, {"error_msg": "Build already finished, can't abort it."})
+        build.abort(how, now)
+    return jsonify(status="ok")
+
+
+def _shown(state: State, build: Build) -> dict[str, Any]:
+    """Return a build as list and show have it."""
+    return _without_params(state, build.as_json(state.clock), "original_build_params")
+
+
+def _shown_run(state: State, build: Build) -> dict[str, Any]:
+    """Return a pipeline's run as list and show have it."""
+    return _without_params(state, pipelines.as_json(build, state.clock), "trigger_params")
+
+
+def _without_params(state: State, shown: dict[str, Any], params: str) -> dict[str, Any]:
+    has_params = state.part(Shelf).switches.params
+    return {name: value for name, value in shown.items() if has_params or name != params}
+
+
 def _slug(item: Build | Artifact) -> str:
     return item.slug
 
@@ -197,10 +257,3 @@ def _body() -> dict[str, Any]:
     """Read a JSON object, of whatever type it is said to be; without one the answer is 400."""
     body = request.get_json(force=True, silent=True)
     return body if isinstance(body, dict) else refuse(400, {"message": "the body is not a JSON object"})
-
-
-def _is_setting(name: str, value: object) -> bool:
-    if name == "me_apps":
-        return isinstance(value, bool)
-    most = {"page": MOST, "builds": MOST_FILLED}.get(name)
-    return most is not None and isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from plugin.sandbox.service import refuse
@@ -23,7 +22,7 @@ PREPARING = 0.2  # the part of SANDBOX_SECONDS that goes by before the build pro
 ABORTED, ABORTED_WITH_SUCCESS = 3, 4
 STATUS_TEXTS = {0: "in-progress", 1: "success", 2: "error", 3: "aborted", 4: "aborted", 9: "on-break"}
 NEVER = math.inf
-LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # bitrise_log.py says what they do
+LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # log.py says what they do
 ROLLING = f"User {USER} requested to abort this build with reason: a newer build of this branch has started"
 UNTOLD = {
     "credit_cost": None,
@@ -32,9 +31,6 @@ UNTOLD = {
     "rebuildable": True,
     "stack_identifier": "linux-docker-android",
 }
-BULK_BRANCHES = ("master", "develop", "create_dev_file")
-BULK_FATES = ("primary", "primary", "secondary", "failing", "primary", "aborted", "aborted-with-success")
-BULK_STEP = 60.0  # seconds from one to the next
 
 
 @dataclass(frozen=True)
@@ -181,64 +177,6 @@ class Build:
         }
 
 
-@dataclass
-class App:
-    """One app's builds by slug, the oldest first."""
-
-    builds: dict[str, Build] = field(default_factory=dict)
-
-    def start(self, params: Mapping[str, Any], triggered_by: str | None, now: float) -> Build:
-        """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400)."""
-        number = len(self.builds) + 1
-        environments = {item["mapped_to"]: _expanded(item) for item in params.get("environments", ())}
-        workflow = params.get("workflow_id") or "primary"
-        tuning = _tuning(environments)
-        fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
-        started = now + (tuning.hold_seconds or fate.hold_seconds)
-        build = Build(
-            slug=secrets.token_hex(8) if number % 2 else str(uuid.uuid4()),  # both kinds are about
-            number=number,
-            params=params,
-            environments=environments,
-            tuning=tuning,
-            fate=fate,
-            workflow=workflow,
-            triggered_by=triggered_by,
-            triggered_at=now,
-            started_at=started,
-            prepared_at=started + tuning.seconds * PREPARING,
-            finishes_at=NEVER if fate.endless else started + tuning.seconds,
-        )
-        self.builds[build.slug] = build
-        return build
-
-    def fill(self, count: int, now: float) -> None:
-        """Add builds that have finished, a minute apart, of several branches, workflows, ends and triggers."""
-        for number in range(count):
-            params: dict[str, Any] = {
-                "branch": BULK_BRANCHES[number % len(BULK_BRANCHES)],
-                "workflow_id": BULK_FATES[number % len(BULK_FATES)],
-            }
-            if number % 5 == 0:
-                params |= {"pull_request_id": number % 3 + 1, "branch_dest": "master"}
-            elif number % 11 == 0:
-                params["tag"] = f"v{number}"
-            self.start(params, None, now - (count - number) * BULK_STEP)
-
-
-@dataclass
-class Shelf:
-    """All apps' builds, and what PUT /_sandbox/bitrise has set."""
-
-    apps: dict[str, App] = field(default_factory=dict)
-    page: int = 50
-    me_apps: bool = True
-
-    def app(self, slug: str) -> App:
-        """Return an app's builds."""
-        return self.apps.setdefault(slug, App())
-
-
 def aborted_by(wanted: Mapping[str, Any]) -> Abort:
     """Read the body of an abort; a field of the wrong type is answered with 400."""
     kinds = {
@@ -260,7 +198,7 @@ def aborted_by(wanted: Mapping[str, Any]) -> Abort:
     )
 
 
-def _tuning(environments: Mapping[str, str]) -> Tuning:
+def tuning_of(environments: Mapping[str, str]) -> Tuning:
     """Read the SANDBOX_ variables; a value that makes no sense is answered with 400."""
     given: dict[str, Any] = {}
     for name, default in asdict(Tuning()).items():
@@ -279,7 +217,7 @@ def _tuning(environments: Mapping[str, str]) -> Tuning:
     return tuning
 
 
-def _expanded(variable: Mapping[str, Any]) -> str:
+def expanded(variable: Mapping[str, Any]) -> str:
     """Return the value as the build sees it: what it refers to is empty there, unless is_expand is false."""
     value: str = variable["value"]
     return value if variable.get("is_expand") is False else re.sub(r"\$(\w+|{\w+})", "", value)

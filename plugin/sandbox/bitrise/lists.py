@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 from flask import request
 
-from plugin.sandbox.bitrise.builds import App, Build
+from plugin.sandbox.bitrise.builds import Build
+from plugin.sandbox.bitrise.shelf import MOST_PAGE, App, Shelf
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import page
 
 T = TypeVar("T")
 Read = Callable[[str, str], Any]  # the name and the text of a query parameter -> its value, or the answer 400
-
-MOST = 50  # items a page
 
 
 def paged(
@@ -24,7 +23,7 @@ def paged(
 
     `total` counts the items as if there were no filter: so does Bitrise.
     """
-    limit = min(_integer(1, MOST)("limit", request.args.get("limit") or str(MOST)), most)
+    limit = min(_integer(1, MOST_PAGE)("limit", request.args.get("limit") or str(MOST_PAGE)), most)
     try:
         found, anchor = page(items, slug, request.args.get("next") or None, limit)
     except ValueError:
@@ -33,6 +32,12 @@ def paged(
     if anchor is not None:
         paging["next"] = anchor
     return {"data": [shown(item) for item in found], "paging": paging}
+
+
+def listed_builds(shelf: Shelf, app: str, now: float) -> App:
+    """Return an app with the builds that lists show already."""
+    latest = now - shelf.switches.list_lag
+    return App({slug: build for slug, build in shelf.app(app).builds.items() if build.triggered_at <= latest})
 
 
 def wanted_builds(app: App, now: float) -> list[Build]:

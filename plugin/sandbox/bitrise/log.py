@@ -1,6 +1,6 @@
 """The logs of the sandbox's Bitrise builds: made up, cut into chunks, handed out in awkward ways, archived later.
 
-SANDBOX_LOG names the modes (LOG_MODES of bitrise_builds.py), with commas between them:
+SANDBOX_LOG names the modes (LOG_MODES of builds.py), with commas between them:
 `plain`       the chunks come in order
 `shuffled`    they come in another order, many of them twice
 `late`        some come only at the very end, some never; the archive takes longer too

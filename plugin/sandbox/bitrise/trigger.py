@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from plugin.sandbox.bitrise.builds import App, Build
+from plugin.sandbox.bitrise.builds import Build
+from plugin.sandbox.bitrise.shelf import App
 from plugin.sandbox.service import refuse
 
 REFS = ("tag", "commit_hash", "branch", "workflow_id", "pipeline_id")
@@ -32,6 +33,14 @@ def trigger(app: App, app_slug: str, body: Mapping[str, Any], now: float) -> dic
     first = {name: value for name, value in results[0].items() if name not in ("status", "message")}
     said = {"status": "ok", "message": "webhook processed", "service": "bitrise", "slug": app_slug}
     return said | first | {"results": results}
+
+
+def odd_answer(kind: str, answer: Mapping[str, object]) -> object:
+    """Return what a trigger that was carried out is answered with, by a word of ANSWERS, in place of `answer`."""
+    without = {"no-slug": ("build_slug", "results"), "no-status": ("status", "results")}
+    if kind in without:
+        return {name: value for name, value in answer.items() if name not in without[kind]}
+    return {"empty": {}, "null": None, "list": []}[kind]
 
 
 def _checked(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from plugin.errors import InputError, Problem, RefusedError
 from plugin.inputs import Values
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
-from plugin.services.bitrise.build import NUMBERS, Build, app_path, envelope, listed, note, parse_build, show, unix_time
+from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, show, unix_time
 from plugin.services.bitrise.create import create_build
 from plugin.services.bitrise.follow import wait
+from plugin.services.bitrise.lists import envelope, listed
 from plugin.services.bitrise.log import log
+from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job, Service
 
 
@@ -102,12 +104,12 @@ def _whole(name: str, text: str, rounded: Any) -> int | None:
     try:
         return int(rounded(unix_time(text))) if text else None
     except (ValueError, OverflowError):
-        raise InputError(Problem(name, f"{text!r} is not a time")) from None
+        raise InputError(Problem(name, f"{text!r} is not a time; give Unix seconds or 2024-03-07T14:55:43Z")) from None
 
 
 def status(job: Job) -> None:
     """Say what one build does: its state, its four times, the durations between them, commit and link."""
-    build = show(job, job.values.build_id[0])
+    build = show(job, build_slugs(job)[0])
     note(job, [build])
     job.log.line(build.line())
     for name, value in build.as_json().items():

@@ -13,9 +13,12 @@ from urllib.parse import quote
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise.build import Build, app_path, build_path, note, show
+from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, SUCCEEDED, Job
 
-CANCEL_SECONDS = 3.5  # from the signal to the last word; Jenkins kills after 5 s, GitHub signals again after 7.5 s
+# From the signal to the last word. Jenkins signals children first, waits 5 s for each process to be gone, gives up
+# after 20 s and kills nothing on Unix; GitHub signals again after 7.5 s and kills 2.5 s later.
+CANCEL_SECONDS = 4.0
 SHORTEST_TRY = 0.2  # seconds; with less left a try is not worth its while
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
@@ -25,7 +28,7 @@ CONNECT_SHARE = 1.5  # a request may take its patience, and half of it before th
 def abort(job: Job) -> None:
     """Abort the build that `build-id` names. That it has finished already is fine, unless `strict`."""
     values = job.values
-    slug = values.build_id[0]
+    slug = build_slugs(job)[0]
     reason = values.reason or "aborted by buildferry"
     try:
         _send(job, slug, reason, values.abort_with_success, values.skip_notifications)
@@ -57,6 +60,20 @@ def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
     note(job, builds)
 
 
+def abort_twin(job: Job, twin: Build, kept: Build) -> None:
+    """Abort the build that a repeated trigger has started besides `kept`; say what became of it."""
+    said = f"{twin.name} was started too, because the trigger of {kept.name} had to be sent again"
+    if twin.is_finished:
+        job.log.warning(f"{said}; it is {twin.phase}: {twin.link}")
+        return
+    try:
+        _send(job, twin.slug, f"started twice; {kept.name} goes on: {kept.link}")
+    except PluginError as error:
+        job.log.warning(f"{said}; it may go on: {error}; {twin.link}")
+    else:
+        job.log.warning(f"{said}; aborted it: {twin.link}")
+
+
 def leave(job: Job, builds: Sequence[Build]) -> None:
     """Say which builds are left running."""
     for build in builds:
@@ -64,11 +81,11 @@ def leave(job: Job, builds: Sequence[Build]) -> None:
             job.log.warning(f"{build.name} goes on: {build.link}")
 
 
-def abort_now(job: Job, builds: list[Build], find: Callable[[float], list[Build]] | None = None) -> bool:
+def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]], list[Build]] | None = None) -> None:
     """Abort what still runs of `builds`, all at the same time, because the CI job is cancelled; say what may go on.
 
-    `find` looks, with a given patience in seconds, for builds whose creation got no answer yet; they join `builds`.
-    Return False when it found none until time was up.
+    `find` looks for builds whose creation got no answer yet; they join `builds`. It is given a function to the seconds
+    that a request may take, which are 0 when time is up.
     """
     deadline = job.clock.now() + CANCEL_SECONDS
     threads: list[threading.Thread] = []
@@ -83,9 +100,9 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[float], list[Build]
 
     start([build for build in builds if not build.is_finished])
     found: list[Build] = []
-    while find and not found and (patience := _patience(job, deadline)):
+    while find and not found and _patience(job, deadline):
         try:
-            found = find(patience)
+            found = find(lambda: _patience(job, deadline))
         except PluginError as error:
             job.log.line(f"{error}; trying again")
         if not found:
@@ -107,7 +124,6 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[float], list[Build]
             job.log.line(f"aborted {build.name}")
     if builds:
         note(job, builds)
-    return bool(found or not find)
 
 
 def _insist(job: Job, build: Build, deadline: float, ends: dict[str, str]) -> None:

@@ -25,8 +25,10 @@ from plugin.files.patterns import chooses
 from plugin.files.receipt import Delivery
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
-from plugin.services.bitrise.build import SITE, build_path, envelope, listed, show
+from plugin.services.bitrise.build import SITE, build_path, show
+from plugin.services.bitrise.lists import envelope, listed
 from plugin.services.bitrise.log import storage_request
+from plugin.services.bitrise.slugs import artifact_slug, build_slugs
 from plugin.services.service import Job
 from plugin.units import size_text
 
@@ -60,7 +62,7 @@ def list_artifacts(job: Job) -> None:
 
 def download(job: Job) -> None:
     """Download the artifacts of a build that are not here yet. Raises InputError when there is none."""
-    build = show(job, job.values.build_id[0])
+    build = show(job, build_slugs(job)[0])
     if not build.is_finished:
         job.log.warning(f"{build.name} is {build.phase}: more artifacts may come")
     found = _artifacts(job)
@@ -110,7 +112,7 @@ def _get(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory,
 
 def _delivery(job: Job, artifact: RemoteArtifact, target: Path, sha256: str, seconds: float) -> Delivery:
     size = target.stat().st_size
-    return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, job.values.build_id[0])
+    return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, build_slugs(job)[0])
 
 
 def _locate(job: Job, artifact: RemoteArtifact) -> Request:
@@ -149,7 +151,7 @@ def publish_artifact(job: Job) -> None:
     wanted = job.values.public_page
     request = Request(
         "PATCH",
-        _path(job, job.values.artifact_id),
+        _path(job, artifact_slug(job)),
         body=json_body({"is_public_page_enabled": wanted}),
         dry={"data": {"is_public_page_enabled": wanted}},
     )
@@ -157,22 +159,22 @@ def publish_artifact(job: Job) -> None:
     now = data.get("is_public_page_enabled") if isinstance(data, dict) else None
     if now is not wanted:
         raise RefusedError(
-            f"bitrise: the public page of artifact {job.values.artifact_id} is {'on' if now else 'off'} all the same;"
+            f"bitrise: the public page of artifact {artifact_slug(job)} is still {'on' if now else 'off'};"
             " Bitrise may let it be switched off only: see the workflow's step Deploy to Bitrise.io"
         )
     page = (data.get("public_install_page_url") or None) if wanted else None
-    name = data.get("title") or job.values.artifact_id
+    name = data.get("title") or artifact_slug(job)
     job.say(f"the public install page of {name} is {'on' if wanted else 'off'}" + (f": {page}" if page else ""))
-    _note(job, artifact_ids=[job.values.artifact_id], install_url=page)
+    _note(job, artifact_ids=[artifact_slug(job)], install_url=page)
 
 
 def _note(job: Job, **outputs: Any) -> None:
-    slug = job.values.build_id[0]
+    slug = build_slugs(job)[0]
     job.receipt.note(build_id=slug, build_ids=[slug], build_url=f"{SITE}/build/{quote(slug, safe='')}", **outputs)
 
 
-def _path(job: Job, artifact_slug: str) -> str:
-    return f"{build_path(job, job.values.build_id[0])}/artifacts/{quote(artifact_slug, safe='')}"
+def _path(job: Job, artifact: str) -> str:
+    return f"{build_path(job, build_slugs(job)[0])}/artifacts/{quote(artifact, safe='')}"
 
 
 def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
@@ -182,7 +184,7 @@ def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
         chooses(patterns, "")
     except ValueError as error:
         raise InputError(Problem("match", str(error))) from None
-    found = map(parse_artifact, listed(job, f"{build_path(job, job.values.build_id[0])}/artifacts"))
+    found = map(parse_artifact, listed(job, f"{build_path(job, build_slugs(job)[0])}/artifacts"))
     matching = (each for each in found if chooses(patterns, each.title))
     return list(islice(matching, limit))
 

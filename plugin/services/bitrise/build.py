@@ -1,21 +1,20 @@
-"""Bitrise's builds as we see them: one record, our states for its numbers, its times, and reading builds and lists.
+"""Bitrise's builds as we see them: one record, our states for its numbers, its times, and reading one.
 
-Source: the API page, "GET /apps/{APP-SLUG}/builds" and "Pagination"; "Known beyond this document" for status 4, pages
-of at most 50, and pipelines.
+Source: the API page, "GET /apps/{APP-SLUG}/builds"; "Known beyond this document" for status 4 and pipelines.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from itertools import chain, islice
 from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import RefusedError
-from plugin.rest.exchange import Request
+from plugin.services.bitrise.lists import envelope
+from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
 from plugin.units import duration
 
@@ -33,8 +32,6 @@ PIPELINE_STATES = {
 }
 FINISHED = (SUCCEEDED, FAILED, ABORTED)
 WORST_FIRST = (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
-LARGEST_PAGE = 50  # Bitrise refuses to give more at once
-MOST_PAGES = 10_000  # of one list
 TIMES = ("triggered_at", "started_on_worker_at", "environment_prepare_finished_at", "finished_at")
 SITE = "https://app.bitrise.io"
 _TIME = re.compile(
@@ -124,7 +121,7 @@ def parse_build(data: Any) -> Build:
     """Read one build from an answer. Raises RefusedError when it is none."""
     slug = data.get("slug") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds no build with a slug; is service-url right?")
+        raise RefusedError("bitrise: the answer holds a build without a slug; is service-url right?")
     status = data.get("status")
     is_number = isinstance(status, int) and not isinstance(status, bool)
     if is_number and status == NOT_FINISHED:
@@ -147,7 +144,7 @@ def parse_pipeline(data: Any, app_id: str) -> Build:
     """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is none."""
     slug = data.get("id") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds no pipeline with an id; is service-url right?")
+        raise RefusedError("bitrise: the answer holds a pipeline without an id; is service-url right?")
     word = str(data.get("status"))
     return Build(
         slug=slug,
@@ -178,7 +175,7 @@ def note(job: Job, builds: Sequence[Build]) -> None:
 
 def app_path(job: Job) -> str:
     """The path of the app that `app-id` names."""
-    return f"/v0.1/apps/{quote(job.values.app_id, safe='')}"
+    return f"/v0.1/apps/{quote(app_slug(job), safe='')}"
 
 
 def build_path(job: Job, slug: str) -> str:
@@ -197,44 +194,7 @@ def show(job: Job, slug: str) -> Build:
             data = job.rest.get(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")
         except RefusedError:
             raise error from None
-        return parse_pipeline(data, job.values.app_id)
-
-
-def envelope(answer: Any) -> Any:
-    """Return what is in `data`. Raises RefusedError when there is none."""
-    if not isinstance(answer, dict) or "data" not in answer:
-        raise RefusedError("bitrise: the answer has no data; is service-url right?")
-    return answer["data"]
-
-
-def pages(
-    job: Job, path: str, query: Mapping[str, str | int] | None = None, patience: float | None = None
-) -> Iterator[list[Any]]:
-    """Read a list page by page, as long as there is a `next`; `patience` as in Request."""
-    asked: dict[str, str | int] = {"limit": LARGEST_PAGE, **(query or {})}
-    seen: set[str] = set()
-    while True:
-        answer = job.rest.send(Request("GET", path, query=asked, dry={"data": []}, patience=patience)).data
-        items = envelope(answer)
-        if not isinstance(items, list):
-            raise RefusedError("bitrise: the answer's data is no list; is service-url right?")
-        yield items
-        paging = answer.get("paging")
-        anchor = paging.get("next") if isinstance(paging, dict) else None
-        if not anchor:
-            return
-        asked["next"] = str(anchor)
-        if str(anchor) in seen or len(seen) >= MOST_PAGES:
-            raise RefusedError(f"bitrise: GET {path} gives the same page again and again, or pages without end")
-        seen.add(str(anchor))
-
-
-def listed(
-    job: Job, path: str, query: Mapping[str, str | int] | None = None, limit: int | None = None
-) -> Iterator[Any]:
-    """Read the items of a list, all pages of it, or the first `limit`."""
-    size = {"limit": min(limit or LARGEST_PAGE, LARGEST_PAGE)}
-    return islice(chain.from_iterable(pages(job, path, {**size, **(query or {})})), limit)
+        return parse_pipeline(data, app_slug(job))
 
 
 def unix_time(text: str) -> float:

@@ -1,23 +1,33 @@
 """The chunks of one Bitrise log, put in order: they come late, twice, in any order, and with gaps.
 
-Source: "Known beyond this document", section "Log", the algorithm. The chunks are kept on disk, so that a log of any
-size takes little memory; what was shown is remembered by length and digest, so that the archive can fill the gaps.
+Source: "Known beyond this document", section "Log", the algorithm. The chunks are kept on disk, those that follow each
+other as one block, so that a log of any size takes little memory. What was shown is remembered by length and digest, so
+that the archive can fill the gaps.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import tempfile
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from mmap import mmap
 from typing import Any, BinaryIO
 
-PATIENCE = 3  # looks that a gap may last
+from plugin.errors import RefusedError
+from plugin.services.bitrise.archive import Archive, Part
+
+GAP_SECONDS = 30.0  # that a gap may last before what follows it is shown
+LARGEST_LOG = 512 * 1024 * 1024  # bytes of one log's chunks on disk
 HEAD = 4096  # bytes of a run that are remembered, to find it in the archive
 MOST_PLACES = 100  # where a run is looked for: each that begins like it is read whole
-BLOCK = 1024 * 1024  # bytes read at a time
+MOST_READ = 2 * 1024 * 1024 * 1024  # bytes that are read to find one run
+MOST_LOST = 20  # runs that are not in the archive, after which no further one is looked for
+
+
+class TooLargeError(RefusedError):
+    """A log of which more has come than is kept."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,21 @@ class Piece:
 
     text: str
     is_after_gap: bool = False  # chunks before it have not come
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Chunks that follow each other, from position `first` to `last`, and where they are on disk."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+    came: float  # in seconds of the run's clock
+
+
+def _first(block: _Block) -> int:
+    return block.first
 
 
 @dataclass
@@ -41,15 +66,17 @@ class _Run:
         self.length += len(data)
         self.digest.update(data)
 
-    def find(self, archive: bytes | mmap, start: int) -> int:
+    def find(self, archive: Archive, start: int) -> int:
         """Where the run stands in the archive from `start` on; -1 if nowhere."""
-        for _ in range(MOST_PLACES):
+        if not self.length:
+            return start
+        for _ in range(max(1, min(MOST_PLACES, MOST_READ // self.length))):
             start = archive.find(self.head, start)
             if start < 0:
                 break
             digest = hashlib.sha256()
-            for at in range(start, start + self.length, BLOCK):
-                digest.update(archive[at : min(at + BLOCK, start + self.length)])
+            for block in archive.blocks(start, start + self.length):
+                digest.update(block)
             if digest.digest() == self.digest.digest():
                 return start
             start += 1
@@ -62,88 +89,101 @@ class Chunks:
     def __init__(self) -> None:
         """Start with none; the temporary file goes away with `close`."""
         self._file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self._places: dict[int, tuple[int, int]] = {}  # position -> offset and length in the file
-        self._waiting: list[int] = []  # a heap of positions to hand out
+        self._stored = Archive(self._file)
+        self._size = 0  # of the file
+        self._count = 0  # of the chunks
+        self._blocks: list[_Block] = []  # in the log's order
         self._next: int | None = None  # the position to hand out next
-        self._since: dict[int, int] = {}  # waiting position -> the look at which it came
-        self._looks = 0
         self._runs: list[_Run] = []
 
     def close(self) -> None:
         """Forget the chunks."""
         self._file.close()
 
-    def add(self, chunks: object) -> int:
-        """Take chunks as Bitrise lists them; return how many were new. Of two with one position the first counts."""
-        new = 0
+    def add(self, chunks: object, now: float = 0.0) -> int:
+        """Take chunks as Bitrise lists them; return how many were new. Of two with one position the first counts.
+
+        Raises TooLargeError when the disk would have to hold more than LARGEST_LOG.
+        """
+        new: dict[int, bytes] = {}
         for chunk in chunks if isinstance(chunks, list) else ():
             position, text = (chunk.get("position"), chunk.get("chunk")) if isinstance(chunk, dict) else (None, None)
-            if not isinstance(position, int) or not isinstance(text, str) or position in self._places:
-                continue
-            data = text.encode("utf-8", "replace")
-            self._places[position] = self._file.seek(0, 2), len(data)
+            if isinstance(position, int) and isinstance(text, str) and position not in new and not self._has(position):
+                new[position] = text.encode("utf-8", "replace")
+        if self._size + sum(map(len, new.values())) > LARGEST_LOG:
+            raise TooLargeError(f"the log is larger than the {LARGEST_LOG >> 20} MiB that are kept of one")
+        positions = sorted(new)
+        while positions:
+            count = 1
+            while count < len(positions) and positions[count] == positions[0] + count:
+                count += 1
+            data = b"".join(new[position] for position in positions[:count])
+            block = _Block(positions[0], positions[count - 1], self._size, self._size + len(data), now)
+            self._file.seek(self._size)
             self._file.write(data)
-            new += 1
-            if self._next is None or position >= self._next:
-                heappush(self._waiting, position)
-                self._since[position] = self._looks
-        return new
+            self._size += len(data)
+            insort(self._blocks, block, key=_first)
+            del positions[:count]
+        self._count += len(new)
+        return len(new)
 
-    def ready(self, total: object = None) -> list[Piece]:
-        """Hand out what follows without a gap; a gap is passed over when it has lasted for three looks.
+    def _has(self, position: int) -> bool:
+        before = bisect_right(self._blocks, position, key=_first)
+        return before > 0 and position <= self._blocks[before - 1].last
+
+    def ready(self, total: object = None, now: float = 0.0) -> Iterator[Piece]:
+        """Hand out what follows without a gap; a gap is passed over when it has lasted for GAP_SECONDS.
 
         `total` is how many chunks there are by Bitrise's count, if it tells: while some have not come, the lowest
         position need not be the first.
         """
-        self._looks += 1
-        pieces = []
-        while self._waiting and (self._follows(self._waiting[0], total) or self._is_stale(self._waiting[0])):
-            pieces.append(self._take())
-        return pieces
+        while (block := self._waiting()) and (self._follows(block, total) or now - block.came >= GAP_SECONDS):
+            yield from self._take(block)
 
-    def _follows(self, position: int, total: object) -> bool:
-        if self._next is None:
-            return position == 0 or not isinstance(total, int) or len(self._places) >= total
-        return position == self._next
-
-    def _is_stale(self, position: int) -> bool:
-        return self._looks - self._since[position] >= PATIENCE
-
-    def drain(self) -> list[Piece]:
+    def drain(self) -> Iterator[Piece]:
         """Hand out all that has come, in order."""
-        return [self._take() for _ in range(len(self._waiting))]
+        while block := self._waiting():
+            yield from self._take(block)
 
-    def _take(self) -> Piece:
-        position = heappop(self._waiting)
-        del self._since[position]
-        is_after_gap = self._next is not None and position != self._next
+    def _waiting(self) -> _Block | None:
+        """The block to hand out next."""
+        place = 0 if self._next is None else bisect_left(self._blocks, self._next, key=_first)
+        return self._blocks[place] if place < len(self._blocks) else None
+
+    def _follows(self, block: _Block, total: object) -> bool:
+        if self._next is None:
+            return block.first == 0 or not isinstance(total, int) or self._count >= total
+        return block.first == self._next
+
+    def _take(self, block: _Block) -> Iterator[Piece]:
+        is_after_gap = self._next is not None and block.first != self._next
         if is_after_gap or not self._runs:
             self._runs.append(_Run())
-        self._next = position + 1
-        data = self._read(position)
-        self._runs[-1].add(data)
-        return Piece(data.decode("utf-8"), is_after_gap)
-
-    def _read(self, position: int) -> bytes:
-        offset, length = self._places[position]
-        self._file.seek(offset)
-        return self._file.read(length)
+        self._next = block.last + 1
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for data in self._stored.blocks(block.start, block.end):
+            self._runs[-1].add(data)
+            yield Piece(decoder.decode(data), is_after_gap)
+            is_after_gap = False
 
     def whole(self) -> Iterator[bytes]:
         """All chunks that have come, in order, the late ones too."""
-        return (self._read(position) for position in sorted(self._places))
+        for block in self._blocks:
+            yield from self._stored.blocks(block.start, block.end)
 
     def lacking(self, total: object = None) -> int:
         """How many chunks have not come; `total` is Bitrise's own count, if it tells one."""
-        span = max(self._places) - min(self._places) + 1 if self._places else 0
-        return max(span, total if isinstance(total, int) else 0) - len(self._places)
+        span = self._blocks[-1].last - self._blocks[0].first + 1 if self._blocks else 0
+        return max(span, total if isinstance(total, int) else 0) - self._count
 
-    def missed(self, archive: bytes | mmap) -> list[tuple[int, int]]:
-        """The parts of the archived log, as start and end, that were not handed out."""
-        parts, at = [], 0
+    def missed(self, archive: Archive) -> tuple[list[Part], Part]:
+        """What was not handed out of the archived log: the parts between, and the part behind all that was."""
+        parts, at, lost = [], 0, 0
         for run in self._runs:
-            start = run.find(archive, at)
+            start = run.find(archive, at) if lost < MOST_LOST else -1
             if start >= 0:
                 parts.append((at, start))
                 at = start + run.length
-        return [(start, end) for start, end in [*parts, (at, len(archive))] if start < end]
+            else:
+                lost += 1
+        return [(start, end) for start, end in parts if start < end], (at, archive.size)

@@ -6,20 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from plugin.errors import BuildFailedError, Cancelled, NotFinishedError, RefusedError, UnavailableError
+from plugin.errors import BuildFailedError, Cancelled, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.files.names import safe_name
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
-from plugin.services.bitrise.build import SITE, Build, app_path, note, pages, parse_build, show
+from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build, show
+from plugin.services.bitrise.lists import pages
 from plugin.services.bitrise.log import Stream, place, save
+from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
 from plugin.units import duration
-from plugin.wait import Pace, until
+from plugin.wait import LONGEST_PAUSE, Pace, until
+
+LOG_PAUSE = 15.0  # seconds between two polls of a log, once it has run for a while
+LIVELY = 60.0  # seconds from the start in which each new line brings the next poll forward
 
 
 def wait(job: Job) -> None:
     """Follow the builds that `build-id` names."""
-    slugs = dict.fromkeys(job.values.build_id)  # each once
-    builds = [Build(slug, UNKNOWN, "", f"{SITE}/build/{quote(slug, safe='')}") for slug in slugs]
+    builds = [Build(slug, UNKNOWN, "", f"{SITE}/build/{quote(slug, safe='')}") for slug in build_slugs(job)]
     note(job, builds)
     try:
         follow(job, builds)
@@ -40,13 +44,14 @@ def follow(job: Job, builds: list[Build]) -> None:
     what = f"{builds[0].name} ({builds[0].link})"
     if len(builds) > 1:
         what = f"the {len(builds)} builds from {what} on"
-    pace = Pace(job.values.timeout, job.values.poll_interval)
+    longest = LOG_PAUSE if job.values.log == "stream" else LONGEST_PAUSE
+    pace = Pace(job.values.timeout, job.values.poll_interval, longest)
     try:
         until(watch.look, lambda _seen: watch.is_over, what, pace, job.clock, job.log)
         failed = [build for build in builds if build.state in (FAILED, ABORTED)]
         if failed and not all(build.is_finished for build in builds):
             abort_others(job, builds, failed[0])
-        watch.finish_logs()
+        unsaved = watch.finish_logs()
     except NotFinishedError:
         for build in builds:
             if not build.is_finished:
@@ -57,7 +62,11 @@ def follow(job: Job, builds: list[Build]) -> None:
     for build in builds:
         watch.say(build)
     if failed:
+        if unsaved:
+            job.log.warning(str(unsaved))
         raise BuildFailedError("\n".join(_how_it_failed(build) for build in failed))
+    if unsaved:
+        raise unsaved
 
 
 def _how_it_failed(build: Build) -> str:
@@ -96,8 +105,10 @@ class _Watch:
                 self.say(build)
             if has_log:
                 self._show_log(build)
-        lines = sum(stream.console.lines for stream in self._streams.values())
-        return (*((build.state, build.phase) for build in self._builds), lines)
+        is_lively = self._job.clock.now() - self._started < LIVELY
+        lines = sum(stream.console.lines for stream in self._streams.values()) if is_lively else None
+        logs_over = sum(stream.is_over for stream in self._streams.values())  # then the end is near
+        return (*((build.state, build.phase) for build in self._builds), lines, logs_over)
 
     def say(self, build: Build) -> None:
         """Say once what a build does now, or how it ended."""
@@ -139,8 +150,9 @@ class _Watch:
             except (UnavailableError, RefusedError) as error:
                 self._job.log.debug(f"no log now: {error}")  # it is not there while the machine boots
 
-    def finish_logs(self) -> None:
-        """Show what is left of the logs, and save them if asked."""
+    def finish_logs(self) -> InputError | None:
+        """Show what is left of the logs, and save them if asked; return why a log could not be written."""
+        unsaved: InputError | None = None
         for place_in_list, build in enumerate(self._builds):
             stream, path = self._streams.get(build.slug), self._job.values.log_file
             if (not stream and not path) or build.is_pipeline:
@@ -151,15 +163,21 @@ class _Watch:
                 if stream:
                     stream.finish()
                 with place(path) as target:
-                    save(self._job, build, target, stream.chunks if stream else None)
+                    save(self._job, build, target, stream)
                     if stream:
                         stream.complete(target)
                 if path:
                     self._job.receipt.note(log_file=self._job.values.log_file)
-            except (UnavailableError, RefusedError) as error:
-                self._job.log.warning(f"{build.name} has no log to show: {error}")
+            except (UnavailableError, RefusedError, InputError) as error:
+                if isinstance(error, InputError):
+                    unsaved = error
+                else:
+                    self._job.log.warning(f"{build.name} has no log to show: {error}")
+                if stream:
+                    stream.drain()
             if stream:
                 stream.close()
+        return unsaved
 
     def close(self) -> None:
         """End the logs."""

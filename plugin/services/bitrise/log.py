@@ -7,7 +7,6 @@ build, its address expires, and it is fetched with no credentials and no header 
 from __future__ import annotations
 
 import codecs
-import mmap
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +18,19 @@ from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, U
 from plugin.files.download import download
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
-from plugin.services.bitrise.build import MOST_PAGES, Build, build_path, note, show
-from plugin.services.bitrise.chunks import Chunks, Piece
+from plugin.services.bitrise.archive import Archive
+from plugin.services.bitrise.build import Build, build_path, note, show
+from plugin.services.bitrise.chunks import GAP_SECONDS, Chunks, Piece, TooLargeError
 from plugin.services.bitrise.console import Console
+from plugin.services.bitrise.lists import MOST_PAGES
+from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job
 from plugin.wait import Pace, until
 
-MOST_ROUNDS = 50  # answers in a row that one look may take, while each brings something new
-ARCHIVE_LOOKS = 30  # poll intervals to wait for the archive
-BLOCK = 64 * 1024  # bytes shown at a time
+MOST_ROUNDS = 50  # answers in a row that one poll may take, while each brings something new
+ARCHIVE_POLLS = 30  # poll intervals to wait for the archive
+MISSING = "(a part is missing)"
+MISSED = "(what was missing above:)"
 
 
 class Stream:
@@ -37,36 +40,45 @@ class Stream:
         """Show the log of build `slug`; `label` as in Console."""
         self.chunks = Chunks()
         self.console = Console(job.log, label)
+        self.is_over = False  # nothing more comes before the archive
         self._job = job
         self._slug = slug
-        self._after: str | None = None  # what the next look asks with
-        self._before: str | None = None  # what the last look that brought something asked with
+        self._after: str | None = None  # what the next poll asks with; None while the API has given no cursor
+        self._before: str | None = None  # what the last poll that brought something asked with
         self._total: object = None  # chunks, by Bitrise's count
-        self._is_over = False  # Bitrise gives no more deltas
+        self._is_cut = False  # more has come than is kept
 
     def poll(self) -> None:
         """Show what is new; a log that is not there yet has nothing new."""
-        if not self._is_over:
+        if not self.is_over:
             self._read()
-            self._show(self.chunks.ready(self._total))
+            self._show_ready()
 
     def finish(self) -> None:
-        """After the build's end: look once more from the point before, for late chunks, and show all there is."""
-        self._after = self._before
-        self._read()
+        """After the build's end: poll once more from the point before, for late chunks, and show what follows."""
+        if not self._is_cut:
+            self._after = self._before
+            self._read()
+            self._show_ready()
+
+    @property
+    def lacks(self) -> bool:
+        """Whether chunks have not come, by their positions or by Bitrise's count."""
+        return self.chunks.lacking(self._total) > 0
+
+    def drain(self) -> None:
+        """Show all that has come, and where something is missing."""
         self._show(self.chunks.drain())
 
     def complete(self, file: Path) -> None:
-        """Show what the stream has missed of the whole log in `file`."""
-        with _content(file) as content:
-            parts = self.chunks.missed(content)
-            is_only_the_end = len(parts) == 1 and parts[0][1] == len(content)
-            for start, end in parts if is_only_the_end else _whole_lines(parts, content):
-                if not is_only_the_end:
-                    self.console.pause("(what has not come above:)")
-                decoder = codecs.getincrementaldecoder("utf-8")("replace")
-                for at in range(start, end, BLOCK):
-                    self.console.write(decoder.decode(content[at : min(at + BLOCK, end)]))
+        """Show what has not been shown of the whole log in `file`: what follows, then what was missing before."""
+        with file.open("rb") as opened:
+            archive = Archive(opened)
+            between, rest = self.chunks.missed(archive)
+            self._show_part(archive, *rest)
+            for start, end in archive.whole_lines(between):
+                self.console.pause(MISSED)
+                self._show_part(archive, start, end)
 
     def close(self) -> None:
         """End the console's group and forget the chunks."""
@@ -74,30 +86,43 @@ class Stream:
         self.chunks.close()
 
     def _read(self) -> None:
-        for _ in range(MOST_ROUNDS):
-            info = log_info(self._job, self._slug, after_timestamp=self._after)
-            new = self.chunks.add(info.get("log_chunks"))
-            if self._after is None:
-                _scroll_back(self._job, self._slug, info, self.chunks)
-            self._total = info.get("generated_log_chunks_num")
-            following = info.get("next_after_timestamp")
-            if new:
-                self._before = self._after
-            self._is_over = not following
-            self._after = str(following) if following else self._after
-            if self._is_over or not new:
-                return
+        """Take what is new: all of it where the API gives cursors, else what it shows as its newest chunks."""
+        try:
+            for _ in range(MOST_ROUNDS):
+                info = log_info(self._job, self._slug, after_timestamp=self._after)
+                new = self.chunks.add(info.get("log_chunks"), self._job.clock.now())
+                if self._after is None:
+                    _scroll_back(self._job, self._slug, info, self.chunks)
+                self._total = info.get("generated_log_chunks_num")
+                following = info.get("next_after_timestamp")
+                if new:
+                    self._before = self._after
+                self.is_over = not following and self._after is not None
+                self._after = str(following) if following else self._after
+                if not following or not new or not (self.lacks or self._total is None):
+                    return
+        except TooLargeError as error:
+            self.is_over = self._is_cut = True
+            self._job.log.warning(f"the log is not shown any further: {error}")
 
-    def _show(self, pieces: list[Piece]) -> None:
+    def _show_ready(self) -> None:
+        self._show(self.chunks.ready(self._total, self._job.clock.now()))
+
+    def _show(self, pieces: Iterator[Piece]) -> None:
         for piece in pieces:
             if piece.is_after_gap:
-                self.console.pause("(a part of the log has not come yet)")
+                self.console.pause(MISSING)
             self.console.write(piece.text)
+
+    def _show_part(self, archive: Archive, start: int, end: int) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for block in archive.blocks(start, end):
+            self.console.write(decoder.decode(block))
 
 
 def log(job: Job) -> None:
     """Get the whole log of a build, to `log-file` or onto our own."""
-    build = show(job, job.values.build_id[0])
+    build = show(job, build_slugs(job)[0])
     note(job, [build])
     with place(job.values.log_file) as target:
         save(job, build, target)
@@ -123,24 +148,31 @@ def place(path: str) -> Iterator[Path]:
         yield target
 
 
-def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> None:
-    """Save a build's log: the archived one, byte for byte, else all its chunks in order; `chunks` came already.
+def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> None:
+    """Save a build's log: the archived one, byte for byte, else all its chunks in order.
 
-    Raises RefusedError when there is no log.
+    A gap in what `stream` shows is held open until the archive has come, or for GAP_SECONDS; then all is shown that
+    has come. Raises RefusedError when there is no log, InputError when `target` cannot be written.
     """
-    pace = Pace(ARCHIVE_LOOKS * job.values.poll_interval if build.is_finished else 0, job.values.poll_interval)
+    patience = ARCHIVE_POLLS * job.values.poll_interval if build.is_finished else 0
     what = f"the archived log of {build.name}"
     try:
-        until(lambda: _archive_url(log_info(job, build.slug)) is not None, bool, what, pace, job.clock, job.log)
-        download(job.rest, lambda: _locate(job, build), target, job.progress)
-    except (NotFinishedError, UnavailableError) as error:
-        if isinstance(error, UnavailableError):
-            job.log.warning(f"{what}: {error}")
-    else:
-        if job.values.log_file:
-            job.say(f"{what} is in {target}: {target.stat().st_size} bytes")
-        return
-    own = chunks or Chunks()
+        is_there = False
+        if stream and stream.lacks:
+            is_there = _is_archived(job, build, what, min(GAP_SECONDS, patience))
+            patience = max(0, patience - GAP_SECONDS)
+        if stream and not is_there:
+            stream.drain()
+        if is_there or _is_archived(job, build, what, patience):
+            download(job.rest, lambda: _locate(job, build), target, job.progress)
+            if job.values.log_file:
+                job.say(f"{what} is in {target}: {target.stat().st_size} bytes")
+            return
+    except UnavailableError as error:
+        job.log.warning(f"{what}: {error}")
+    if stream:
+        stream.drain()
+    own = stream.chunks if stream else Chunks()
     try:
         lacking = _collect(job, build.slug, own)
         target.unlink(missing_ok=True)  # it may be a link of the checkout to anywhere
@@ -149,11 +181,20 @@ def save(job: Job, build: Build, target: Path, chunks: Chunks | None = None) -> 
     except OSError as error:
         raise InputError(Problem("log-file", f"{target} cannot be written: {error.strerror}")) from None
     finally:
-        if not chunks:
+        if not stream:
             own.close()
     why = "is not there" if build.is_finished else f"comes when the build has finished; it is {build.phase}"
     lacks = f", of which {lacking} are missing" if lacking else ""
     job.log.warning(f"{what} {why}: this is made of the log's chunks{lacks}")
+
+
+def _is_archived(job: Job, build: Build, what: str, patience: float) -> bool:
+    """Wait so many seconds at most for the archive; return whether it is there."""
+    pace = Pace(patience, job.values.poll_interval)
+    try:
+        return until(lambda: _archive_url(log_info(job, build.slug)) is not None, bool, what, pace, job.clock, job.log)
+    except NotFinishedError:
+        return False
 
 
 def log_info(job: Job, slug: str, **query: str | None) -> dict[str, Any]:
@@ -161,7 +202,7 @@ def log_info(job: Job, slug: str, **query: str | None) -> dict[str, Any]:
     asked = {name: value for name, value in query.items() if value}
     info = job.rest.get(f"{build_path(job, slug)}/log", asked)
     if not isinstance(info, dict):
-        raise RefusedError("bitrise: the answer about the log is no JSON object; is service-url right?")
+        raise RefusedError("bitrise: the answer about the log is not a JSON object; is service-url right?")
     return info
 
 
@@ -174,12 +215,14 @@ def _collect(job: Job, slug: str, chunks: Chunks) -> int:
 
 
 def _scroll_back(job: Job, slug: str, info: dict[str, Any], chunks: Chunks) -> None:
-    """Add the chunks before those in `info`: an answer to no timestamp has the newest alone."""
-    asked: set[str] = set()
-    while (before := str(info.get("next_before_timestamp") or "")) and before not in asked and len(asked) < MOST_PAGES:
-        asked.add(before)
+    """Add the chunks before those in `info`, while there are new ones: an answer to no timestamp has the newest."""
+    for _ in range(MOST_PAGES):
+        before = str(info.get("next_before_timestamp") or "")
+        if not before:
+            return
         info = log_info(job, slug, before_timestamp=before)
-        chunks.add(info.get("log_chunks"))
+        if not chunks.add(info.get("log_chunks"), job.clock.now()):
+            return
 
 
 def _archive_url(info: dict[str, Any]) -> str | None:
@@ -202,25 +245,3 @@ def storage_request(url: str, allow_http: bool) -> Request:
     if said:
         raise RefusedError(f"bitrise: an address that the service gave {said}")
     return Request("GET", url, outside=True)
-
-
-def _whole_lines(parts: list[tuple[int, int]], content: bytes | mmap.mmap) -> list[tuple[int, int]]:
-    """The parts, each from the start of its first line to the end of its last; those that then meet are one."""
-    lines: list[tuple[int, int]] = []
-    for start, end in parts:
-        start = content.rfind(b"\n", 0, start) + 1
-        end = content.find(b"\n", end - 1) + 1 or len(content)
-        if lines and start <= lines[-1][1]:
-            start = lines.pop()[0]
-        lines.append((start, end))
-    return lines
-
-
-@contextmanager
-def _content(file: Path) -> Iterator[bytes | mmap.mmap]:
-    """A file's bytes, which need not fit into memory."""
-    if not file.stat().st_size:
-        yield b""
-        return
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content

@@ -14,6 +14,7 @@ from uuid import uuid4
 from plugin.errors import InputError, Problem
 from plugin.files.receipt import fingerprint
 from plugin.rest.exchange import Body, json_body
+from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import Job
 
 LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
@@ -85,7 +86,7 @@ def orders(job: Job) -> list[Order]:
     for place, target in enumerate(targets):
         params = {**source, **target}
         ordered = {
-            "service": [values.service, values.service_url, values.app_id],
+            "service": [values.service, values.service_url, app_slug(job)],
             "commit": job.source.commit,
             "params": params,
             "environment": values.environment,

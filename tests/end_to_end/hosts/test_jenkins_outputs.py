@@ -20,7 +20,6 @@ SCENARIOS = {
     "writes no outputs": Scenario(DELIVER),
     "writes broken outputs": Scenario(DELIVER, {"FAKE_OUTPUTS": '{"build-id": "1'}),
     "writes other outputs": Scenario(DELIVER, {"FAKE_OUTPUTS": "[1]"}),
-    "runs dry": Scenario("return buildferry(dryRun: true)"),
     "meets an outage": Scenario("return buildferry(onOutage: 'warn')", {"FAKE_OUTPUTS": OUTAGE}),
     "asks for an unknown state": Scenario("return buildferry(operation: 'status')", {"FAKE_OUTPUTS": OUTAGE}),
     "cannot be read": Scenario(DELIVER, GOOD, failing={"readFile": "no channel"}),
@@ -47,10 +46,6 @@ def test_success_without_readable_outputs_is_a_failure(report: dict[str, Any], n
     build = report["builds"][name]
     assert "it exited with 0, but this agent cannot read its outputs" in build["error"]["message"]
     assert build["exits"] == [0]
-
-
-def test_a_dry_run_may_have_no_outputs(report: dict[str, Any]) -> None:
-    assert report["builds"]["runs dry"]["returned"] == {}
 
 
 def test_a_folder_that_stays_hides_no_success(report: dict[str, Any]) -> None:

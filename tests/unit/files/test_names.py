@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,23 @@ def test_a_name_and_what_tells_it_apart_fit_into_what_file_systems_take() -> Non
 
     assert len(set(names)) == 2
     assert max(len(name.encode()) for name in names) <= 255
+
+
+CASES = ["".join(letters) + ".apk" for letters in itertools.islice(itertools.product(*["aA"] * 15), 20_000)]
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        [("app.apk", str(number)) for number in range(20_000)],
+        [("app.apk", "same")] * 20_000,
+        [("app.apk", "x" * 60 + str(number)) for number in range(20_000)],  # the same as far as they are used
+        [(title, "same") for title in CASES],  # the same where case does not count
+        [("x" * 300 + str(number), "same") for number in range(20_000)],
+    ],
+    ids=["titles", "ids", "long ids", "case", "long titles"],
+)
+def test_20_000_equal_titles_are_told_apart_in_moments(titles: list[tuple[str, str]]) -> None:
+    started = time.process_time()
+    assert len({name.casefold() for name in file_names(titles)}) == 20_000
+    assert time.process_time() - started < 20

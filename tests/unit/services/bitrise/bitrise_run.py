@@ -20,6 +20,22 @@ PAGE: dict[str, Any] = json.loads(Path(__file__).with_name("bitrise_page.json").
 
 Run = Callable[..., Ran]
 
+State = tuple[int, dict[str, Any]]
+HOLD: State = (0, {"is_on_hold": True})
+RUNS: State = (0, {})
+DONE: State = (1, {})
+FAILED: State = (2, {})
+CI_RUN = "https://github.com/o/r/actions/runs/9"
+SOURCE = Source(commit="a" * 40, branch="main", run_url=CI_RUN)
+STARTED = {
+    "status": "ok",
+    "message": "webhook processed",
+    "build_slug": "b1",
+    "build_number": 12,
+    "build_url": "https://app.bitrise.io/build/b1",
+    "triggered_workflow": "primary",
+}
+
 
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs one operation in a folder of its own; `host` says whose dialect the log speaks.
@@ -33,11 +49,12 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         source: Source | None = None,
         environment: Mapping[str, str] | None = None,
         host: str = "plain",
+        wall: float = 0,
         **more: Any,
     ) -> Ran:
         raw = {"service": "bitrise", "operation": operation, "api-token": TOKEN, "app-id": "app1"}
         raw |= {name.strip("_").replace("_", "-"): value for name, value in more.items()}
-        return perform(raw, tmp_path, source, environment, host, frozenset({"app-id"}))
+        return perform(raw, tmp_path, source, environment, host, frozenset({"app-id"}), wall)
 
     return go
 
@@ -72,3 +89,61 @@ def takes(http: requests_mock.Mocker, method: str, path: str, *answers: Any) -> 
 
     http.register_uri(method, f"{APP}{path}", json=take)
     return bodies
+
+
+class Service:
+    """Keeps the builds that were triggered, a minute apart, and shows them with their variables, as Bitrise does."""
+
+    def __init__(
+        self, http: requests_mock.Mocker, *answers: Any, lag: int = 0, page: int = 50, others: int = 0
+    ) -> None:
+        """Process every trigger, and answer with `answers`, the last one for ever: a status, JSON, or what raises.
+
+        A build shows in lists once they were asked for `lag` times since its trigger; `page` is how many they give.
+        After each trigger `others` start as many builds.
+        """
+        self.hidden = 0  # how many lists are empty in the beginning
+        self.facts: dict[str, Any] = {}  # what the builds show in place of what they would
+        self.builds: list[dict[str, Any]] = []
+        self.lists: list[Any] = []  # the queries
+        self._lag = lag
+        self._page = page
+        self._others = others
+        self._seen_at: dict[str, int] = {}
+        self.bodies = takes(http, "POST", "/builds", *(lambda answer=answer: self._start(answer) for answer in answers))
+        http.get(requests_mock.ANY, json=lambda request, _context: {"data": self._shown(request.path)})
+        http.get(f"{APP}/builds", json=lambda request, _context: self._listed(request.qs))
+
+    def _add(self, **facts: Any) -> None:
+        number = len(self.builds) + 1
+        self.builds.append(build(f"b{number}", facts.pop("status", 0), build_number=number, **facts))
+        self._seen_at[f"b{number}"] = len(self.lists) + self._lag
+
+    def _start(self, answer: Any) -> Any:
+        minute = f"2024-01-01T01:{len(self.bodies):02}:00Z"
+        params = self.bodies[-1]["build_params"]
+        shown = {"original_build_params": params, "branch": params.get("branch"), "triggered_at": minute, **self.facts}
+        self._add(**shown)
+        slug, number = self.builds[-1]["slug"], len(self.builds)
+        for _ in range(self._others):
+            self._add(original_build_params={"environments": []}, branch="other", triggered_at=minute)
+        if callable(answer):
+            answer()
+        return answer if answer != "started" else {**STARTED, "build_slug": slug, "build_number": number}
+
+    def _listed(self, query: Any) -> Any:
+        self.lists.append(query)
+        asked = len(self.lists)
+        newest = [each for each in reversed(self.builds) if self._seen_at[each["slug"]] < asked > self.hidden]
+        start = int(query.get("next", ["0"])[0])
+        more = {"next": str(start + self._page)} if start + self._page < len(newest) else {}
+        return {"data": newest[start : start + self._page], "paging": more}
+
+    def _shown(self, path: str) -> Any:
+        return next(each for each in self.builds if path.endswith(each["slug"]))
+
+
+def shows(http: requests_mock.Mocker, slug: str, *states: State) -> Any:
+    """Answer looks at a build with its states, one after the other, the last one for ever."""
+    answers = [{"json": {"data": build(slug, status, **more)}} for status, more in states]
+    return http.get(f"{APP}/builds/{slug}", answers)

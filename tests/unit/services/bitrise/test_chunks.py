@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin.services.bitrise.chunks import PATIENCE, Chunks
+from plugin.services.bitrise import chunks as chunks_of
+from plugin.services.bitrise.archive import Archive, Part
+from plugin.services.bitrise.chunks import GAP_SECONDS, Chunks, TooLargeError
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=1, max_size=30)
 
@@ -19,11 +23,17 @@ def listed(texts: list[str], positions: list[int], first: int = 0) -> list[dict[
     return [{"chunk": texts[position], "position": position + first} for position in positions]
 
 
+def missed(chunks: Chunks, archive: bytes) -> list[Part]:
+    """All parts of the archived log that were not handed out."""
+    between, (start, end) = chunks.missed(Archive(io.BytesIO(archive)))
+    return [*between, *([(start, end)] if start < end else [])]
+
+
 def shown_in_the_end(chunks: Chunks, shown: list[str], archive: bytes) -> str:
     """What a reader puts together: the parts as they were shown, and those that were missing where they belong."""
     pieces = "".join(shown).encode()
     whole, done = b"", 0
-    for start, end in chunks.missed(archive):
+    for start, end in missed(chunks, archive):
         length = start - len(whole)
         whole += pieces[done : done + length] + archive[start:end]
         done += length
@@ -40,10 +50,11 @@ def test_shuffled_repeated_gapped_and_late_chunks_always_give_the_archived_log(
     knows_total = data.draw(st.booleans())
     archive = "".join(texts).encode()
     chunks, shown, start = Chunks(), list[str](), 0
-    for cut in [*cuts, len(order)]:
-        chunks.add(listed(texts, order[start:cut], first))
+    for look, cut in enumerate([*cuts, len(order)]):
+        now = look * GAP_SECONDS / 2
+        chunks.add(listed(texts, order[start:cut], first), now)
         start = cut
-        shown += [piece.text for piece in chunks.ready(len(texts) if knows_total else None)]
+        shown += [piece.text for piece in chunks.ready(len(texts) if knows_total else None, now)]
     shown += [piece.text for piece in chunks.drain()]
 
     assert shown_in_the_end(chunks, shown, archive) == archive.decode()
@@ -57,11 +68,11 @@ def test_when_all_come_in_time_nothing_is_left_for_the_archive(texts: list[str],
     order = [*range(len(texts))] * 2
     random.Random(seed).shuffle(order)  # noqa: S311 - guards nothing
     chunks, shown = Chunks(), list[str]()
-    for place in range(0, len(order), 1 + len(order) // (PATIENCE - 1)):  # fewer looks than a gap may last
-        chunks.add(listed(texts, order[place : place + 1 + len(order) // (PATIENCE - 1)], first))
-        shown += [piece.text for piece in chunks.ready(len(texts))]
+    for place in range(0, len(order), 3):
+        chunks.add(listed(texts, order[place : place + 3], first), now=0)
+        shown += [piece.text for piece in chunks.ready(len(texts), now=GAP_SECONDS - 1)]
     assert "".join(shown) == "".join(texts)
-    assert chunks.missed("".join(texts).encode()) == []
+    assert missed(chunks, "".join(texts).encode()) == []
     chunks.close()
 
 
@@ -72,53 +83,82 @@ def chunks() -> Any:
     made.close()
 
 
-def looks(chunks: Chunks, texts: list[str], *batches: list[int], total: int | None = None) -> list[list[str]]:
-    """What each look shows."""
+def polls(chunks: Chunks, texts: list[str], *batches: list[int], total: int | None = None) -> list[str]:
+    """What each poll shows; they are ten seconds apart."""
     seen = []
-    for batch in batches:
-        chunks.add(listed(texts, batch))
-        seen.append([piece.text for piece in chunks.ready(total)])
+    for number, batch in enumerate(batches):
+        chunks.add(listed(texts, batch), now=number * 10)
+        seen.append("".join(piece.text for piece in chunks.ready(total, now=number * 10)))
     return seen
 
 
-def test_what_follows_is_shown_at_once_and_a_gap_is_passed_over_after_three_looks(chunks: Chunks) -> None:
-    assert looks(chunks, list("abcdef"), [0, 1], [3], [], [4]) == [["a", "b"], [], [], ["d", "e"]]
+def test_what_follows_is_shown_at_once_and_a_gap_lasts_30_seconds(chunks: Chunks) -> None:
+    assert polls(chunks, list("abcdef"), [0, 1], [3], [], [4], [], []) == ["ab", "", "", "", "de", ""]
 
 
 def test_a_gap_that_is_filled_in_time_is_none(chunks: Chunks) -> None:
-    assert looks(chunks, list("abcdef"), [0], [2], [], [1]) == [["a"], [], [], ["b", "c"]]
+    assert polls(chunks, list("abcdef"), [0], [2], [], [1]) == ["a", "", "", "bc"]
 
 
-def test_a_late_chunk_is_not_shown_in_the_wrong_place_and_of_two_copies_the_first_counts(chunks: Chunks) -> None:
-    assert looks(chunks, list("abc"), [0], [2], [], [], [1], [0]) == [["a"], [], [], ["c"], [], []]
-    chunks.add([{"chunk": "other", "position": 1}])
+def test_a_late_chunk_is_not_shown_in_the_wrong_place(chunks: Chunks) -> None:
+    assert polls(chunks, list("abc"), [0], [2], [], [], [], [1], [0]) == ["a", "", "", "", "c", "", ""]
+    chunks.add([{"chunk": "other", "position": 1}])  # of two copies the first counts
     assert b"".join(chunks.whole()) == b"abc"
-    assert chunks.missed(b"abc") == [(1, 2)]
+    assert missed(chunks, b"abc") == [(1, 2)]
 
 
 @pytest.mark.parametrize(
-    ("total", "first_look"),
-    [(None, ["c"]), (1, ["c"]), (3, [])],  # Bitrise's count says whether something stands before
+    ("total", "first_poll"),
+    [(None, "c"), (1, "c"), (3, "")],  # Bitrise's count says whether something stands before
 )
-def test_the_lowest_position_of_the_first_batch_is_the_start_unless_more_is_known(
-    chunks: Chunks, total: int | None, first_look: list[str]
+def test_the_lowest_position_is_the_start_unless_more_is_known(
+    chunks: Chunks, total: int | None, first_poll: str
 ) -> None:
-    assert looks(chunks, list("abc"), [2], total=total) == [first_look]
-    assert chunks.missed(b"abc") == ([(0, 2)] if first_look else [(0, 3)])
+    assert polls(chunks, list("abc"), [2], total=total) == [first_poll]
+    assert missed(chunks, b"abc") == ([(0, 2)] if first_poll else [(0, 3)])
 
 
-def test_three_looks_later_the_lowest_position_is_the_start_all_the_same(chunks: Chunks) -> None:
-    assert looks(chunks, list("abc"), [2], [], [], total=3) == [[], [], ["c"]]
+def test_30_seconds_later_the_lowest_position_is_the_start(chunks: Chunks) -> None:
+    assert polls(chunks, list("abc"), [2], [], [], [], total=3) == ["", "", "", "c"]
+
+
+def test_a_piece_after_a_gap_says_so(chunks: Chunks) -> None:
+    polls(chunks, list("abcd"), [0], [2, 3])
+    assert [(piece.text, piece.is_after_gap) for piece in chunks.drain()] == [("cd", True)]
+
+
+def test_more_than_the_disk_is_to_hold_is_refused_in_words(chunks: Chunks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks_of, "LARGEST_LOG", 4)
+    assert chunks.add(listed(list("abcd"), [0, 1, 2, 3])) == 4
+    with pytest.raises(TooLargeError, match="larger than"):
+        chunks.add(listed(list("abcde"), [4]))
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_a_log_takes_the_same_memory_however_long_it_is(chunks: Chunks, is_backwards: bool) -> None:
+    """As it is scrolled back to its start, or as it comes."""
+    text = "x" * 999 + "\n"
+    pages = [[{"chunk": text, "position": 200 * page + place} for place in range(200)] for page in range(100)]
+    tracemalloc.start()
+    try:
+        for page in reversed(pages) if is_backwards else pages:
+            chunks.add(page)
+        shown = sum(len(piece.text) for piece in chunks.ready())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shown == 20_000_000
+    assert most < 3_000_000
 
 
 @pytest.mark.parametrize("odd", [None, "chunks", {"chunk": "a"}, [1], [{"chunk": 1, "position": 1}], [{"position": 1}]])
 def test_what_is_no_chunk_is_passed_over(chunks: Chunks, odd: Any) -> None:
     assert chunks.add(odd) == 0
-    assert chunks.ready() == chunks.drain() == []
+    assert [*chunks.ready(), *chunks.drain()] == []
 
 
 def test_the_number_of_missing_chunks_is_known(chunks: Chunks) -> None:
-    looks(chunks, list("abcdef"), [1, 4])
+    polls(chunks, list("abcdef"), [1, 4])
     assert chunks.lacking() == 2
     assert chunks.lacking(6) == 4
     assert chunks.lacking("?") == 2
@@ -127,18 +167,28 @@ def test_the_number_of_missing_chunks_is_known(chunks: Chunks) -> None:
 def test_a_part_that_stands_in_the_archive_twice_is_found_where_it_is_whole(chunks: Chunks) -> None:
     texts = ["same", " first\n", "same", " second\n"]
     chunks.add(listed(texts, [2, 3]))
-    chunks.ready()
-    assert chunks.missed("".join(texts).encode()) == [(0, 11)]
+    polls(chunks, texts, [])
+    assert missed(chunks, "".join(texts).encode()) == [(0, 11)]
 
 
 def test_a_part_that_seems_to_stand_everywhere_is_not_looked_for_for_ever(chunks: Chunks) -> None:
-    looks(chunks, ["x" * 300_000 + "y"], [0])
+    polls(chunks, ["x" * 300_000 + "y"], [0])
     started = time.process_time()
 
-    assert chunks.missed(b"x" * 600_000) == [(0, 600_000)]
+    assert missed(chunks, b"x" * 600_000) == [(0, 600_000)]
     assert time.process_time() - started < 2
 
 
+def test_runs_that_are_not_in_a_large_archive_take_little_time(chunks: Chunks) -> None:
+    polls(chunks, [f"other {number}" for number in range(20_000)], [*range(0, 20_000, 2)])
+    for _ in chunks.drain():
+        pass
+    started = time.process_time()
+
+    assert missed(chunks, b"archived" * 1_000_000) == [(0, 8_000_000)]
+    assert time.process_time() - started < 5
+
+
 def test_what_was_shown_but_is_not_in_the_archive_leaves_all_of_it_to_show(chunks: Chunks) -> None:
-    looks(chunks, ["other"], [0])
-    assert chunks.missed(b"archived") == [(0, 8)]
+    polls(chunks, ["other"], [0])
+    assert missed(chunks, b"archived") == [(0, 8)]

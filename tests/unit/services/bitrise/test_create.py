@@ -10,12 +10,10 @@ import requests_mock
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.services.bitrise.order import MARKER, owner
 from plugin.source import Source
-from tests.unit.services.bitrise.bitrise_run import APP, Run, build, runner, takes
+from tests.unit.services.bitrise.bitrise_run import APP, CI_RUN, SOURCE, STARTED, Run, Service, runner, takes
 
 bitrise = pytest.fixture(runner)
 
-RUN = "https://github.com/o/r/actions/runs/9"
-SOURCE = Source(commit="a" * 40, branch="main", run_url=RUN)
 PULL_REQUEST = Source(
     commit="a" * 40,
     branch="feature",
@@ -25,16 +23,8 @@ PULL_REQUEST = Source(
     pull_request_head="pull/5/head",
     pull_request_merge="pull/5/merge",
     repository_url="https://github.com/o/app.git",
-    run_url=RUN,
+    run_url=CI_RUN,
 )
-STARTED = {
-    "status": "ok",
-    "message": "webhook processed",
-    "build_slug": "b1",
-    "build_number": 12,
-    "build_url": "https://app.bitrise.io/build/b1",
-    "triggered_workflow": "primary",
-}
 
 
 def test_a_trigger_names_what_to_build_and_carries_the_variables_unexpanded(
@@ -200,143 +190,6 @@ def test_what_did_start_is_output_when_the_rest_waits_for_approval(http: request
     ran = bitrise("create-build", source=SOURCE)
     assert isinstance(ran.error, RefusedError)
     assert ran.outputs["build-ids"] == ["b1"]
-
-
-class Service:
-    """Keeps the builds that were triggered, and shows them with their variables, as Bitrise does."""
-
-    def __init__(self, http: requests_mock.Mocker, *answers: Any) -> None:
-        """Process every trigger, and answer with `answers`, the last one for ever; a number is a status."""
-        self.builds: list[dict[str, Any]] = []
-        self.bodies = takes(http, "POST", "/builds", *(lambda answer=answer: self._start(answer) for answer in answers))
-        http.get(requests_mock.ANY, json=lambda request, _context: {"data": self._shown(request.path)})
-        http.get(f"{APP}/builds", json=lambda _request, _context: {"data": list(reversed(self.builds))})
-
-    def _start(self, answer: Any) -> Any:
-        number = len(self.builds) + 1
-        params = self.bodies[-1]["build_params"]
-        self.builds.append(build(f"b{number}", 0, build_number=number, original_build_params=params))
-        return answer if answer != "started" else {**STARTED, "build_slug": f"b{number}", "build_number": number}
-
-    def _shown(self, path: str) -> Any:
-        return next(each for each in self.builds if path.endswith(each["slug"]))
-
-
-@pytest.mark.parametrize("status", [500, 502, 504])
-def test_a_create_whose_answer_is_lost_leaves_one_build(http: requests_mock.Mocker, bitrise: Run, status: int) -> None:
-    service = Service(http, status, "started")
-    ran = bitrise("create-build", source=SOURCE, workflow="primary")
-    assert ran.error is None
-    assert len(service.builds) == 1
-    assert ran.outputs["build-ids"] == ["b1"]
-    assert "the answer was lost, but build #1 was started" in ran.log
-
-
-def test_a_create_that_never_arrived_is_repeated_after_looking(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds", json={"data": []})
-    bodies = takes(http, "POST", "/builds", 502, (201, STARTED))
-    ran = bitrise("create-build", source=SOURCE)
-    assert ran.outputs["build-ids"] == ["b1"]
-    assert len(bodies) == 2
-    assert bodies[0] == bodies[1]
-
-
-def test_when_nobody_can_look_nothing_is_created_twice(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds", [{"json": {"data": []}}, {"status_code": 503}])
-    bodies = takes(http, "POST", "/builds", 502)
-    ran = bitrise("create-build", source=SOURCE, workflow="primary")
-    assert isinstance(ran.error, UnavailableError)
-    assert "may have gone through" in str(ran.error)
-    assert bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)
-    assert len(bodies) == 1
-
-
-@pytest.mark.parametrize(("status", "count"), [(0, 1), (9, 1), (1, 1), (4, 1), (2, 2), (3, 2)])
-def test_a_rerun_takes_the_earlier_build_while_it_runs_or_has_succeeded(
-    http: requests_mock.Mocker, bitrise: Run, status: int, count: int
-) -> None:
-    service = Service(http, "started")
-    bitrise("create-build", source=SOURCE, workflow="primary")
-    service.builds[0]["status"] = status
-    ran = bitrise("create-build", source=SOURCE, workflow="primary")
-    assert ran.error is None
-    assert len(service.builds) == count
-    assert ran.outputs["build-id"] == f"b{count}"
-    assert ("an earlier try of this job" in ran.log) is (count == 1)
-
-
-def test_a_rerun_looks_at_the_newest_try_alone(http: requests_mock.Mocker, bitrise: Run) -> None:
-    service = Service(http, "started")
-    for number, status in enumerate([2, 0]):  # the first try failed, the second runs
-        bitrise("create-build", source=SOURCE)
-        service.builds[number]["status"] = status
-    assert bitrise("create-build", source=SOURCE).outputs["build-id"] == "b2"
-
-
-@pytest.mark.parametrize(
-    ("second", "inputs"),
-    [
-        (Source(commit="b" * 40, branch="main", run_url=RUN), {}),
-        (Source(commit="a" * 40, branch="main", run_url=RUN + "9"), {}),
-        (SOURCE, {"workflow": "other"}),
-        (SOURCE, {"environment_": "A=2"}),
-        (SOURCE, {"message": "other"}),
-        (SOURCE, {"reattach": "never"}),
-        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_JOB": "other"}}),
-        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_ACTION": "__OWNER_buildferry_2"}}),
-        (Source(commit="a" * 40, branch="main"), {}),
-    ],
-)
-def test_another_order_is_another_build(
-    http: requests_mock.Mocker, bitrise: Run, second: Source, inputs: dict[str, Any]
-) -> None:
-    service = Service(http, "started")
-    bitrise("create-build", source=SOURCE, workflow="primary", environment_="A=1")
-    bitrise("create-build", source=second, **{"workflow": "primary", "environment_": "A=1", **inputs})
-    assert len(service.builds) == 2
-
-
-def test_another_attempt_of_the_run_is_the_same_order(http: requests_mock.Mocker, bitrise: Run) -> None:
-    service = Service(http, "started")
-    bitrise("create-build", source=SOURCE, run_url=f"{RUN}/attempts/1")
-    bitrise("create-build", source=SOURCE, run_url=f"{RUN}/attempts/2")
-    assert len(service.builds) == 1
-
-
-def test_at_a_desk_every_start_is_a_new_build(http: requests_mock.Mocker, bitrise: Run) -> None:
-    service = Service(http, "started")
-    for _ in range(2):
-        bitrise("create-build", source=Source(branch="main"))
-    assert len(service.builds) == 2
-
-
-def test_several_workflows_are_several_builds_and_the_same_one_twice_is_two(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
-    service = Service(http, "started")
-    for _ in range(2):
-        ran = bitrise("create-build", source=SOURCE, workflow="a\nb\na")
-        assert ran.outputs["build-ids"] == ["b1", "b2", "b3"]
-    assert [body["build_params"]["workflow_id"] for body in service.bodies] == ["a", "b", "a"]
-
-
-def test_a_lost_pipeline_is_found_among_the_pipelines(http: requests_mock.Mocker, bitrise: Run) -> None:
-    bodies = takes(http, "POST", "/builds", 502)
-    runs: list[Any] = []
-
-    def listed(_request: Any, _context: Any) -> Any:
-        if bodies:
-            variables = [
-                {"key": v["mapped_to"], "value": v["value"]} for v in bodies[0]["build_params"]["environments"]
-            ]
-            runs[:] = [{"id": "p1", "status": "running", "trigger_params": {"environments": variables}}]
-        return {"data": runs}
-
-    http.get(f"{APP}/pipelines", json=listed)
-    http.get(f"{APP}/builds", json={"data": []})
-    ran = bitrise("create-build", source=SOURCE, pipeline="ship")
-    assert ran.outputs["build-ids"] == ["p1"]
-    assert len(bodies) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every endpoint and filter of Bitrise's API page, against the page's own example bodies."""
+"""Every endpoint and filter of Bitrise's API page that reads, against the page's own example bodies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import pytest
 import requests_mock
 
 from plugin.errors import AuthError, BuildFailedError, InputError, RefusedError
-from plugin.services.bitrise.build import parse_build, unix_time
-from tests.unit.services.bitrise.bitrise_run import API, APP, PAGE, TOKEN, Run, build, last_page, runner, takes
+from tests.unit.services.bitrise.bitrise_run import API, APP, PAGE, TOKEN, Run, build, last_page, runner
 
 bitrise = pytest.fixture(runner)
-
-ARTIFACT = "/builds/b/artifacts/0d2277e50b8d32ce"
 
 
 def test_ping_sends_no_token(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -71,11 +68,25 @@ def test_a_list_that_never_ends_is_refused(http: requests_mock.Mocker, bitrise: 
 def test_a_list_of_ever_new_pages_is_refused(
     http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugin.services.bitrise.build.MOST_PAGES", 5)
+    monkeypatch.setattr("plugin.services.bitrise.lists.MOST_PAGES", 5)
     answers = [{"json": {"data": [], "paging": {"next": f"page-{number}"}}} for number in range(20)]
     http.get(f"{API}/me/apps", answers)
     assert isinstance(bitrise("list-apps").error, RefusedError)
     assert len(http.request_history) == 6
+
+
+@pytest.mark.parametrize(("operation", "path"), [("list-apps", f"{API}/me/apps"), ("list-builds", f"{APP}/builds")])
+def test_a_list_of_too_many_bytes_is_refused_in_words(
+    http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch, operation: str, path: str
+) -> None:
+    monkeypatch.setattr("plugin.services.bitrise.lists.LARGEST_LIST", 20_000)
+    item = build("b", original_build_params="x" * 8_000)
+    answers = [{"json": {"data": [item], "paging": {"next": f"page-{number}"}}} for number in range(20)]
+    http.get(path, answers)
+    ran = bitrise(operation)
+    assert isinstance(ran.error, RefusedError)
+    assert "ask for less, by limit or by a filter" in str(ran.error)
+    assert len(http.request_history) == 3
 
 
 def test_an_app_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -235,206 +246,3 @@ def test_without_an_archive_the_pages_chunks_are_the_log(http: requests_mock.Moc
     assert ran.error is None
     assert Path("it.txt").read_text(encoding="utf-8") == "".join(c["chunk"] for c in PAGE["log"]["log_chunks"])
     assert "made of the log's chunks" in ran.log
-
-
-def test_artifacts_are_listed(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
-    ran = bitrise("list-artifacts", build_id="b", match="*-2.*")
-    assert ran.outputs["artifact-ids"] == ["b69c23de1f13b998"]
-    assert bitrise("list-artifacts", build_id="b", limit=1).outputs["artifact-ids"] == ["0d2277e50b8d32ce"]
-    ran = bitrise("list-artifacts", build_id="b")
-    assert ran.result["listed-artifacts"] == [
-        {"id": "0d2277e50b8d32ce", "title": "artifact-1.txt", "type": "file", "public": True},
-        {"id": "b69c23de1f13b998", "title": "artifact-2.txt", "type": "file", "public": False},
-    ]
-    assert "2 artifacts" in ran.log
-
-
-def test_an_artifact_is_downloaded_from_its_signed_address(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds/b", json={"data": build("b")})
-    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
-    http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
-    storage = http.get(PAGE["artifact"]["data"]["expiring_download_url"], content=b"one")
-    ran = bitrise("download", build_id="b", match="artifact-1.*", output_directory="out/deep")
-    assert ran.error is None
-    assert Path("out/deep/artifact-1.txt").read_bytes() == b"one"
-    assert ran.outputs["downloaded-files"] == [str(Path("out/deep/artifact-1.txt"))]
-    assert ran.outputs["artifact-ids"] == ["0d2277e50b8d32ce"]
-    assert "Authorization" not in storage.request_history[0].headers
-
-
-@pytest.mark.parametrize(
-    ("here", "headers", "is_kept"),
-    [
-        (b"one", {}, False),  # who knows: as long is not the same
-        (b"one", {"Content-MD5": "+XxdKZQb+xsv2rCHSQargg=="}, True),
-        (b"two", {"Content-MD5": "+XxdKZQb+xsv2rCHSQargg=="}, False),  # of another build, say
-        (b"three", {}, False),
-    ],
-)
-def test_what_is_here_is_kept_if_it_is_the_same_and_else_not_replaced(
-    http: requests_mock.Mocker, bitrise: Run, here: bytes, headers: dict[str, str], is_kept: bool
-) -> None:
-    http.get(f"{APP}/builds/b", json={"data": build("b")})
-    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
-    http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
-    url = PAGE["artifact"]["data"]["expiring_download_url"]
-    http.get(url, content=b"one", headers={"Content-Length": "3", **headers})
-    file = Path("buildferry-artifacts/artifact-1.txt")
-    file.parent.mkdir()
-    file.write_bytes(here)
-    ran = bitrise("download", build_id="b", match="artifact-1.*")
-    assert ("is here already" in ran.log) is is_kept
-    assert file.read_bytes() == here
-    if not is_kept:
-        assert isinstance(ran.error, InputError)
-        assert f"output-directory: {file} is there" in str(ran.error)
-        ran = bitrise("download", build_id="b", match="artifact-1.*", overwrite="true")
-    assert ran.error is None
-    assert file.read_bytes() == b"one"
-    assert ran.outputs["downloaded-files"] == [str(file)]
-
-
-def test_a_failed_download_names_its_artifact_in_every_line(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds/b", json={"data": build("b")})
-    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
-    http.get(f"{APP}{ARTIFACT}", [{"json": {"data": {}}}, {"json": PAGE["artifact"]}])
-    url = PAGE["artifact"]["data"]["expiring_download_url"]
-    http.get(url, [{"status_code": 503}, {"status_code": 404, "text": "NoSuchKey"}])
-    ran = bitrise("download", build_id="b", match="artifact-1.*")
-    assert isinstance(ran.error, RefusedError)
-    assert str(ran.error).startswith(f"artifact-1.txt: GET {url.partition('?')[0]}: 404")
-    tries = [line for line in ran.log.splitlines() if "; try " in line]
-    assert [line.partition(": ")[0] for line in tries] == ["artifact-1.txt"] * 2
-
-
-def test_what_a_download_wrote_is_replaced_by_a_later_one(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.get(f"{APP}/builds/b", json={"data": build("b")})
-    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
-    http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
-    for content in (b"one", b"two", b"one"):
-        http.get(PAGE["artifact"]["data"]["expiring_download_url"], content=content)
-        ran = bitrise("download", build_id="b", match="artifact-1.*")
-        assert ran.error is None
-        assert Path("buildferry-artifacts/artifact-1.txt").read_bytes() == content
-
-
-def test_titles_are_matched_as_they_are_too(http: requests_mock.Mocker, bitrise: Run) -> None:
-    listed = [
-        {"slug": str(index), "title": title} for index, title in enumerate(["report [final].html", "a.apk", "b.aab"])
-    ]
-    http.get(f"{APP}/builds/b/artifacts", json={"data": listed})
-    for match, slugs in (("report [final].html", ["0"]), ("*.{apk,aab}", ["1", "2"]), ("*\n!*.apk", ["0", "2"])):
-        assert bitrise("list-artifacts", build_id="b", match=match).outputs["artifact-ids"] == slugs
-    ran = bitrise("list-artifacts", build_id="b", match="{a,b}" * 12)
-    assert str(ran.error) == "match: its braces stand for more than 1000 patterns"
-
-
-def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:
-    bodies = takes(http, "PATCH", ARTIFACT, PAGE["patched"])
-    ran = bitrise("publish-artifact", build_id="b", artifact_id="0d2277e50b8d32ce", public_page="true")
-    assert ran.outputs["install-url"] == PAGE["patched"]["data"]["public_install_page_url"]
-    assert bodies == [{"is_public_page_enabled": True}]
-
-
-def test_a_page_that_stays_as_it_was_is_no_success(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.patch(f"{APP}{ARTIFACT}", json=PAGE["patched"])
-    ran = bitrise("publish-artifact", build_id="b", artifact_id="0d2277e50b8d32ce", public_page="false")
-    assert isinstance(ran.error, RefusedError)
-    assert "install-url" not in ran.outputs
-
-
-def test_an_abort_sends_all_that_bitrise_knows(http: requests_mock.Mocker, bitrise: Run) -> None:
-    bodies = takes(http, "POST", "/builds/b/abort", PAGE["aborted"])
-    ran = bitrise("abort", build_id="b", reason="test build abort", skip_notifications="yes")
-    assert ran.error is None
-    assert ran.outputs["status"] == "aborted"
-    assert bodies == [
-        {
-            **PAGE["abort-body"],
-            "abort_with_success": False,
-            "skip_git_status_report": False,
-            "skip_notifications": True,
-        }
-    ]
-    assert bitrise("abort", build_id="b", abort_with_success="true").outputs["status"] == "succeeded"
-
-
-@pytest.mark.parametrize("strict", [False, True])
-def test_to_abort_what_has_finished_is_fine_unless_strict(
-    http: requests_mock.Mocker, bitrise: Run, strict: bool
-) -> None:
-    http.post(f"{APP}/builds/b/abort", status_code=400, json=PAGE["already-finished"])
-    http.get(f"{APP}/builds/b", json={"data": build("b")})
-    ran = bitrise("abort", build_id="b", strict=strict)
-    assert isinstance(ran.error, RefusedError) is strict
-    assert ran.outputs["status"] == "succeeded"
-    assert "Build already finished" in str(ran.error) if strict else "nothing to abort" in ran.log
-
-
-def test_an_abort_that_is_refused_while_the_build_runs_fails(http: requests_mock.Mocker, bitrise: Run) -> None:
-    http.post(f"{APP}/builds/b/abort", status_code=400, json={"message": "abort_reason is too long"})
-    http.get(f"{APP}/builds/b", json={"data": build("b", 0)})
-    ran = bitrise("abort", build_id="b")
-    assert isinstance(ran.error, RefusedError)
-    assert "too long" in str(ran.error)
-
-
-def test_an_abort_whose_answer_is_lost_is_looked_up_not_repeated(http: requests_mock.Mocker, bitrise: Run) -> None:
-    takes(http, "POST", "/builds/b/abort", 502, (400, PAGE["already-finished"]))
-    http.get(f"{APP}/builds/b", json={"data": build("b", 3)})
-    ran = bitrise("abort", build_id="b", strict="true")
-    assert ran.error is None
-    assert ran.outputs["status"] == "aborted"
-
-
-@pytest.mark.parametrize(
-    ("status", "more", "state"),
-    [
-        (0, {"is_on_hold": True}, "queued"),
-        (0, {"is_on_hold": False}, "running"),
-        (1, {}, "succeeded"),
-        (2, {}, "failed"),
-        (3, {}, "aborted"),
-        (4, {}, "succeeded"),
-        (5, {}, "unknown"),
-        (9, {"status_text": "success"}, "unknown"),
-        ("1", {}, "unknown"),
-        (True, {}, "unknown"),
-        (None, {}, "unknown"),
-    ],
-)
-def test_the_number_decides_about_the_state_never_the_text(status: Any, more: dict[str, Any], state: str) -> None:
-    parsed = parse_build(build("b", status, **more))
-    assert parsed.state == state
-    assert parsed.is_finished is (state in ("succeeded", "failed", "aborted"))
-
-
-@pytest.mark.parametrize("data", [None, [], "x", {}, {"slug": ""}, {"slug": {"id": "b"}, "status": 1}, {"slug": 7}])
-def test_what_is_no_build_is_refused(data: Any) -> None:
-    with pytest.raises(RefusedError):
-        parse_build(data)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("1493127294", 1493127294),
-        ("2017-04-25T13:34:54Z", 1493127294),
-        ("2017-04-25 13:34:54", 1493127294),
-        ("2017-04-25T15:34:54+02:00", 1493127294),
-        ("2017-04-25T06:34:54-0700", 1493127294),
-        ("2017-04-25T13:34Z", 1493127240),
-        ("2017-04-25", 1493078400),
-        ("2017-04-25T12:04:37.61262Z", 1493121877.61262),
-        ("2017-08-17T09:10:41.530768Z", 1502961041.530768),
-    ],
-)
-def test_times_are_read_as_unix_seconds_or_iso_8601(text: str, seconds: float) -> None:
-    assert unix_time(text) == pytest.approx(seconds, abs=1e-6)
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "2017-13-01", "2017-04-31", "2017-04-25T25:00Z", "-5", "\uff11"])
-def test_what_is_no_time_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        unix_time(text)

@@ -1,0 +1,185 @@
+"""Looking up on Bitrise what a trigger has started, by the marker among its variables, when no answer tells.
+
+A build shows in lists some time after its start, so that absence takes LAG seconds to prove; and it is proven only
+where the list shows the variables of every build that might be ours. A trigger that was sent again after that may have
+started two builds nevertheless, where a list lags longer: the later one is a twin, told by its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+from plugin.errors import PluginError, RefusedError, UnavailableError
+from plugin.rest.exchange import Request
+from plugin.services.bitrise.build import Build, app_path, parse_build, parse_pipeline
+from plugin.services.bitrise.lists import Query, pages
+from plugin.services.bitrise.order import MARKER, Order
+from plugin.services.bitrise.slugs import app_slug
+from plugin.services.service import Job
+
+LAG = 30.0  # seconds for which a list may lag
+FIRST_PAUSE = 1.0  # seconds between two polls of the list; it doubles
+CLOCKS_DIFFER = 900.0  # seconds by which this machine's clock may be ahead of Bitrise's
+APART = LAG / 2  # seconds; builds of one marker with more between their triggers are of two tries
+MORE_LAG = 5.0  # seconds; lists do not lag by the same time each time
+Patience = Callable[[], float]
+
+
+class Lookup:
+    """What one order has started, over all the tries to send it."""
+
+    def __init__(self, job: Job, order: Order) -> None:
+        """Look up builds that are triggered from now on."""
+        self.tries = 0  # that have ended and may have been carried out
+        self._is_on_its_way = True  # whether another try may be
+        self._known: set[str] = set()  # what was started once, or found to be a twin
+        self._job = job
+        self._order = order
+        self._sent = job.clock.now()  # the first try
+        self._lag = LAG  # seconds; longer if a build was seen to show later
+        self._since = job.clock.wall()
+        self._ahead: float | None = None  # seconds by which Bitrise's clock is ahead of this machine's, once known
+        self._unclear = ""  # why not finding it proves nothing
+
+    @property
+    def most(self) -> int:
+        """How many tries may have started something."""
+        return self.tries + self._is_on_its_way
+
+    def answered(self) -> None:
+        """Count a try that has ended."""
+        self.tries += 1
+        self._is_on_its_way = False
+
+    def after_try(self) -> list[Build] | None:
+        """Look for what the tries so far have started; None if that is proven to be nothing.
+
+        Raises UnavailableError when looking proves nothing.
+        """
+        self.answered()
+        if self._ahead is None:
+            self._ahead = self._clock_ahead()
+        for found in self._polls(LAG):
+            if found:
+                self._lag = max(LAG, self._job.clock.now() - self._sent)
+                kept = by_try(found)[0] if self.tries > 1 else found
+                names = " and ".join(build.name for build in kept)
+                self._job.log.line(f"the answer was lost, but {names} was started")
+                return kept
+        if self._unclear:
+            raise UnavailableError(f"no build shows that {MARKER}, but {self._unclear}")
+        self._is_on_its_way = True
+        return None
+
+    def twins(self, kept: Sequence[Build]) -> Iterator[Build]:
+        """Give the builds that other tries than that of `kept` have started, as they show, for as long as lists lag."""
+        count = 1
+        for found in self._polls(self._lag + MORE_LAG):
+            for build in self._new(found, kept):
+                count += 1
+                yield build
+            if count >= self.tries:
+                return
+
+    def new_twins(self, kept: Sequence[Build]) -> Iterator[Build]:
+        """Give those that show by now and were not given yet."""
+        yield from self._new(self.found(), kept)
+
+    def _new(self, found: Sequence[Build], kept: Sequence[Build]) -> list[Build]:
+        self._known |= {build.slug for build in kept}
+        new = [build for build in found if build.slug not in self._known]
+        self._known |= {build.slug for build in new}
+        return new
+
+    def found(self, patience: Patience | None = None) -> list[Build]:
+        """The builds that show the order's marker now; `patience` as for pages()."""
+        self._unclear = ""
+        ours = []
+        for build in self._candidates(patience):
+            marker = marker_of(build)
+            if marker == self._order.marker:
+                ours.append(build)
+            elif marker is None and _may_be(build, self._order):
+                self._unclear = f"{build.name} does not show its variables and may be the one: {build.link}"
+        return runs_first(ours)
+
+    def _polls(self, seconds: float) -> Iterator[list[Build]]:
+        """What is found at once, and after pauses that double, until so many seconds have passed."""
+        clock = self._job.clock
+        deadline, pause = clock.now() + seconds, FIRST_PAUSE
+        while True:
+            yield self.found()
+            left = deadline - clock.now()
+            if left <= 0:
+                return
+            clock.sleep(min(pause, left))
+            pause *= 2
+
+    def _candidates(self, patience: Patience | None) -> Iterator[Build]:
+        """All builds that were triggered since the first try, and the runs of the pipeline."""
+        after = max(0, int(self._since + min(0.0, self._ahead or 0.0) - CLOCKS_DIFFER))
+        pipeline = self._order.params.get("pipeline_id")
+        if pipeline:
+            moment = datetime.fromtimestamp(after, timezone.utc).isoformat().replace("+00:00", "Z")
+            try:
+                yield from read(self._job, "pipelines", {"pipeline": pipeline, "after": moment}, patience, after)
+            except RefusedError as error:
+                self._unclear = f"the runs of pipelines cannot be listed: {error}"
+        yield from read(self._job, "builds", {"sort_by": "created_at", "after": after}, patience, after)
+
+    def _clock_ahead(self) -> float:
+        """Seconds by which Bitrise's clock is ahead of this machine's, by the Date of an answer; 0 if it has none."""
+        try:
+            answer = self._job.rest.send(Request("GET", f"{app_path(self._job)}/builds", query={"limit": 1}))
+            return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._job.clock.wall()
+        except (PluginError, ValueError):
+            return 0.0
+
+
+def read(job: Job, kind: str, query: Query, patience: Patience | None = None, after: float = 0) -> Iterator[Build]:
+    """Read the app's `builds` or `pipelines`, the newest first, to those older than `after`, in Unix seconds.
+
+    `query` may hold that too; not every API takes notice of it.
+    """
+    for page in pages(job, f"{app_path(job)}/{kind}", query, patience):
+        builds = [parse_build(item) if kind == "builds" else parse_pipeline(item, app_slug(job)) for item in page]
+        yield from builds
+        if builds and all(0 < build.triggered_at < after for build in builds):
+            return
+
+
+def marker_of(build: Build) -> str | None:
+    """The marker among a build's variables, an empty text without one, None if it does not show its variables."""
+    params = build.facts.get("original_build_params") or build.facts.get("trigger_params")
+    variables = params.get("environments") if isinstance(params, dict) else None
+    if not isinstance(variables, list):
+        return None
+    for variable in variables:
+        if isinstance(variable, dict) and MARKER in (variable.get("mapped_to"), variable.get("key")):
+            return str(variable.get("value"))
+    return ""
+
+
+def runs_first(builds: list[Build]) -> list[Build]:
+    """Of the builds with one marker those that the trigger named: a pipeline's builds carry the marker of its run."""
+    return [build for build in builds if build.is_pipeline] or builds
+
+
+def _may_be(build: Build, order: Order) -> bool:
+    """Whether nothing that both tell speaks against this build being of this order."""
+    told = {**build.facts, "workflow_id": None if build.is_pipeline else build.workflow}
+    pairs = [(told.get(name), order.params.get(name)) for name in ("workflow_id", "branch", "tag", "commit_hash")]
+    return all(shown.startswith(asked) for shown, asked in pairs if shown and asked and isinstance(shown, str))
+
+
+def by_try(builds: Sequence[Build]) -> list[list[Build]]:
+    """Group builds with one marker by the try that has started them, the first try's first."""
+    groups: list[list[Build]] = []
+    for build in sorted(builds, key=lambda build: build.triggered_at):
+        if groups and build.triggered_at - groups[-1][0].triggered_at < APART:
+            groups[-1].append(build)
+        else:
+            groups.append([build])
+    return groups

@@ -1,0 +1,42 @@
+"""Slugs of apps, builds and artifacts as users hand them in: by themselves, or as the address of a page on the site."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from plugin.errors import InputError, Problem
+from plugin.services.service import Job
+
+_APP = ("app",)
+_BUILD = ("build", "builds", "pipelines")
+_ARTIFACT = ("artifact", "artifacts")
+
+
+def app_slug(job: Job) -> str:
+    """Return the slug that `app-id` names. Raises InputError."""
+    return _slug("app-id", job.values.app_id, _APP, "an app")
+
+
+def build_slugs(job: Job) -> list[str]:
+    """Return the slugs that `build-id` names, each once. Raises InputError."""
+    return list(dict.fromkeys(_slug("build-id", text, _BUILD, "a build") for text in job.values.build_id))
+
+
+def artifact_slug(job: Job) -> str:
+    """Return the slug that `artifact-id` names. Raises InputError."""
+    return _slug("artifact-id", job.values.artifact_id, _ARTIFACT, "an artifact")
+
+
+def _slug(name: str, text: str, kinds: tuple[str, ...], what: str) -> str:
+    """What follows one of `kinds` in an address; a text without a slash is a slug already.
+
+    What stands behind `#` or `?` is the page's own affair: `https://app.bitrise.io/app/SLUG#/builds`.
+    """
+    if "/" not in text:
+        return text
+    parts: list[str] = [part for part in re.split("[?#]", text.strip())[0].split("/") if part]
+    for kind, slug in reversed(list(pairwise(parts))):
+        if kind in kinds:
+            return slug
+    raise InputError(Problem(name, f"{text!r} is not the address of {what}'s page; give that, or the slug alone"))
