@@ -56,7 +56,8 @@ class _Start:
 
     @cached_property
     def log(self) -> Log:
-        from plugin.log import Log, Redactor
+        from plugin.log import Log
+        from plugin.redact import Redactor
 
         return Log(self._stdout if self.host.logs_to_stdout else self._stderr, Redactor(), self.host.dialect)
 
@@ -91,7 +92,8 @@ class _Start:
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
-        from plugin.log import Log, Redactor
+        from plugin.log import Log
+        from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
         self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
@@ -158,7 +160,7 @@ class _Start:
             return PluginError(f"standard output cannot be written: {error.strerror}")
         import traceback
 
-        self.log.line("".join(traceback.format_exception(error)))
+        self.log.line(self.log.redact("".join(traceback.format_exception(error))))
         return PluginError("this is a bug in buildferry: please report it with the lines above")
 
     def end_late(self, failure: PluginError | Cancelled | None, late: Cancelled) -> int:

@@ -1,4 +1,4 @@
-"""The log: lines for people, groups, text relayed from a service, and the redaction that every line passes through.
+"""The log: lines for people, groups, and text relayed from a service. Every line passes the redaction.
 
 What a CI system obeys (workflow commands) is written only by the host's Dialect; in everything else its sequences are
 broken up, because titles, error bodies and remote logs come from elsewhere.
@@ -6,62 +6,22 @@ broken up, because titles, error bodies and remote logs come from elsewhere.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
-from urllib.parse import quote, quote_plus
 
-MASK = "***"
-# The text may be anybody's: each of these takes time in proportion to its length alone.
-_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
-_SIGNATURE = re.compile("signature|credential|token|sig|secret|password|key|auth|code|hmac|jwt|policy", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
+from plugin.encodings import UNSEEN
+from plugin.redact import SHORTEST_SECRET, Redactor
+
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
-_UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
-_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSEEN}]")
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{UNSEEN}]")
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{_UNSEEN}]")
-SHORTEST_SECRET = 3  # shorter ones would blank half the log
+_BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]")
+_CURSOR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")  # and all that is no colour
 LONGEST = 60_000  # characters of one text in the log
-
-
-class Redactor:
-    """Replaces secrets in text, in every encoding that we produce ourselves, and the query of any signed URL."""
-
-    def __init__(self) -> None:
-        """Start with no secret known."""
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._lock = threading.Lock()
-
-    def add(self, secret: str) -> None:
-        """Hide `secret` from now on: as it is, line by line, in base64, URL-quoted, and as JSON and Python write it."""
-        forms = {secret, *secret.splitlines(), quote(secret, safe=""), quote_plus(secret)}
-        forms |= {text[1:-1] for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret))}
-        encoded = base64.b64encode(secret.encode()).decode()
-        forms |= {encoded, encoded.rstrip("=")}
-        with self._lock:
-            self._forms |= {form for form in forms if len(form.strip()) >= SHORTEST_SECRET}
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-
-    def __call__(self, text: str) -> str:
-        """Return `text` without secrets."""
-        if self._pattern:
-            text = self._pattern.sub(MASK, text)
-        return _USER_INFO.sub(f"{MASK}@", _URL.sub(lambda url: _unsigned(url[0]), text))
-
-
-def _unsigned(url: str) -> str:
-    """The URL without what follows `?` or `#`, if that has a name in it that a signature or a token has."""
-    address, *more = re.split(r"(?<=[?#])", url, maxsplit=1)
-    names = (part.partition("=")[0] for part in re.split("[?#&;]", "".join(more)) if "=" in part)
-    return address + MASK if any(map(_SIGNATURE.search, names)) else url
 
 
 def inert(text: str) -> str:
@@ -102,7 +62,8 @@ class Log:
         self._status = ""
         self.redact = redact
         self.verbose = verbose
-        self.is_terminal = stream.isatty()
+        self.lost: OSError | ValueError | None = None  # why a line could not be written, the first time
+        self.is_terminal = not stream.closed and stream.isatty()
 
     def line(self, text: str) -> None:
         """Write one line, or several, for people."""
@@ -136,14 +97,17 @@ class Log:
                 self._write(self._dialect.end_group)
 
     @contextmanager
-    def relay(self) -> Iterator[Callable[[str], None]]:
-        """Give a function that writes a service's own lines, colours kept, so that none of them acts on the host."""
+    def relay(self, is_redacted: bool = False) -> Iterator[Callable[..., None]]:
+        """Give a function that writes a service's own lines, colours kept, so that none of them acts on the host.
+
+        It takes one line, or several at a time. Lines that are redacted already are so again only if they change.
+        """
         before, after = self._dialect.stop_commands() if self._dialect.stop_commands else (None, None)
         with self._lock:
             if before:
                 self._write(before)
             try:
-                yield lambda text: self._write(_relayed(text, self.redact))
+                yield lambda *lines: self._write(_relayed(lines, self.redact, is_redacted))
             finally:
                 if after:
                     self._write(after)
@@ -160,21 +124,29 @@ class Log:
 
     def status(self, text: str) -> None:
         """Show `text` below the log on a terminal, in place of the one before; empty takes it away."""
-        with self._lock:
+        with self._lock, self._outliving():
             if text != self._status:
                 self._erase()
                 self._status = self._clean(text)
                 self._draw()
 
     def _clean(self, text: str) -> str:
-        return inert(self.redact(_ANSI_COLOUR.sub("", text)))
+        return inert(self.redact.declared(text))
 
     def _write(self, text: str) -> None:
-        with self._lock:
+        with self._lock, self._outliving():
             self._erase()
             self._stream.write(text + "\n")
             self._draw()
             self._stream.flush()
+
+    @contextmanager
+    def _outliving(self) -> Iterator[None]:
+        """Go on without the log where it cannot be written: its reader has gone, or a disk is full."""
+        try:
+            yield
+        except (OSError, ValueError) as error:  # a closed stream raises ValueError
+            self.lost = self.lost or error
 
     def _erase(self) -> None:
         if self._status:
@@ -186,8 +158,15 @@ class Log:
             self._stream.flush()
 
 
-def _relayed(text: str, redact: Redactor) -> str:
+def _relayed(lines: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
-    text = _BACKSPACE_TRICKS.sub("", text.rstrip("\r").rpartition("\r")[2] or text.rstrip("\r"))
-    text = re.sub(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?", "", text)
-    return defuse(_cut(redact(text))) + ("\x1b[0m" if "\x1b[" in text else "")
+    given = "\n".join(lines)
+    text = _CURSOR.sub("", _BACKSPACE_TRICKS.sub("", given))
+    text = text if is_redacted and text == given else redact(text)
+    return "\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text]))
+
+
+def _relayed_line(line: str) -> str:
+    line = line.rstrip("\r")
+    line = _cut(line.rpartition("\r")[2] or line)
+    return defuse(line) + ("\x1b[0m" if "\x1b[" in line else "")

@@ -147,7 +147,7 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
         path=around.folder / values.receipt if values.receipt and not values.dry_run else None,
         write=write_whole,
         publish=(lambda _outputs: None) if values.dry_run else around.publish,
-        redact=around.log.redact,
+        redact=around.log.redact.declared,
     )
 
 

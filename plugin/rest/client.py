@@ -32,7 +32,6 @@ TRIES = 5
 CONNECT_TIMEOUT = 10.0  # seconds
 LONGEST_BACKOFF = 60.0
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
-LARGEST_ERROR = 64 * 1024
 LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
 MOST_REDIRECTS = 5
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
@@ -48,7 +47,7 @@ class Rest:
 
     def __init__(self, connection: Connection, log: Log, clock: Clock | None = None) -> None:
         """Talk to the service at `connection`, say retries on `log`. Raises InputError for unusable certificates."""
-        check_certificates(connection)
+        check_certificates(connection, log.redact)
         self.connection = connection
         self.log = log
         self.clock = clock or Clock()
@@ -160,7 +159,7 @@ class Rest:
             try:
                 data = _parsed(request, body)
             except ValueError:
-                said = words(body[:LARGEST_ERROR]) or "an empty answer"
+                said = words(body, self.log.redact) or "an empty answer"
                 text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
             return Answer(response.status_code, response.headers, data)
@@ -183,8 +182,8 @@ class Rest:
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
             said = self._body(request, response)
-        about = status, response.reason or "", response.headers, words(said[:LARGEST_ERROR])
-        raise rejected(request, self._host(request), *about, sending.kind, self.clock.wall())
+        about = status, response.reason or "", response.headers, words(said, self.log.redact)
+        raise rejected(request, self._host(request), *about, sending.kind, self.clock.wall(), self.log.redact)
 
     def _body(self, request: Request, response: requests.Response) -> bytes:
         """The body of an answer, bounded in size and time. Raises Failure."""
@@ -263,7 +262,7 @@ class Rest:
         return replace(request, url=target, query={}, outside=True)
 
     def _lost(self, request: Request, error: Exception, sending: Sending) -> Failure:
-        return lost(request, self._host(request), error, sending, self._timeouts(request))
+        return lost(request, self._host(request), error, sending, self._timeouts(request), self.log.redact)
 
     def _show(self, request: Request) -> Answer:
         """Dry run: print the request in place of sending it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import socket
 import ssl
@@ -16,9 +15,11 @@ from urllib3 import exceptions
 
 from plugin import foreign
 from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
+from plugin.redact import Redactor
 from plugin.rest.exchange import Body, Request
 
 WORDS = 500  # characters of the service's own words in a message
+LARGEST_ERROR = 64 * 1024  # bytes of a body that are searched for them
 LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
 EXPIRED = 403  # the status of RefusedError for an expired signed address, however its storage says so
 NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
@@ -95,13 +96,21 @@ class Failure(Exception):  # noqa: N818 - never leaves rest/
 
 
 def rejected(
-    request: Request, host: str, status: int, reason: str, headers: Mapping[str, str], said: str, kind: Kind, now: float
+    request: Request,
+    host: str,
+    status: int,
+    reason: str,
+    headers: Mapping[str, str],
+    said: str,
+    kind: Kind,
+    now: float,
+    redact: Redactor,
 ) -> Failure:
     """Judge an answer that is not 2xx, or came too early; `said` are its words, `now` is Unix time.
 
     `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
     """
-    text = f"{request.name}: {status} {reason[:WORDS]}".rstrip() + (f": {said}" if said else "")
+    text = f"{request.name}: {status} {redact.brief(reason, WORDS)}".rstrip() + (f": {said}" if said else "")
     is_final, after = True, None
     error: PluginError = RefusedError(text)
     if status < 300:
@@ -115,7 +124,7 @@ def rejected(
     elif status in TOKEN_HINTS:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
-        target = re.split("[?#]", headers.get("Location", "nowhere"))[0][:WORDS]
+        target = redact.brief(re.split("[?#]", redact(headers.get("Location", "nowhere")))[0], WORDS)
         error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
     elif status in NOT_PROCESSED or status >= 500:
         after = retry_after(headers.get("Retry-After"), now)
@@ -129,7 +138,9 @@ def rejected(
     return Failure(error, Kind.REJECTED, is_final=is_final)
 
 
-def lost(request: Request, host: str, error: Exception, sending: Sending, timeouts: tuple[float, float]) -> Failure:
+def lost(
+    request: Request, host: str, error: Exception, sending: Sending, timeouts: tuple[float, float], redact: Redactor
+) -> Failure:
     """Judge a try that got no answer; `timeouts` are those to connect and to stall, in seconds.
 
     Raises InputError when our own certificates cannot be read.
@@ -139,7 +150,7 @@ def lost(request: Request, host: str, error: Exception, sending: Sending, timeou
     kind = sending.kind
     made: PluginError | None = None
     is_final = isinstance(error, ValueError)  # an address or header that no try can send
-    text = plain(cause)
+    text = plain(cause, redact)
     if type(error) is OSError:  # requests' own; those of the network come wrapped
         raise InputError(f"{text}: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE")
     if any(isinstance(link, exceptions.ProxyError) for link in chain):
@@ -192,27 +203,35 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
-def error_in(data: Any) -> str:
+def error_in(data: Any, redact: Redactor) -> str:
     """Return the error that JSON tells of, however good the answer's status is; empty if it tells of none."""
     told = data if isinstance(data, dict) else {}
     found = next((told[key] for key in ("error_msg", "error", "errors") if told.get(key)), None)
-    return words(json.dumps({"error": found}).encode()) if found else ""
+    return redact.brief(_told(found), WORDS) if found else ""
 
 
-def words(body: bytes) -> str:
-    """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself."""
-    text = body.decode("utf-8", "replace").strip()
+def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
+    """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself.
+
+    `is_cut` says that the body is only the beginning of one.
+    """
+    text = body[:LARGEST_ERROR].decode("utf-8", "replace").strip()
+    is_cut = is_cut or len(body) > LARGEST_ERROR
     try:
         data = foreign.parse(text)
     except ValueError:
         title = re.search(r"<title[^>]{0,500}>(.{0,500}?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:
-            text = f"a web page titled {' '.join(title[1].split())!r}"
+            return f"a web page titled {redact.brief(title[1], WORDS)!r}"
     else:
         if isinstance(data, dict):
             found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)
-            text = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
-    return " ".join(text.split())[:WORDS]
+            text = _told(found)
+    return redact.brief(text, WORDS, is_cut)
+
+
+def _told(found: Any) -> str:
+    return "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -228,7 +247,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         error = inner
 
 
-def plain(error: BaseException) -> str:
+def plain(error: BaseException, redact: Redactor) -> str:
     """Return an exception in few words, without addresses of objects in memory."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(re.sub(r"<[^>]* object at 0x[0-9a-f]+>:?\s*", "", str(text)[: 2 * WORDS])[:WORDS].split())
+    return redact.brief(re.sub(r"<[^<>]{0,200} object at 0x[0-9a-f]+>:?\s*", "", str(text)), WORDS)

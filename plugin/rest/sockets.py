@@ -17,6 +17,7 @@ from typing import Any
 import urllib3
 
 from plugin.errors import InputError, Problem
+from plugin.redact import Redactor
 from plugin.rest.exchange import Connection
 from plugin.rest.failure import plain
 
@@ -95,7 +96,7 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
     return {"http": HttpPool, "https": HttpsPool}
 
 
-def check_certificates(connection: Connection) -> None:
+def check_certificates(connection: Connection, redact: Redactor) -> None:
     """Read the certificate files before anything is sent. Raises InputError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name, file, load, expected in (
@@ -111,4 +112,5 @@ def check_certificates(connection: Connection) -> None:
             if file:
                 load(file)
         except (OSError, ValueError) as error:
-            raise InputError(Problem(name, f"{file} is not a PEM file with {expected}: {plain(error)}")) from None
+            said = f"{file} is not a PEM file with {expected}: {plain(error, redact)}"
+            raise InputError(Problem(name, said)) from None

@@ -75,7 +75,7 @@ def _upload_in(job: Job, context_id: str) -> None:
                     raise
                 job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
             else:
-                _check_size(stored, upload.artifact)
+                _check_size(job, stored, upload.artifact)
                 return build_id, build_id
         raise AssertionError("the last attempt returns or raises")
 
@@ -149,11 +149,12 @@ def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> 
     return Request(method, url, headers=headers, body=upload.body(), outside=True, json=False, dry={})
 
 
-def _check_size(stored: Answer, artifact: Artifact) -> None:
+def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
     """Hold the size that the storage has, where it says one, against the file's. Raises UnavailableError."""
     size = stored.headers.get("x-goog-stored-content-length", str(artifact.size))
     if size != str(artifact.size):
-        raise UnavailableError(f"{artifact.shown}: the storage has {size[:20]} bytes of it, not {artifact.size}")
+        has = job.log.redact.brief(size, 20)
+        raise UnavailableError(f"{artifact.shown}: the storage has {has} bytes of it, not {artifact.size}")
 
 
 def _project(job: Job) -> str:

@@ -86,7 +86,7 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     if is_id and 0 < len(str(found).strip()) <= LONGEST_ID:
         return str(found)
     lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
-    if said := error_in(answer):
+    if said := error_in(answer, job.log.redact):
         raise RefusedError(f"{lacks}, but an error: {said}")
     raise UnavailableError(f"{lacks}; is service-url right?")
 

@@ -11,7 +11,8 @@ from typing import Any
 from plugin import run
 from plugin.clock import Clock
 from plugin.hosts import HOSTS
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.source import Source
 
 

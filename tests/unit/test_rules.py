@@ -25,7 +25,10 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
 TOOLS = Path(sys.executable).parent
 
-GROUND = {"__init__", "address", "clock", "errors", "foreign", "log", "paths", "source", "units", "wait"}
+GROUND = {
+    *("__init__", "address", "clock", "encodings", "errors", "foreign", "log", "paths", "redact", "source", "units"),
+    "wait",
+}
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
     "the ground": set(),

@@ -10,7 +10,8 @@ import pytest
 
 from plugin.clock import Clock
 from plugin.errors import NotFinishedError, RefusedError, UnavailableError
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.wait import LONGEST_SILENCE, Pace, until
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
+from plugin.rest.failure import WORDS
 from plugin.services.bitrise.build import Build, app_path, build_path, note, show
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, SUCCEEDED, Job
@@ -169,7 +170,8 @@ def _send(
 
     def is_aborted(answer: Answer) -> bool:
         if not isinstance(answer.data, dict) or answer.data.get("status") != "ok":
-            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {str(answer.data)[:200]!r}")
+            said = job.log.redact.brief(str(answer.data), WORDS)
+            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {said!r}")
         return True
 
     def look() -> bool | None:

@@ -6,10 +6,10 @@ import re
 from contextlib import ExitStack
 
 from plugin.log import Log
+from plugin.redact import Lines
 
 # How the Bitrise CLI begins a step: a rule, and below it the step's number and title.
 _RULE = re.compile(r"\+-{20,}\+\s*")
-LONGEST_LINE = 32_768  # characters that are kept while a line has no end yet; then it gets one
 LONGEST_TITLE = 500  # characters; the pattern takes long for a line that is almost a title
 _TITLE = re.compile(r"\|\s\((\d+)\)\s(.*?)\s*\|\s*")
 
@@ -22,15 +22,13 @@ class Console:
         self._log = log
         self._label = label
         self._group = ExitStack()
-        self._rest = ""  # the line that is not complete yet
+        self._lines = Lines(log.redact)
         self._rule: str | None = None  # a rule, held back until the next line says what it belongs to
         self.lines = 0
 
     def write(self, text: str) -> None:
         """Show what came next."""
-        *lines, rest = (self._rest + text).split("\n")
-        *parts, self._rest = [rest[at : at + LONGEST_LINE] for at in range(0, len(rest), LONGEST_LINE)] or [""]
-        self._show(lines + parts)
+        self._show(self._lines.feed(text))
 
     def pause(self, why: str) -> None:
         """Say that something is missing here, outside of any group."""
@@ -43,9 +41,9 @@ class Console:
         self._group.close()
 
     def _finish_line(self) -> None:
-        lines = [line for line in (self._rule, self._rest or None) if line is not None]
-        self._rule, self._rest = None, ""
-        self._relay(lines)
+        lines = [] if self._rule is None else [self._rule]
+        self._rule = None
+        self._relay(lines + self._lines.end())
 
     def _show(self, lines: list[str]) -> None:
         batch: list[str] = []
@@ -67,7 +65,6 @@ class Console:
 
     def _relay(self, lines: list[str]) -> None:
         if lines:
-            with self._log.relay() as write:
-                for line in lines:
-                    write(self._label + line)
+            with self._log.relay(is_redacted=True) as write:
+                write(*(self._label + line for line in lines))
             self.lines += len(lines)

@@ -11,6 +11,7 @@ from typing import Any
 
 from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request
+from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_twin, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note
 from plugin.services.bitrise.follow import follow
@@ -177,7 +178,7 @@ def _start(job: Job, start: _Start, builds: list[Build]) -> None:
         note(job, builds)
     _settle(job, start)
     if refused:
-        raise RefusedError(f"bitrise: {order.name}: {refused}")
+        raise RefusedError(f"bitrise: {order.name}: {job.log.redact.brief(refused, 2 * WORDS)}")
 
 
 def _settle(job: Job, start: _Start) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.files.names import safe_name
+from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build, show
 from plugin.services.bitrise.lists import pages
@@ -64,13 +65,13 @@ def follow(job: Job, builds: list[Build]) -> None:
     if failed:
         if unsaved:
             job.log.warning(str(unsaved))
-        raise BuildFailedError("\n".join(_how_it_failed(build) for build in failed))
+        raise BuildFailedError("\n".join(_how_it_failed(job, build) for build in failed))
     if unsaved:
         raise unsaved
 
 
-def _how_it_failed(build: Build) -> str:
-    why = f": {build.abort_reason}" if build.abort_reason else ""
+def _how_it_failed(job: Job, build: Build) -> str:
+    why = f": {job.log.redact.brief(str(build.abort_reason), WORDS)}" if build.abort_reason else ""
     return f"{build.name} {'was aborted' if build.state == ABORTED else 'failed'}{why}; see {build.link}"
 
 

@@ -73,7 +73,7 @@ def orders(job: Job) -> list[Order]:
         job.warn(problem)
     for each in variables:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
-            job.log.redact.add(each.value)  # Bitrise may repeat in an error what it was sent
+            job.log.redact.add(each.value, is_declared=False)  # Bitrise may repeat in an error what it was sent
     source = _source_params(job)
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]

@@ -34,7 +34,7 @@ def show_apps(job: Job) -> None:
     """List all apps of the account."""
     apps = list_apps(job)
     for app in apps:
-        job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app))})")
+        job.log.line(f"app {app.get('id')}: {app.get('title')} ({phrases(platforms_of(app, job.log.redact))})")
     job.log.line(f"{len(apps)} app{'s' if len(apps) != 1 else ''}")
     job.receipt.add("apps", apps)
 
@@ -129,7 +129,7 @@ def download(job: Job) -> None:
     """Download the packages of all platforms, or of those in `platforms`."""
     app = show(job, job.values.app_id)
     _note(job, app)
-    save_packages(job, job.values.app_id, awaited(platforms_of(app), job.values.platforms))
+    save_packages(job, job.values.app_id, awaited(platforms_of(app, job.log.redact), job.values.platforms))
 
 
 def deliver(job: Job) -> None:
@@ -184,7 +184,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
     said: dict[str, Platform] = {}
 
     def look() -> tuple[Platform, ...]:
-        platforms = platforms_of(show(job, app_id))
+        platforms = platforms_of(show(job, app_id), job.log.redact)
         chosen = awaited(platforms, job.values.platforms)
         for platform in chosen if job.values.platforms else platforms:
             if platform != said.get(platform.name):
@@ -208,7 +208,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
 
 def _note(job: Job, app: Mapping[str, Any]) -> tuple[Platform, ...]:
     """Keep what an answer says of an app's platforms; return them."""
-    platforms = platforms_of(app)
+    platforms = platforms_of(app, job.log.redact)
     app_id = identifier(job, app, "the app", "id")
     if platforms:
         _note_platforms(job, app_id, platforms, awaited(platforms, job.values.platforms))

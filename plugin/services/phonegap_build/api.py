@@ -48,12 +48,12 @@ def file_part(job: Job, name: str) -> Upload:
 
 def call(job: Job, request: Request) -> Any:
     """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
-    return read(request, job.rest.send(request))
+    return read(job, request, job.rest.send(request))
 
 
-def read(request: Request, answer: Answer) -> Any:
+def read(job: Job, request: Request, answer: Answer) -> Any:
     """Return an answer's JSON. Raises RefusedError as `call` does."""
-    if said := error_in(answer.data):
+    if said := error_in(answer.data, job.log.redact):
         raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
     if answer.status not in GOOD:
         raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
@@ -106,7 +106,7 @@ def create(
     request = Request("POST", path, body=body, makes=makes, dry={"id": "NEW-ID"})
 
     def parse(answer: Answer) -> Record:
-        made = read(request, answer)
+        made = read(job, request, answer)
         if not isinstance(made, dict):
             raise UnavailableError(str(strange(request)))
         created(job, made, makes, "id")

@@ -138,7 +138,9 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
         head = file.read(HEAD)
     found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
     if (name := next(found, None)) is None:
-        said = words(head) if PAGE.match(head) else "it begins unlike such a file"
+        said = "it begins unlike such a file"
+        if PAGE.match(head):
+            said = words(head, job.log.redact, is_cut=len(head) == HEAD)
         raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
     target = folder.put(unseen, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)

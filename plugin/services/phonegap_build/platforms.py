@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
+from plugin.redact import Redactor
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 
 NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
@@ -48,11 +49,11 @@ def state_of(phrase: object) -> str:
     return found[0] if found else UNKNOWN
 
 
-def platforms_of(app: Mapping[str, Any]) -> tuple[Platform, ...]:
-    """Return every platform whose `<platform>_status` the app holds, in the service's order."""
+def platforms_of(app: Mapping[str, Any], redact: Redactor) -> tuple[Platform, ...]:
+    """Return every platform whose `<platform>_status` the app holds, in the service's order, without secrets."""
     found = ((NAME.fullmatch(name), phrase) for name, phrase in app.items())
     return tuple(
-        Platform(name[1], state_of(phrase), "null" if phrase is None else str(phrase)[:LONGEST_PHRASE])
+        Platform(name[1], state_of(phrase), "null" if phrase is None else redact.brief(str(phrase), LONGEST_PHRASE))
         for name, phrase in found
         if name
     )

@@ -14,6 +14,7 @@ DELIVER = "return buildferry(service: 'app-distribution', phaseId: 7, artifacts:
 GOOD = {"FAKE_OUTPUTS": json.dumps({"build-id": "17"})}
 FAILS = {**GOOD, "FAKE_EXIT": "3"}
 OUTAGE = json.dumps({"status": "unknown", "error": "no connection", "result": {}})
+STATE = json.dumps({"status": "unknown", "result": {}})
 BROKEN = {"readFile": "no channel", "deleteDir": "busy"}
 
 SCENARIOS = {
@@ -21,7 +22,7 @@ SCENARIOS = {
     "writes broken outputs": Scenario(DELIVER, {"FAKE_OUTPUTS": '{"build-id": "1'}),
     "writes other outputs": Scenario(DELIVER, {"FAKE_OUTPUTS": "[1]"}),
     "meets an outage": Scenario("return buildferry(onOutage: 'warn')", {"FAKE_OUTPUTS": OUTAGE}),
-    "asks for an unknown state": Scenario("return buildferry(operation: 'status')", {"FAKE_OUTPUTS": OUTAGE}),
+    "asks for an unknown state": Scenario("return buildferry(operation: 'status')", {"FAKE_OUTPUTS": STATE}),
     "cannot be read": Scenario(DELIVER, GOOD, failing={"readFile": "no channel"}),
     "cannot be removed": Scenario(DELIVER, GOOD, failing={"deleteDir": "busy"}),
     "fails and cannot be read": Scenario(DELIVER, FAILS, failing=BROKEN),

@@ -9,7 +9,8 @@ from pathlib import Path
 from plugin.files.artifacts import Artifact
 from plugin.files.progress import Progress
 from plugin.files.upload import Upload
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.exchange import Body
 
 

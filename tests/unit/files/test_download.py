@@ -24,7 +24,8 @@ from plugin.files.download import download, save
 from plugin.files.output_directory import open_directory
 from plugin.files.parallel import Stopped
 from plugin.files.progress import Progress
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import Rest
 from plugin.rest.exchange import Connection, Request
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from plugin.files.progress import SMALLEST, Progress
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 MB = 1_000_000
 

@@ -15,7 +15,8 @@ import pytest
 from plugin.hosts import HOSTS
 from plugin.hosts.bitrise import LARGEST_VARIABLE
 from plugin.hosts.publisher import Publisher
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are scripts")
 

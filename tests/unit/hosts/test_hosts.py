@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from plugin import inputs
 from plugin.hosts import HOSTS, spelling
 from plugin.hosts.publisher import Publisher
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 
 def read_like_the_runner(text: str) -> dict[str, str]:

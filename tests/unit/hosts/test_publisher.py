@@ -22,7 +22,8 @@ from plugin.errors import (
 )
 from plugin.hosts import HOSTS
 from plugin.hosts.publisher import STATUS_AFTER, Publisher
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 
 
 def publisher(handed: list[dict[str, Any]]) -> Publisher:

@@ -16,7 +16,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from plugin.clock import Clock
 from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import LARGEST_ANSWER, TRIES, DryRunEnds, Rest
 from plugin.rest.exchange import Answer, Connection, Download, Request, json_body
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from urllib3 import exceptions
 
 from plugin.errors import Cancelled, InputError, PluginError, RefusedError, UnavailableError
+from plugin.redact import Redactor
 from plugin.rest.exchange import Request, json_body
 from plugin.rest.failure import WORDS, Kind, Sending, lost, plain, rejected, retry_after, words
 
@@ -73,7 +74,7 @@ def test_no_retry_after_can_break_us(value: str) -> None:
     ],
 )
 def test_the_services_own_words_are_found(body: str, said: str) -> None:
-    assert words(body.encode()) == said
+    assert words(body.encode(), Redactor()) == said
 
 
 @given(
@@ -82,18 +83,18 @@ def test_the_services_own_words_are_found(body: str, said: str) -> None:
     | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode)
 )
 def test_words_are_always_one_short_line(body: bytes) -> None:
-    said = words(body)
+    said = words(body, Redactor())
     assert len(said) <= WORDS
     assert len(said.splitlines()) <= 1
 
 
 def test_words_of_json_that_is_nested_without_end_are_its_beginning() -> None:
-    assert words(b"[" * 100_000) == "[" * WORDS
+    assert words(b"[" * 100_000, Redactor()) == "[" * WORDS
 
 
 def refuse(request: Request, status: int, said: str = "", kind: Kind = Kind.UNKNOWN, **headers: str) -> Any:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return rejected(request, "service.example", status, "Some Reason", named, said, kind, NOON)
+    return rejected(request, "service.example", status, "Some Reason", named, said, kind, NOON, Redactor())
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ NEVER_WORKS = {
     ],
 )
 def test_every_way_to_get_no_answer_has_its_words(said: str, error: Exception, is_final: bool) -> None:
-    failure = lost(GET, "h", error, Sending(None), (10.0, 7.0))
+    failure = lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor())
     assert str(failure).startswith("GET /apps: ")
     assert said in str(failure)
     assert "Signature" not in str(failure)
@@ -231,13 +232,13 @@ def test_every_way_to_get_no_answer_has_its_words(said: str, error: Exception, i
 def test_a_proxy_that_is_down_is_an_outage_and_one_that_wants_a_password_is_not(
     error: Exception, kind: type[PluginError]
 ) -> None:
-    assert type(lost(GET, "h", error, Sending(None), (10.0, 7.0)).error) is kind
+    assert type(lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor()).error) is kind
 
 
 def test_certificates_that_the_environment_names_wrongly_are_an_input_to_mend() -> None:
     error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /no/such.pem")
     with pytest.raises(InputError, match=r"invalid path: /no/such.pem: check REQUESTS_CA_BUNDLE"):
-        lost(GET, "h", error, Sending(None), (10.0, 7.0))
+        lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor())
 
 
 def test_how_much_was_handed_out_decides_what_a_lost_try_was() -> None:
@@ -253,14 +254,14 @@ def test_how_much_was_handed_out_decides_what_a_lost_try_was() -> None:
 def test_tls_that_breaks_in_mid_body_may_work_the_next_time() -> None:
     sending = Sending(json_body({}))
     next(iter(sending))
-    failure = lost(PUT, "h", wrapped(tls("SSLV3_ALERT_BAD_RECORD_MAC")), sending, (10.0, 7.0))
+    failure = lost(PUT, "h", wrapped(tls("SSLV3_ALERT_BAD_RECORD_MAC")), sending, (10.0, 7.0), Redactor())
     assert (failure.is_final, failure.kind) == (False, Kind.NOT_SENT)
 
 
 def test_a_client_certificate_that_is_missed_only_after_the_request_means_it_was_not_heard() -> None:
     sending = Sending(json_body({}))
     list(sending)
-    failure = lost(PUT, "h", wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), sending, (10.0, 7.0))
+    failure = lost(PUT, "h", wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), sending, (10.0, 7.0), Redactor())
     assert (failure.is_final, failure.kind) == (True, Kind.NOT_SENT)
 
 
@@ -272,27 +273,27 @@ def test_what_was_going_on_when_the_try_failed_is_not_its_cause() -> None:
             raise ConnectionRefusedError(111, "Connection refused")  # noqa: B904 - chained by Python is the point
     except ConnectionRefusedError as cause:
         error = not_connected(cause)
-    assert "Connection refused" in str(lost(GET, "h", error, Sending(None), (10.0, 7.0)))
+    assert "Connection refused" in str(lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor()))
 
 
 def test_plain_words_show_no_addresses_of_objects() -> None:
     error = exceptions.NewConnectionError("<Conn object at 0x7f3b2a>", "Failed")  # type: ignore[arg-type]
-    assert plain(error) == "Failed"
+    assert plain(error, Redactor()) == "Failed"
 
 
 @pytest.mark.parametrize("body", [b"<title>" * 9000, b"<title" * 10_000, b'{"error": "' + b"x" * 60_000])
 def test_a_long_body_takes_no_time_and_gives_few_words(body: bytes) -> None:
     started = time.process_time()
-
-    assert len(words(body)) <= WORDS
+    assert len(words(body, Redactor())) <= WORDS
     assert time.process_time() - started < 0.5
 
 
 def test_what_a_server_says_in_its_first_lines_is_cut_too() -> None:
     started = time.process_time()
-    line = plain(http.client.BadStatusLine("<" * 60_000 + "\r\n"))
-    failed = rejected(GET, "h", 404, "x" * 60_000, {}, "", Kind.UNKNOWN, 0)
-    moved = rejected(GET, "h", 302, "", {"Location": f"https://h/#token=abc{'x' * 60_000}"}, "", Kind.UNKNOWN, 0)
+    line = plain(http.client.BadStatusLine("<" * 60_000 + "\r\n"), Redactor())
+    failed = rejected(GET, "h", 404, "x" * 60_000, {}, "", Kind.UNKNOWN, 0, Redactor())
+    location = {"Location": f"https://h/#token=abc{'x' * 60_000}"}
+    moved = rejected(GET, "h", 302, "", location, "", Kind.UNKNOWN, 0, Redactor())
 
     assert time.process_time() - started < 0.5
     assert max(map(len, (line, str(failed)))) < WORDS + 200

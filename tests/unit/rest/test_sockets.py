@@ -19,7 +19,8 @@ import trustme
 
 from plugin.clock import Clock
 from plugin.errors import RefusedError, UnavailableError
-from plugin.log import Log, Redactor
+from plugin.log import Log
+from plugin.redact import Redactor
 from plugin.rest.client import LARGEST_ANSWER, Rest
 from plugin.rest.exchange import Body, Connection, Request, json_body
 

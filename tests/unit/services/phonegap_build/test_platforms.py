@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugin.errors import InputError, RefusedError
+from plugin.redact import Redactor
 from plugin.services.phonegap_build.platforms import (
     NEEDS_KEY,
     Platform,
@@ -51,19 +52,19 @@ def test_a_phrase_means_a_state_in_any_case_and_one_never_seen_is_unknown(phrase
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a\n", "é", "x" * 51])
 def test_what_can_be_no_platforms_name_is_none(name: str) -> None:
-    assert platforms_of({f"{name}_status": "complete", "ios_status": "x" * 300}) == (
+    assert platforms_of({f"{name}_status": "complete", "ios_status": "x" * 300}, Redactor()) == (
         Platform("ios", "unknown", "x" * 200),
     )
 
 
 def test_every_platform_that_an_answer_holds_counts() -> None:
     app = {"id": 1, "status": "complete", "android_status": "error", "ios_status": None, "hologram_status": "complete"}
-    assert platforms_of(app) == (
+    assert platforms_of(app, Redactor()) == (
         Platform("android", "failed", "error"),
         Platform("ios", NEEDS_KEY, "null"),
         Platform("hologram", "succeeded", "complete"),
     )
-    assert phrases(platforms_of(app)) == "android: error, ios: null, hologram: complete"
+    assert phrases(platforms_of(app, Redactor())) == "android: error, ios: null, hologram: complete"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,234 @@
+r"""How text may spell a secret: escaped (`%2f`, `\u002F`, `&#x2f;`, `=2F`), coloured in between, in base64 or hex.
+
+What is escaped character by character is read back: `views` gives a text as each of its readers would see it, with the
+way back to the places in the text. What is packed as a whole is looked for as it is: `forms` of a secret. All of it
+takes time in proportion to the text.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from html import unescape
+from typing import NamedTuple
+
+UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
+_BETWEEN = "\n"  # stands between parts of a text that are read together
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
+MOST_READINGS = 3  # times that one text may be escaped
+LONGEST_TAIL = 64  # characters: all but colours that follow the sign of an escape are fewer
+_UNFINISHED = re.compile(
+    r"(?:%(?:25)*u?[0-9a-f]{0,3}|\\+(?:u\{?[0-9a-f]{0,7}|x[0-9a-f]?|[0-7]{0,2})|&(?:amp;)?#?[a-z0-9]{0,10}"
+    r"|=[0-9a-f]?\r?|\x1b(?:\[[0-?]*[ -/]*)?)\Z",
+    re.IGNORECASE,
+)
+
+# As forms, shells and SQL write a character.
+_QUOTED = ((" ", "+"), ("'", "'\\''"), ("'", "'\"'\"'"), ("'", "''"), ('"', '""'))
+
+Piece = tuple[int, int, str]  # a replacement: from where to where in the text before, and what is there afterwards
+
+
+class Form(NamedTuple):
+    """One way to write a secret; `before` and `after` count neighbours in base64 that hold some of its bits."""
+
+    text: str
+    before: int = 0
+    after: int = 0
+
+
+class View(NamedTuple):
+    """A text as one reader sees it, and the replacements that made it, one list for each step."""
+
+    text: str
+    steps: tuple[Sequence[Piece], ...] = ()
+
+
+def forms(secret: str, shortest: int) -> set[Form]:
+    """Return what to look for in views: the secret, its lines, as shells and SQL quote it, in base64 and in hex.
+
+    A secret that looks escaped itself counts as it would be read, too. None is shorter than `shortest` characters.
+    """
+    texts = {secret, *secret.splitlines()}
+    for text in list(texts):
+        texts |= {text.replace(char, written) for char, written in _QUOTED}
+    texts.add(secret.encode("utf-16-le", "replace").decode("latin-1"))
+    for text in list(texts):
+        texts |= {read(text, kind) for kind in _STEPS}
+        texts.add(text.encode("utf-8", "replace").decode("latin-1"))  # UTF-8 that is escaped byte by byte
+        texts.add("".join(map(_halves, text)))
+    found = {Form(text) for text in texts}
+    for raw in (secret.encode("utf-8", "replace"), secret.encode("utf-16-le", "replace")):
+        found |= {Form(raw.hex()), Form(raw.hex().upper()), *_base64(raw)}
+    return {form for form in found if len(form.text.strip()) >= shortest}
+
+
+def _halves(char: str) -> str:
+    """A character beyond U+FFFF as the two halves that JSON escapes it with."""
+    code = ord(char) - 0x10000
+    return char if code < 0 else chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
+
+
+def _base64(raw: bytes) -> Iterator[Form]:
+    """What any base64 holds of these bytes, at whichever of three offsets they begin in it, in both alphabets."""
+    for offset in range(3):
+        first, bits = -(-8 * offset // 6), 8 * (offset + len(raw))
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(bytes(offset) + raw).decode()[first : bits // 6]
+            yield Form(text, before=int(offset > 0), after=int(bits % 6 > 0))
+
+
+def views(text: str, reach: int) -> Iterator[View]:
+    """Give `text` as its readers see it, the plain text first: without colours, and unescaped once or more.
+
+    Further views leave out what is more than `reach` characters away from anything escaped.
+    """
+    plain = View(text)
+    yield plain
+    plain = _next(plain, partial(_far, reach=reach)) or plain
+    if plain.text in ("", _BETWEEN):
+        return
+    plain = _next(plain, _STEPS["invisible"]) or plain
+    yield plain
+    signs = {sign for sign in _SIGNS.values() if sign in plain.text}
+    for name, sign in _SIGNS.items():
+        for view in _readings(plain, name) if sign in plain.text else ():
+            signs |= {sign for sign in _SIGNS.values() if sign in view.text}
+            yield view
+    if len(signs) > 1:
+        yield from _readings(plain, "any")
+
+
+def _readings(view: View, kind: str) -> Iterator[View]:
+    """Read the escapes of one kind, and then those that came of it."""
+    for _ in range(MOST_READINGS):
+        following = _next(view, _STEPS[kind])
+        if not following:
+            return
+        yield following
+        if bare := _next(following, _STEPS["invisible"]):  # colours may be escaped, too
+            yield bare
+        view = following
+
+
+def _next(view: View, step: Callable[[str], Sequence[Piece]]) -> View | None:
+    """The view that a step leads to, or None if it changes nothing."""
+    pieces = step(view.text)
+    return View(_replaced(view.text, pieces), (*view.steps, pieces)) if pieces else None
+
+
+def read(text: str, *kinds: str) -> str:
+    """Return `text` with the escapes of these kinds read, one kind after the other: see the table of kinds."""
+    for kind in kinds:
+        text = _replaced(text, _STEPS[kind](text))
+    return text
+
+
+def _replaced(text: str, pieces: Iterable[Piece]) -> str:
+    parts: list[str] = []
+    at = 0
+    for start, end, new in pieces:
+        parts += (text[at:start], new)
+        at = end
+    return "".join(parts) + text[at:]
+
+
+def _far(text: str, reach: int) -> list[Piece]:
+    """What lies further than `reach` from everything that may be escaped: a mark takes its place."""
+    pieces, at = [], 0
+    for match in _ANY.finditer(text):
+        start, end = match.span()
+        if start - reach > at:
+            pieces.append((at, start - reach, _BETWEEN))
+        at = end + reach + LONGEST_TAIL  # of the escape itself
+    return [*pieces, (at, len(text), _BETWEEN)] if at < len(text) else pieces
+
+
+class Way:
+    """The way back from places in a view to those in the text that it shows."""
+
+    def __init__(self, view: View) -> None:
+        """Lead back from `view`."""
+        self._steps = []
+        for pieces in reversed(view.steps):
+            starts, ends, shift = [], [], 0
+            for start, end, new in pieces:
+                starts.append(start + shift)
+                ends.append(start + shift + len(new))
+                shift += len(new) - (end - start)
+            self._steps.append((starts, ends, pieces))
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """Return where the text begins and ends that the view shows from `start` to `end`, at least one character."""
+        last = end - 1
+        for starts, ends, pieces in self._steps:
+            start, last = _old(starts, ends, pieces, start)[0], _old(starts, ends, pieces, last)[1] - 1
+        return start, last + 1
+
+
+def _old(starts: Sequence[int], ends: Sequence[int], pieces: Sequence[Piece], at: int) -> tuple[int, int]:
+    """Where the character at `at` of the new text begins and ends in the old one."""
+    number = bisect_right(starts, at) - 1
+    if number < 0:
+        return at, at + 1
+    start, end, _ = pieces[number]
+    if at < ends[number]:
+        return start, end
+    return end + at - ends[number], end + at - ends[number] + 1
+
+
+def unfinished(text: str) -> int:
+    """Return where an escape begins that the end of `text` cuts; the length of `text` if none does."""
+    found = _UNFINISHED.search(text, max(0, len(text) - LONGEST_TAIL))
+    return found.start() if found else len(text)
+
+
+@lru_cache(4096)
+def _meant(escape: str) -> str:
+    """What one escape stands for; nothing, if it only cuts a line."""
+    kind, rest = escape[0], escape[1:]
+    if kind == "&":
+        return unescape(escape)
+    if kind in "%\\" and rest[0] in "uUx" and len(rest) > 1:
+        code = int(rest[1:].strip("{}"), 16)
+    elif kind == "\\":
+        if not rest.isdigit() or len(rest) != 3:
+            return _CONTROLS.get(rest, rest)
+        code = int(rest, 8)
+    elif kind in "%=" and rest.strip():
+        code = int(rest, 16)
+    else:
+        return ""
+    return chr(code) if code <= 0x10FFFF else escape
+
+
+def _step(pattern: str, becomes: str | None = None) -> Callable[[str], Sequence[Piece]]:
+    """A step that reads every escape that the pattern finds, or puts `becomes` in its place."""
+    find = re.compile(pattern).finditer
+    if becomes is not None:
+        return lambda text: [(*match.span(), becomes) for match in find(text)]
+    return lambda text: [(*match.span(), _meant(match[0])) for match in find(text)]
+
+
+# What a terminal or a cleaned line does not show, so that it can stand in the middle of anything.
+_INVISIBLE = rf"\x00-\x08\x0b-\x1f\xad\u200b-\u200d\u2060\ufeff{UNSEEN}"
+_KINDS = {  # each begins with few characters, so that it is found quickly
+    "percent": r"%(?:u[0-9a-fA-F]{4}|[0-9a-fA-F]{2})",
+    "backslash": r"\\(?:u\{[0-9a-fA-F]{1,6}\}|U[0-9a-fA-F]{8}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{3}|[^\n])",
+    "entity": r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{1,31});?",
+    "printable": r"=(?:[0-9a-fA-F]{2}|\r?\n)",  # quoted-printable, which cuts lines too
+}
+_COLOUR = r"(?:(?<=\x1b)\[[0-9;?]*[A-Za-z])?"  # and what moves the cursor
+_ANY = re.compile(rf"[{_INVISIBLE}%\\&=]{_COLOUR}")
+_STEPS = {name: _step(pattern) for name, pattern in _KINDS.items()}
+_STEPS["any"] = _step(
+    r"[%&\\](?:(?<=%){}|(?<=&){}|(?<=\\){})".format(
+        *(_KINDS[name][1:].removeprefix("\\") for name in ("percent", "entity", "backslash"))
+    )
+)
+_STEPS["invisible"] = _step(rf"[{_INVISIBLE}]{_COLOUR}", becomes="")
+_STEPS["space"] = _step(r"\s{2,}|[^\S ]", becomes=" ")
+_SIGNS = {name: pattern.removeprefix("\\")[0] for name, pattern in _KINDS.items()}

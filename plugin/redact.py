@@ -1,0 +1,232 @@
+"""Redaction: secrets and the signatures of URLs are taken out of text before anything cuts, folds or escapes it.
+
+There are two kinds of secrets: those that are declared, which nobody may see anywhere, and values that a build is
+given, which are hidden in what a service says. A text can spell a secret in many ways: see the module spelling.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from plugin.encodings import Form, Way, forms, read, unfinished, views
+
+MASK = "***"
+SHORTEST_SECRET = 3  # shorter ones would blank half the log
+LONGEST_LINE = 32_768  # characters that are kept while a line has no end yet; then it gets one
+# How many times as long as its longest form a secret may be in a text, when it is cut: each character may be escaped.
+LONGEST_ESCAPE = 16
+# The text may be anybody's: each of these takes time in proportion to its length alone.
+_URL = re.compile(r"https?(?::|%3a)(?:\\{0,3}/|%2f){2}[^\s\"'<>]+", re.IGNORECASE)
+_QUERY = re.compile(r"[?#]|%3f|%23|\\u003f|\\u0023", re.IGNORECASE)
+_SIGNATURE = re.compile("signature|credential|token|sig|secret|password|key|auth|code|hmac|jwt|policy", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
+_ESCAPED_USER_INFO = re.compile(
+    r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ENDS_OF_URLS = " \t\"'<>"
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+
+Span = tuple[int, int]  # where something begins and ends in a text
+
+
+@dataclass(frozen=True)
+class _Secrets:
+    """What to hide, made ready for a search."""
+
+    forms: frozenset[Form] = frozenset()
+    reach: int = 0  # characters of the longest form
+
+    def and_(self, more: set[Form]) -> _Secrets:
+        """Return these and more."""
+        every = self.forms | more
+        return _Secrets(every, max(len(form.text) for form in every))
+
+    def spans(self, text: str) -> list[Span]:
+        """Find every secret in `text`."""
+        found: list[Span] = []
+        for view in views(text, self.reach) if self.forms else ():
+            hits = [place for form in self.forms for place in _places(form, view.text)]
+            if hits:
+                way = Way(view)
+                found += [way.back(*place) for place in hits]
+        return found
+
+    def begun(self, text: str, least: int) -> int:
+        """Return where a secret begins that the end of `text` cuts, its length if nowhere.
+
+        A beginning of fewer than `least` characters is passed over; 0 counts half an escape too.
+        """
+        from_ = max(0, len(text) - LONGEST_ESCAPE * self.reach)
+        place = len(text)
+        for view in views(text[from_:], self.reach) if self.forms else ():
+            for end in {len(view.text), unfinished(view.text)}:
+                longest = max(_overlap(form.text, view.text[max(0, end - self.reach) : end]) for form in self.forms)
+                if longest >= least and end - longest < len(view.text):
+                    place = min(place, from_ + Way(view).back(end - longest, end - longest + 1)[0])
+        return place
+
+    def ended(self, text: str, least: int) -> int:
+        """Return where a secret ends that the start of `text` cuts, 0 if nowhere; `least` as in `begun`."""
+        place = 0
+        for view in views(text[: LONGEST_ESCAPE * self.reach], self.reach) if self.forms else ():
+            start = view.text[: self.reach][::-1]
+            longest = max(_overlap(form.text[::-1], start) for form in self.forms)
+            if longest >= least:
+                place = max(place, Way(view).back(0, longest)[1])
+        return place
+
+
+class Redactor:
+    """Hides secrets, however they are spelled, passwords in URLs, and the query of any signed URL."""
+
+    def __init__(self) -> None:
+        """Start with no secret known."""
+        self._declared = self._all = _Secrets()
+        self._known: set[tuple[str, bool]] = set()
+        self._lock = threading.Lock()
+
+    def add(self, secret: str, is_declared: bool = True) -> None:
+        """Hide `secret` from now on: everywhere, or if it is not declared as one, in what a service says."""
+        with self._lock:
+            found = forms(secret, SHORTEST_SECRET) if (secret, is_declared) not in self._known else set()
+            self._known.add((secret, is_declared))
+            if found:
+                self._all = self._all.and_(found)
+                self._declared = self._declared.and_(found) if is_declared else self._declared
+
+    def __call__(self, text: str) -> str:
+        """Return what a service says without anything that may be a secret."""
+        return _hidden(text, self._all.spans(text))
+
+    def declared(self, text: str) -> str:
+        """Return what we say, or a value for later steps, without declared secrets; all else stays whole."""
+        return _hidden(text, self._declared.spans(text))
+
+    def brief(self, text: str, most: int, is_cut: bool = False) -> str:
+        """Return what a service says on one line of at most `most` characters, without secrets.
+
+        The one place that cuts and folds what others say. `is_cut` says that the end of `text` is missing already.
+        """
+        shown = self.torn(text, is_cut_after=is_cut)
+        folded = " ".join(shown.split())
+        return (self(folded) if folded != shown else shown)[:most]  # folding may make a secret
+
+    def torn(self, text: str, is_cut_before: bool = False, is_cut_after: bool = False) -> str:
+        """Return a part of what a service says without secrets, nor pieces of those that the cut goes through."""
+        spans = self._all.spans(text)
+        if is_cut_before and (end := self._all.ended(text, SHORTEST_SECRET)):
+            spans.append((0, end))
+        if is_cut_after and (start := self._all.begun(text, SHORTEST_SECRET)) < len(text):
+            spans.append((start, len(text)))
+        return _hidden(text, spans)
+
+    def safe_cut(self, text: str) -> int:
+        """Return how much of `text` can be shown by itself: up to where a secret or a URL begins that may go on."""
+        last = max(map(text.rfind, _ENDS_OF_URLS)) + 1
+        at = min(self._all.begun(text, 0), last if len(text) - last < LONGEST_LINE // 2 else len(text))
+        return min([at, *(start for start, end in self._all.spans(text) if start < at < end)])
+
+
+class Lines:
+    """The lines of a text that comes in pieces, without secrets, wherever one piece ends and the next begins."""
+
+    def __init__(self, redact: Redactor) -> None:
+        """Hide what `redact` knows. The first line may be cut already: nobody knows what came before."""
+        self._redact = redact
+        self._rest = ""  # the line that has no end yet
+        self._is_torn = True  # whether what came before it is missing
+
+    def feed(self, text: str) -> list[str]:
+        """Take the next piece; return the lines that it completes. A line that is too long gets an end."""
+        whole, end, self._rest = (self._rest + text).rpartition("\n")
+        lines = self._shown(whole).split("\n") if end else []
+        while len(self._rest) > LONGEST_LINE:
+            at = self._redact.safe_cut(self._rest)
+            is_torn = at <= len(self._rest) - LONGEST_LINE
+            part, self._rest = (self._rest, "") if is_torn else (self._rest[:at], self._rest[at:])
+            shown = self._shown(part, is_torn)
+            lines += [shown[start : start + LONGEST_LINE] for start in range(0, len(shown), LONGEST_LINE)]
+        return lines
+
+    def end(self) -> list[str]:
+        """Return what is left, if anything: what comes after it is missing."""
+        rest, self._rest = self._rest, ""
+        return [self._shown(rest, is_torn=True)] if rest else []
+
+    def _shown(self, text: str, is_torn: bool = False) -> str:
+        shown = self._redact.torn(text, self._is_torn, is_torn)
+        self._is_torn = is_torn
+        return shown
+
+
+def _hidden(text: str, spans: Iterable[Span]) -> str:
+    """The text without what stands at `spans`, and without what is secret in URLs."""
+    parts: list[str] = []
+    at = 0
+    for start, end in _joined(spans):
+        parts += (text[at:start], MASK, *_COLOUR.findall(text, start, end))
+        at = end
+    text = "".join(parts) + text[at:] if parts else text
+    text = _USER_INFO.sub(f"{MASK}@", _URL.sub(lambda url: _unsigned(url[0]), text))
+    return _ESCAPED_USER_INFO.sub(rf"\1{MASK}\2", text)
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """The same places, in order, none overlapping another."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _unsigned(url: str) -> str:
+    """The URL without what follows `?` or `#`, if that has a name in it that a signature or a token has."""
+    found = _QUERY.search(url)
+    if not found:
+        return url
+    address, query = url[: found.end()], read(url[found.start() :], "invisible", "any", "any")
+    names = (part.partition("=")[0] for part in re.split("[?#&;]", query) if "=" in part)
+    return address + MASK if any(map(_SIGNATURE.search, names)) else url
+
+
+def _places(form: Form, text: str) -> Iterator[Span]:
+    """Where a form stands in a view, with the neighbours in base64 that hold bits of it, and base64's end."""
+    start = text.find(form.text)
+    while start >= 0:
+        end = start + len(form.text)
+        before = form.before if start and text[start - 1] in _BASE64 else 0
+        if form.after and text[end : end + 1] in _BASE64:
+            end += 1
+            end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip("="))
+        yield start - before, end
+        start = text.find(form.text, end)
+
+
+def _overlap(form: str, text: str) -> int:
+    """How many characters at the end of `text` a form begins with, the whole form apart. Source: Knuth-Morris-Pratt."""
+    back, length = _fallbacks(form), 0
+    for char in text[max(0, len(text) - len(form) + 1) :]:
+        while length and char != form[length]:
+            length = back[length - 1]
+        length += char == form[length]
+    return length
+
+
+@lru_cache(4096)
+def _fallbacks(form: str) -> Sequence[int]:
+    """For each beginning of `form`: how long the longest of its own beginnings is that ends it."""
+    back, length = [0], 0
+    for char in form[1:]:
+        while length and char != form[length]:
+            length = back[length - 1]
+        length += char == form[length]
+        back.append(length)
+    return back
