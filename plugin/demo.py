@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from plugin.files.progress import size_text
 from plugin.sandbox import Sandbox
+from plugin.units import size_text
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
 FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700, "www.zip": 40_000}

@@ -51,14 +51,16 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
     raw = sources.with_short_refs(raw)
-    values, found, ignored = inputs.check(raw)
-    problems: list[Problem | str] = [*found]
+    values, wrong, ignored = inputs.check(raw)
+    problems: list[Problem | str] = [*wrong]
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    files, missing = artifacts.find(values.artifacts if takes_files else (), around.folder)
-    problems += [Problem("artifacts", problem) for problem in missing]
+    written = (values.receipt, values.log_file, around.environment.get("PLUGIN_OUTPUT_FILE"))
+    own = [Path(path) for path in written if path]
+    found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
+    problems += [Problem("artifacts", problem) for problem in found.problems]
     if problems:
         required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
         lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
@@ -73,6 +75,8 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     from plugin.services.service import UNKNOWN, Job
 
     log.verbose = values.verbose
+    for notice in found.notices:
+        log.notice(f"{around.spell('artifacts')}: {notice}")
     for name in ignored:
         if name not in around.host.prefilled:
             log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
@@ -90,7 +94,7 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     job = Job(
         rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
-        artifacts=files,
+        artifacts=found.artifacts,
         source=source,
         receipt=receipt,
         log=log,
@@ -100,8 +104,8 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
         spell=around.spell,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
-    if files:
-        log.line(f"artifacts: {artifacts.describe(files)}")
+    if found.artifacts:
+        log.line(f"artifacts: {artifacts.describe(found.artifacts)}")
     try:
         with heartbeat(log, values.heartbeat):
             service.operations[values.operation](job)

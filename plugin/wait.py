@@ -11,6 +11,7 @@ from typing import TypeVar
 from plugin.clock import Clock
 from plugin.errors import NotFinishedError, UnavailableError
 from plugin.log import Log
+from plugin.units import duration
 
 LONGEST_PAUSE = 60.0  # seconds between two polls
 GROWTH = 1.5
@@ -85,10 +86,3 @@ def heartbeat(log: Log, seconds: float) -> Iterator[None]:
         yield
     finally:
         is_over.set()
-
-
-def duration(seconds: float) -> str:
-    """Write a time span for people: `4 min 30 s`."""
-    whole = round(seconds)
-    parts = ((whole // 3600, "h"), (whole % 3600 // 60, "min"), (whole % 60, "s"))
-    return " ".join(f"{number} {unit}" for number, unit in parts if number) or f"{seconds:.1f} s"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-import glob
+import os
+import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from plugin.files.progress import size_text
+from plugin.files.nearest import nearest
+from plugin.files.patterns import EXCLUDES, excludes, is_pattern, search
+from plugin.paths import from_home
+from plugin.units import size_text
 
-NEAREST = 3  # files to name when a pattern matches none
-MOST_LOOKED_AT = 5000  # files of a folder tree, while looking for those
+FEW = 3  # paths to name in one message
 
 
 @dataclass(frozen=True)
@@ -28,74 +30,157 @@ class Artifact:
         return self.path.name
 
 
-def find(patterns: Sequence[str], folder: Path) -> tuple[list[Artifact], list[str]]:
-    """Return the files that `patterns` mean, in order and each once, and all problems.
+@dataclass
+class Found:
+    """The files that patterns mean, in order and each once; all problems; and what is worth a notice."""
 
-    Relative patterns are below `folder`. A path that exists is taken as it is, even if it holds `*` or `[`; `**`
-    matches any folders; a dot-file counts when its pattern names the dot.
+    artifacts: list[Artifact] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def find(patterns: Sequence[str], folder: Path, own: Sequence[Path] = ()) -> Found:
+    """Return the files that `patterns` mean. Relative patterns are below `folder`; `own` are never artifacts.
+
+    A path that exists is taken as it is, whatever characters it holds. A pattern after `!` takes files out again that
+    the patterns before it have found.
     """
-    found: dict[Path, Artifact] = {}
-    problems = []
+    search = _Search(folder, {_canonical(folder / path) for path in own})
     for pattern in patterns:
-        path = folder / Path(pattern).expanduser()
-        if path.exists() or not glob.has_magic(pattern):
-            matches = [path]
-        else:
-            matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True)) if not Path(name).is_dir()]  # noqa: PTH207 - has `**` and dot-file rules that Path.glob has not
-            if not matches:
-                problems.append(f"{pattern!r} matches no file in {folder}{_nearest(pattern, folder)}")
-        for match in matches:
-            problem = _problem(match, pattern, folder)
-            if problem:
-                problems.append(problem)
-            else:
-                shown = match.relative_to(folder) if match.is_relative_to(folder) else match
-                found.setdefault(match.resolve(), Artifact(match, match.stat().st_size, str(shown)))
-    return list(found.values()), problems
-
-
-def _problem(path: Path, pattern: str, folder: Path) -> str | None:
-    """Say why one file cannot be uploaded, or None."""
-    try:
-        if path.is_dir():
-            return f"{pattern!r} is a folder; name its files, for example {pattern.rstrip('/')}/*"
-        if not path.is_file():
-            if path.exists():
-                return f"{str(path)!r} is not a regular file"
-            return f"{pattern!r} does not exist in {folder}{_nearest(pattern, folder)}"
-        with path.open("rb"):
-            pass
-        if not path.stat().st_size:
-            return f"{str(path)!r} is empty"
-    except (OSError, ValueError) as error:
-        return f"{pattern!r} cannot be read: {getattr(error, 'strerror', None) or error}"
-    return None
-
-
-def _nearest(pattern: str, folder: Path) -> str:
-    """The files whose paths look most like `pattern`."""
-    seen: list[str] = []
-    wanted = Path(pattern).name
-    stack = [folder]
-    while stack and len(seen) < MOST_LOOKED_AT:
         try:
-            entries = sorted(stack.pop().iterdir())
-        except OSError:
-            continue
-        stack += [
-            entry
-            for entry in reversed(entries)
-            if entry.is_dir() and entry.name[0] not in "._" and not entry.is_symlink()
-        ]
-        seen += [str(entry.relative_to(folder)) for entry in entries if entry.is_file()]
-    suffix = Path(wanted).suffix
-    same_kind = [name for name in seen if suffix and name.endswith(suffix)]
-    alike = difflib.get_close_matches(pattern, seen, n=NEAREST, cutoff=0.5)
-    near = list(dict.fromkeys([*alike, *same_kind]))[:NEAREST]
-    return f"; the nearest files there: {', '.join(near)}" if near else "; no file there looks like it"
+            search.add(pattern)
+        except ValueError as error:
+            search.found.problems.append(f"{pattern!r}: {error}")
+    return search.finish()
 
 
 def describe(artifacts: Sequence[Artifact]) -> str:
     """Say how many files of which size there are."""
     count = f"{len(artifacts)} file{'s' if len(artifacts) != 1 else ''}"
     return f"{count}, {size_text(sum(artifact.size for artifact in artifacts))}"
+
+
+class _Search:
+    """What the patterns so far have found."""
+
+    def __init__(self, folder: Path, own: set[str]) -> None:
+        self.found = Found()
+        self._folder = folder
+        self._own = own
+        self._matches: dict[str, tuple[Path, str]] = {}  # paths and their patterns, by the real path
+        self._has_included = False
+        self._excluding: str | None = None  # the last pattern that took something out
+
+    def add(self, pattern: str) -> None:
+        """Go on with one more pattern. Raises ValueError when it cannot be read as one, or finds only what is none."""
+        path = self._folder / from_home(pattern)
+        if os.path.lexists(path) or not (is_pattern(pattern) or pattern.startswith(EXCLUDES)):
+            self._match(path, pattern)
+        elif pattern.startswith(EXCLUDES):
+            self._exclude(pattern)
+        else:
+            self._search(pattern)
+        self._has_included = True
+
+    def finish(self) -> Found:
+        """Look at each file that is left."""
+        for path, pattern in self._matches.values():
+            try:
+                self.found.artifacts.append(self._artifact(path))
+            except (FileNotFoundError, NotADirectoryError):
+                self.found.problems.append(self._missing(path, pattern))
+            except OSError as error:
+                near = nearest(pattern, self._folder)
+                self.found.problems.append(f"{self._shown(path)!r} cannot be read: {_reason(path, error)}{near}")
+            except ValueError as error:
+                self.found.problems.append(f"{self._shown(path)!r} {error}")
+        if self._excluding and not (self._matches or self.found.problems):
+            self.found.problems.append(f"{self._excluding!r} excludes every file that was found")
+        return self.found
+
+    def _match(self, path: Path, pattern: str) -> None:
+        first, _ = self._matches.setdefault(_real(path), (path, pattern))
+        if os.path.normpath(first) != os.path.normpath(path):
+            known = self._shown(first)
+            self.found.notices.append(
+                f"{self._shown(path)} is the same file as {known}: it is uploaded once, as {first.name}"
+            )
+
+    def _exclude(self, pattern: str) -> None:
+        if not self._has_included:
+            raise ValueError("excludes nothing: write it below the patterns that it takes files from")
+        without = from_home(pattern.removeprefix(EXCLUDES))
+        left = {real: match for real, match in self._matches.items() if not excludes(without, match[0], self._folder)}
+        self._excluding = pattern if left != self._matches else self._excluding
+        self._matches = left
+
+    def _search(self, pattern: str) -> None:
+        matches = search(from_home(pattern), self._folder)
+        paths = sorted(matches.paths)
+        folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112 - Path.is_dir raises for closed places
+        own = [path for path in paths if _canonical(path) in self._own]
+        files = [path for path in paths if path not in {*folders, *own}]
+        closed = [f"{self._shown(path)} cannot be searched: {reason}" for path, reason in matches.closed.items()][:FEW]
+        if files and closed:
+            self.found.notices.append(f"{pattern!r}: {'; '.join(closed)}")
+        for path in files:
+            self._match(path, pattern)
+        if own and not files:
+            raise ValueError(f"matches only {self._few(own)}, which this step writes itself")
+        if folders and not files:
+            raise ValueError(f"matches only folders ({self._few(folders)}): zip them first")
+        if not files:
+            why = "".join(f"; {text}" for text in closed)
+            near = nearest(from_home(pattern), self._folder)
+            self.found.problems.append(f"{pattern!r} matches no file in {self._folder}{why}{near}")
+
+    def _artifact(self, path: Path) -> Artifact:
+        """The file at `path`. Raises OSError when it cannot be read, ValueError when it is nothing to upload."""
+        info = path.stat()
+        if _canonical(path) in self._own:
+            raise ValueError("is a file that this step writes itself: it cannot be an artifact too")
+        shown = self._shown(path)
+        if stat.S_ISDIR(info.st_mode):
+            raise ValueError(f"is a folder: name its files, for example {shown}/*, or zip it first")
+        if not stat.S_ISREG(info.st_mode):
+            raise ValueError("is not a regular file")
+        with path.open("rb"):
+            pass
+        if not info.st_size:
+            raise ValueError("is empty")
+        return Artifact(path, info.st_size, shown)
+
+    def _missing(self, path: Path, pattern: str) -> str:
+        if path.is_symlink():
+            return f"{self._shown(path)!r} is a link to {str(path.readlink())!r}, which does not exist"
+        hint = "; only ~/ at the beginning is the home folder" if pattern.startswith("~") else ""
+        return f"{pattern!r} does not exist in {self._folder}{hint}{nearest(from_home(pattern), self._folder)}"
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self._folder) if path.is_relative_to(self._folder) else path)
+
+    def _few(self, paths: Sequence[Path]) -> str:
+        return ", ".join([*map(self._shown, paths[:FEW]), *(["…"] if len(paths) > FEW else [])])
+
+
+def _real(path: Path) -> str:
+    """What all names of one file have in common."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a NUL
+        return str(path)
+
+
+def _canonical(path: Path) -> str:
+    """The path without links in its folders, but itself a link if it is one: what is written there replaces it."""
+    return os.path.join(_real(path.parent), path.name)  # noqa: PTH118 - texts are compared
+
+
+def _reason(path: Path, error: OSError) -> str:
+    """Why the system refuses, and the folder on the way that may be the reason."""
+    text = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        folders = reversed(Path(_real(path)).parents)
+        closed = next((folder for folder in folders if not os.access(folder, os.X_OK)), None)
+        text += f" (the folder {closed} is closed to this user)" if closed else ""
+    return text

@@ -1,4 +1,4 @@
-"""File names for artifacts' titles: one path component each, that every file system takes, no two the same."""
+"""File names for titles that come from elsewhere: one path component each, on every file system, no two the same."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from collections.abc import Sequence
 
 LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
 LONGEST_MARK = 48  # bytes of what tells it apart
-# What ends or splits a path, what Windows refuses, and what no reader would see: controls, and marks of direction.
+# What ends or splits a path, what Windows refuses, what is output_directory's, and what no reader
+# would see: controls, and marks of direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]|\.buildferry)(?:\.|$)", re.IGNORECASE)
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def file_names(artifacts: Sequence[tuple[str, str]]) -> list[str]:
+def file_names(titles: Sequence[tuple[str, str]]) -> list[str]:
     """Return a file name for each (title, id), in order; of those that would be the same the later get their id."""
     taken: set[str] = set()
     numbers: dict[str, int] = {}  # by folded name: the last that told another of that name apart
     names = []
-    for title, slug in artifacts:
+    for title, id_ in titles:
         name = safe_name(title)
         if _folded(name) in taken:
-            name = _with(name, f"-{_shortened(safe_name(slug), LONGEST_MARK)}")
+            name = _with(name, f"-{_shortened(safe_name(id_), LONGEST_MARK)}")
         first = safe_name(title)
         while _folded(name) in taken:
             number = numbers[_folded(first)] = numbers.get(_folded(first), 1) + 1

@@ -10,20 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from plugin.log import Log
+from plugin.units import size_text
 
 SMALLEST = 1024 * 1024  # bytes; below that a transfer is over before anyone could read a line
 EVERY_SHARE, EVERY_SECONDS = 0.1, 30.0  # a CI line when both have passed
 REDRAW_SECONDS = 0.1
 BAR = 24
-
-
-def size_text(size: float) -> str:
-    """Write a number of bytes for people: `12.3 MB`."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 @dataclass

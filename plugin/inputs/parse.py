@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plugin.inputs.fields import Field
+from plugin.paths import from_home
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -44,7 +45,7 @@ def _one(field: Field, text: str) -> Any:
         if match:
             return float(match[1]) * UNITS[match[2]]
         raise ValueError(f"{text!r} is not a time: write seconds, or a number with s, m or h, such as 15m")
-    return text
+    return from_home(text) if field.kind in ("path", "file") else text
 
 
 def _items(field: Field, part: str, whole: str | Sequence[str]) -> list[str]:

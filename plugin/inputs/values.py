@@ -53,7 +53,8 @@ class Values:
     skip_notifications: bool = False
     strict: bool = False
     match: tuple[str, ...] = ()
-    output_directory: str = "."
+    output_directory: str = "buildferry-artifacts"
+    overwrite: bool = False
     artifact_id: str = ""
     public_page: bool | None = None
     status: Literal["", "queued", "running", "succeeded", "failed", "aborted", "0", "1", "2", "3", "4"] = ""

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from math import inf
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -94,13 +95,13 @@ class Attempts:
         raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall(), self._log.redact)
 
     def blocks(self, request: Request, response: requests.Response) -> Iterator[bytes]:
-        """Give the body of a file, decoded, block by block; within the stall timeout some of it must come.
+        """Give the body of a file, as it was sent, block by block; within the stall timeout some of it must come.
 
         Raises Failure.
         """
-        if not response.headers.keys() & {"Transfer-Encoding", "Content-Encoding"}:
+        if "Transfer-Encoding" not in response.headers:
             _watchdog(response).call_off()  # each byte is content: that none comes is seen by the connection itself
-            while block := self._read(request, response.raw.read):
+            while block := self._read(request, partial(response.raw.read, decode_content=False)):
                 yield block
             return
         gathered = bytearray()
@@ -125,7 +126,7 @@ class Attempts:
     def _pieces(
         self, request: Request, response: requests.Response, limit: float, is_renewed: bool = False
     ) -> Iterator[bytes]:
-        """The body of an answer, decoded, as it comes: all of it, or if `is_renewed` each piece, in `limit` seconds.
+        """The body of an answer as it comes: decoded and all of it, or if `is_renewed` each piece, in `limit` seconds.
 
         Whatever drips without being content (chunk extensions, trailers, the name in a gzip head) is no piece.
         Raises Failure.
@@ -137,7 +138,7 @@ class Attempts:
         try:
             while True:
                 try:
-                    piece = self._read(request, response.raw.read1)
+                    piece = self._read(request, partial(response.raw.read1, decode_content=not is_renewed))
                 finally:
                     if watchdog.has_bitten:  # which looks like the end of the answer
                         text = f"{request.name}: stalled: {what} {seconds:g} s"
@@ -152,9 +153,9 @@ class Attempts:
         finally:
             watchdog.call_off()
 
-    def _read(self, request: Request, read: Callable[[int, bool], bytes]) -> bytes:
+    def _read(self, request: Request, read: Callable[[int], bytes]) -> bytes:
         try:
-            return read(BLOCK, True)
+            return read(BLOCK)
         except LOST as error:
             raise self._lost(request, error, _SENT) from None
 

@@ -5,7 +5,8 @@ Source: the service's API page, sections "Creating a Build" and "Attaching Files
 
 from __future__ import annotations
 
-from plugin.files.transfer import Upload, multipart
+from plugin.files.multipart import multipart
+from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Request
 from plugin.services.service import SUCCEEDED, Job, Service, created, resume, upload_all

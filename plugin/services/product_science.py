@@ -6,12 +6,13 @@ Source: the service's API page, sections 1 to 3, and "Known beyond this document
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import BuildFailedError, RefusedError, UnavailableError
+from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
-from plugin.files.transfer import Upload
+from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all
@@ -47,11 +48,13 @@ def open_upload(job: Job) -> str:
 
 def upload(job: Job) -> None:
     """Upload every artifact as a build of the context that `upload-context-id` names."""
+    _check_names(job.artifacts)
     _upload_in(job, job.values.upload_context_id)
 
 
 def deliver(job: Job) -> None:
     """Open a context unless one is given, then upload every artifact as a build of it."""
+    _check_names(job.artifacts)
     earlier = resume(job)
     _upload_in(job, job.values.upload_context_id or earlier.get("upload-context-id") or open_upload(job))
 
@@ -78,6 +81,17 @@ def _upload_in(job: Job, context_id: str) -> None:
     job.receipt.note(
         build_id=ids[0], build_ids=ids, artifact_ids=ids, status=SUCCEEDED, service_status=states.get(ids[0])
     )
+
+
+def _check_names(artifacts: Sequence[Artifact]) -> None:
+    """Raise InputError for file names that JSON, which this service takes them in, cannot hold."""
+    problems = [
+        Problem("artifacts", f"{file.shown!r} is not valid UTF-8: product-science cannot name it: rename the file")
+        for file in artifacts
+        if re.search("[\ud800-\udfff]", file.name)
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str]) -> tuple[str, dict[str, Any]]:

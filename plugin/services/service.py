@@ -11,14 +11,16 @@ from plugin.clock import Clock
 from plugin.errors import Cancelled, PluginError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.digest import sha256_of
-from plugin.files.progress import Progress, size_text
+from plugin.files.parallel import in_parallel
+from plugin.files.progress import Progress
 from plugin.files.receipt import Delivery, Receipt
-from plugin.files.transfer import Upload, in_parallel
+from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
 from plugin.source import Source
+from plugin.units import size_text
 from plugin.wait import LONGEST_PAUSE, Pace
 
 LONGEST_ID = 200  # characters

@@ -25,7 +25,10 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
 TOOLS = Path(sys.executable).parent
 
-GROUND = {"__init__", "address", "clock", "encodings", "errors", "foreign", "log", "redact", "source", "wait"}
+GROUND = {
+    *("__init__", "address", "clock", "encodings", "errors", "foreign", "log", "paths", "redact", "source", "units"),
+    "wait",
+}
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
     "the ground": set(),
@@ -43,12 +46,13 @@ MAY_IMPORT = {
     "cli": {"demo", "inputs", "sandbox"},
     "__main__": {"cli", "hosts", "run"},
 }
-# Where each package of others may be imported; urllib3 is the lower half of requests, werkzeug that of flask.
+# Where each package of others may be imported; urllib3, which also makes forms, is the lower half of requests, werkzeug
+# that of flask.
 THIRD_PARTIES = {
     "click": {"__main__", "cli"},
     "jsonschema": {"inputs"},
     "requests": {"rest"},
-    "urllib3": {"rest"},
+    "urllib3": {"files/multipart", "rest"},
     "flask": {"sandbox"},
     "werkzeug": {"sandbox"},
 }

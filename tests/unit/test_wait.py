@@ -14,7 +14,7 @@ from plugin.clock import Clock
 from plugin.errors import NotFinishedError, RefusedError, UnavailableError
 from plugin.log import Log
 from plugin.redact import Redactor
-from plugin.wait import Pace, duration, heartbeat, until
+from plugin.wait import Pace, heartbeat, until
 
 
 class _Stream(io.StringIO):
@@ -132,10 +132,3 @@ def test_single_failures_end_nothing_and_15_minutes_of_them_do(desk: Desk) -> No
 def test_a_refusal_is_no_outage(desk: Desk) -> None:
     with pytest.raises(RefusedError):
         desk.until(iter([RefusedError("no")]), 3600)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0.0 s"), (0.4, "0.4 s"), (59.6, "1 min"), (3600, "1 h"), (3661, "1 h 1 min 1 s")]
-)
-def test_durations_are_written_for_people(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -1,15 +1,15 @@
 """The artifacts of Bitrise builds: listing, downloading and publishing them.
 
 Source: the API page, "GET …/artifacts" and "PATCH …/artifacts/{ARTIFACT-SLUG}"; "Known beyond this document",
-section "Artifacts". Titles come from elsewhere: bitrise_titles makes file names of them.
+section "Artifacts". Titles come from elsewhere: files/names makes file names of them.
 """
 
 from __future__ import annotations
 
+import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
+from plugin.files.download import save
 from plugin.files.names import file_names
-from plugin.files.progress import size_text
+from plugin.files.output_directory import OutputDirectory, open_directory
+from plugin.files.parallel import in_parallel
+from plugin.files.patterns import chooses
 from plugin.files.receipt import Delivery
-from plugin.files.transfer import download as download_file
-from plugin.files.transfer import in_parallel
 from plugin.redact import MASK
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
@@ -29,10 +30,11 @@ from plugin.services.bitrise.build import SITE, build_path, show
 from plugin.services.bitrise.lists import envelope, listed
 from plugin.services.bitrise.slugs import artifact_slug, build_slugs
 from plugin.services.service import Job
+from plugin.units import size_text
 
 
 @dataclass(frozen=True)
-class Artifact:
+class RemoteArtifact:
     """One artifact as the list has it."""
 
     slug: str
@@ -68,29 +70,36 @@ def download(job: Job) -> None:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
         about = "match" if job.values.match else "build-id"
         raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
-    folder = Path(job.values.output_directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(Problem("output-directory", f"{folder} cannot be made: {error.strerror}")) from None
-    targets = [folder / name for name in file_names([_public_name(job, artifact) for artifact in found])]
-    folders = [str(target) for target in targets if target.is_dir()]
-    if folders:
-        raise InputError(Problem("output-directory", f"a folder is in the place of a file: {', '.join(folders)}"))
+    names = file_names([_public_name(job, artifact) for artifact in found])
+    with open_directory(Path(job.values.output_directory), job.values.overwrite) as folder:
+        _download(job, list(zip(found, names, strict=True)), folder)
+
+
+def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: OutputDirectory) -> None:
+    """Download the artifacts to files of their names. Raises InputError before that if one must not be replaced."""
+    everything = range(len(wanted))
+    same = in_parallel(
+        everything, lambda index, _stop: _sha256_if_here(job, *wanted[index], folder), job.values.parallel
+    )
+    missing = [index for index in everything if not same[index]]
+    folder.check(wanted[index][1] for index in missing)
 
     def get(index: int, stop: threading.Event) -> None:
-        job.receipt.delivered(index, _get(job, found[index], targets[index], stop))
+        job.receipt.delivered(index, _get(job, *wanted[index], folder, stop))
 
+    for index in everything:
+        if sha256 := same[index]:
+            job.receipt.delivered(index, _delivery(job, wanted[index][0], folder.path / wanted[index][1], sha256, 0.0))
     try:
-        in_parallel(range(len(found)), get, job.values.parallel)
+        in_parallel(missing, get, job.values.parallel)
     finally:
         here = sorted(job.receipt.deliveries)
-        paths = [str(targets[index]) for index in here]
-        _note(job, artifact_ids=[found[index].slug for index in here], downloaded_files=paths)
-        job.log.line(f"{len(here)} of {len(found)} artifacts are in {folder}")
+        paths = [str(folder.path / wanted[index][1]) for index in here]
+        _note(job, artifact_ids=[wanted[index][0].slug for index in here], downloaded_files=paths)
+        job.log.line(f"{len(here)} of {len(wanted)} artifacts are in {folder.path}")
 
 
-def _public_name(job: Job, artifact: Artifact) -> tuple[str, str]:
+def _public_name(job: Job, artifact: RemoteArtifact) -> tuple[str, str]:
     """The title and id to name a file after: files are seen by everybody, so a declared secret stands in neither."""
     title, slug = job.log.redact.declared(artifact.title), job.log.redact.declared(artifact.slug)
     if title == artifact.title:
@@ -99,42 +108,48 @@ def _public_name(job: Job, artifact: Artifact) -> tuple[str, str]:
     return f"artifact-{slug}{'' if MASK in suffix else suffix}", slug
 
 
-def _get(job: Job, artifact: Artifact, target: Path, stop: threading.Event) -> Delivery:
-    """Download one artifact to `target`, unless it is there already."""
-
-    def locate() -> Request:
-        data = envelope(job.rest.get(_path(job, artifact.slug)))
-        url = data.get("expiring_download_url") if isinstance(data, dict) else None
-        if not isinstance(url, str) or not url:
-            raise Failure(UnavailableError(f"bitrise: {artifact.title} has no download address yet"), Kind.REJECTED)
-        return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
-
+def _get(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory, stop: threading.Event) -> Delivery:
+    """Download one artifact."""
     started = job.clock.now()
-    sha256 = _sha256_if_here(job, artifact, target, locate)
-    if not sha256:
-        sha256 = download_file(job.rest, locate, target, job.progress, artifact.size, stop)
-        renamed = f" (its title is {artifact.title!r})" if target.name != artifact.title else ""
-        job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
-    seconds = round(job.clock.now() - started, 3)
+    file = folder.unseen / name
+    sha256 = save(job.rest, lambda: _locate(job, artifact), file, job.progress, artifact.size, stop)
+    target = folder.put(file, name, sha256)
+    renamed = f" (its title is {artifact.title!r})" if name != artifact.title else ""
+    job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
+    return _delivery(job, artifact, target, sha256, round(job.clock.now() - started, 3))
+
+
+def _delivery(job: Job, artifact: RemoteArtifact, target: Path, sha256: str, seconds: float) -> Delivery:
     size = target.stat().st_size
     return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, build_slugs(job)[0])
 
 
-def _sha256_if_here(job: Job, artifact: Artifact, target: Path, locate: Callable[[], Request]) -> str | None:
-    """The SHA-256 of `target` if it is the artifact already, by its size and by the MD5 that the storage announces."""
-    if not target.is_file() or artifact.size not in (None, size := target.stat().st_size):
-        return None
+def _locate(job: Job, artifact: RemoteArtifact) -> Request:
+    """Where the artifact is, for the next few minutes."""
+    data = envelope(job.rest.get(_path(job, artifact.slug)))
+    url = data.get("expiring_download_url") if isinstance(data, dict) else None
+    if not isinstance(url, str) or not url:
+        raise Failure(UnavailableError("bitrise has no download address for it yet"), Kind.REJECTED)
+    return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
+
+
+def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory) -> str | None:
+    """The SHA-256 of the file if it is the artifact already, by its size and by the MD5 that the storage announces."""
+    target = folder.path / name
     try:
+        info = target.lstat()
+        if not stat.S_ISREG(info.st_mode) or artifact.size not in (None, info.st_size):
+            return None
         sha256, md5 = digests_of(target, "sha256", "md5")
-    except OSError:  # what cannot be read is replaced
+    except OSError:
         return None
 
     def is_same(answer: Download) -> bool:
         """Judge by the headers alone: the body is not read."""
-        is_as_long = answer.headers.get("Content-Length", str(size)) == str(size)
+        is_as_long = answer.headers.get("Content-Length", str(info.st_size)) == str(info.st_size)
         return is_as_long and announced_md5(answer.headers) == md5
 
-    if not job.rest.fetch(artifact.title, locate, is_same):
+    if not job.rest.fetch(name, lambda: _locate(job, artifact), is_same):
         return None
     job.log.line(f"{target} is here already, sha256 {sha256.hex()}")
     return sha256.hex()
@@ -171,22 +186,26 @@ def _path(job: Job, artifact: str) -> str:
     return f"{build_path(job, build_slugs(job)[0])}/artifacts/{quote(artifact, safe='')}"
 
 
-def _artifacts(job: Job, limit: int | None = None) -> list[Artifact]:
+def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
     """The build's artifacts whose titles match, or the first `limit` of them."""
     patterns = job.values.match or ("*",)
+    try:
+        chooses(patterns, "")
+    except ValueError as error:
+        raise InputError(Problem("match", str(error))) from None
     found = map(parse_artifact, listed(job, f"{build_path(job, build_slugs(job)[0])}/artifacts"))
-    matching = (each for each in found if any(fnmatchcase(each.title, pattern) for pattern in patterns))
+    matching = (each for each in found if chooses(patterns, each.title))
     return list(islice(matching, limit))
 
 
-def parse_artifact(data: Any) -> Artifact:
+def parse_artifact(data: Any) -> RemoteArtifact:
     """Read one artifact of a list. Raises RefusedError when it is none."""
     slug, title = (data.get(key) if isinstance(data, dict) else None for key in ("slug", "title"))
     if not isinstance(slug, str) or not slug:
         raise RefusedError("bitrise: the answer holds an artifact without a slug; is service-url right?")
     size = data.get("file_size_bytes")
     is_number = isinstance(size, int) and not isinstance(size, bool)
-    return Artifact(
+    return RemoteArtifact(
         slug=slug,
         title=title if isinstance(title, str) else "",
         size=size if is_number else None,

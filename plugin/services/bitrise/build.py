@@ -16,7 +16,7 @@ from plugin.errors import RefusedError
 from plugin.services.bitrise.lists import envelope
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
-from plugin.wait import duration
+from plugin.units import duration
 
 NOT_FINISHED = 0
 STATES = {1: SUCCEEDED, 2: FAILED, 3: ABORTED, 4: SUCCEEDED}  # 4: aborted with success

@@ -15,7 +15,8 @@ from plugin.services.bitrise.lists import pages
 from plugin.services.bitrise.log import Stream, place, save
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
-from plugin.wait import LONGEST_PAUSE, duration, until
+from plugin.units import duration
+from plugin.wait import LONGEST_PAUSE, until
 
 LOG_PAUSE = 15.0  # seconds between two polls of a log, once it has run for a while
 LIVELY = 60.0  # seconds from the start in which each new line brings the next poll forward

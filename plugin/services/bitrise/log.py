@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, UnavailableError
-from plugin.files.transfer import download
+from plugin.files.download import download
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.archive import Archive

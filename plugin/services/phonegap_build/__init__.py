@@ -12,7 +12,8 @@ from typing import Any
 
 from plugin import wait
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError
-from plugin.files.transfer import Upload, multipart
+from plugin.files.multipart import multipart
+from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
 from plugin.services.phonegap_build.api import API, Record, app_path, create, file_part, form, list_apps, record, show

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
-from plugin.files.transfer import Upload, multipart
+from plugin.files.multipart import multipart
+from plugin.files.upload import Upload
 from plugin.rest.exchange import Answer, Body, Request
 from plugin.rest.failure import error_in
 from plugin.services.service import Job, created

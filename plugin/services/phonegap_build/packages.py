@@ -6,15 +6,16 @@ Source: the service's page on version 0, "GET …/:platform" and "GET …/:icon"
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, Problem, RefusedError
-from plugin.files.transfer import download, in_parallel
+from plugin.errors import BuildFailedError, NotFinishedError, PluginError, RefusedError
+from plugin.files.download import save
+from plugin.files.output_directory import OutputDirectory, open_directory
+from plugin.files.parallel import in_parallel
 from plugin.rest.exchange import Request
 from plugin.rest.failure import words
 from plugin.services.phonegap_build.api import app_path
@@ -55,8 +56,9 @@ class Saved:
 
 def save_icon(job: Job, app_id: str) -> None:
     """Download the app's icon."""
-    with _hidden(job) as hidden:
-        saved = _save(job, app_path(app_id, "icon"), hidden, f"app_{app_id}_icon", ICONS)
+    with _directory(job) as folder:
+        folder.check(_names(f"app_{app_id}_icon", ICONS))
+        saved = _save(job, app_path(app_id, "icon"), folder, f"app_{app_id}_icon", ICONS)
     job.receipt.note(downloaded_files=[str(saved.path)])
 
 
@@ -66,15 +68,22 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
     Raises BuildFailedError in the service's own words when a platform has failed or needs a key, NotFinishedError when
     one is still being built.
     """
-    with _hidden(job) as hidden:
+    with _directory(job) as folder:
 
-        def save(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
+        def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
             if platform.state != SUCCEEDED:
                 return why_not(job, app_id, platform)
-            kinds = PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
-            return _save(job, app_path(app_id, platform.name), hidden, f"app_{app_id}_{platform.name}", kinds)
+            return _save(job, app_path(app_id, platform.name), folder, stem(platform), kinds(platform))
 
-        results = in_parallel(platforms, save, job.values.parallel)
+        def stem(platform: Platform) -> str:
+            return f"app_{app_id}_{platform.name}"
+
+        def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
+            return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
+
+        ready = [platform for platform in platforms if platform.state == SUCCEEDED]
+        folder.check(name for platform in ready for name in dict.fromkeys(_names(stem(platform), kinds(platform))))
+        results = in_parallel(platforms, get, job.values.parallel)
     saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
     job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
     job.receipt.note(downloaded_files=[str(one.path) for one in saved.values()])
@@ -104,45 +113,36 @@ def raise_all(errors: Sequence[PluginError]) -> None:
         raise type((failed or errors)[0])("; ".join(map(str, errors)))
 
 
-@contextmanager
-def _hidden(job: Job) -> Iterator[Path]:
-    """Give a folder inside `output-directory`, which is made if need be, for files that nobody may trust yet."""
-    folder = Path(job.values.output_directory)
+def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
+    """The folder for what is downloaded, which a dry run does not make."""
+    folder, overwrite = Path(job.values.output_directory), job.values.overwrite
     if job.rest.connection.dry_run:
-        yield folder
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        hidden = tempfile.TemporaryDirectory(prefix=".buildferry-", dir=folder, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise InputError(
-            Problem("output-directory", f"{str(folder)!r} cannot be written to: {error.strerror}")
-        ) from None
-    with hidden as name:
-        yield Path(name)
+        return nullcontext(OutputDirectory(folder, folder, overwrite))
+    return open_directory(folder, overwrite)
 
 
-def _save(job: Job, path: str, hidden: Path, stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> Saved:
-    """Download to `hidden`; once the file's beginning shows which of `kinds` it is, put it beside that folder.
+def _names(stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> list[str]:
+    """The names that a file may get, by the kinds that it may be."""
+    return [re.sub(r"[^A-Za-z0-9_-]", "_", stem) + ending for ending in kinds.values()]
+
+
+def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> Saved:
+    """Download a file; once its beginning shows which of `kinds` it is, put it into `folder`.
 
     The API redirects to a storage, which gets no credentials. Raises RefusedError when what came is something else.
     """
     request = Request("GET", path)
-    unseen = hidden / re.sub(r"[^A-Za-z0-9_-]", "_", stem)
-    sha256 = download(job.rest, lambda: request, unseen, job.progress)
+    unseen = folder.unseen / re.sub(r"[^A-Za-z0-9_-]", "_", stem)
+    sha256 = save(job.rest, lambda: request, unseen, job.progress)
     with unseen.open("rb") as file:
         head = file.read(HEAD)
-    ending = next((ending for kind, ending in kinds.items() if kind.match(head)), None)
-    if ending is None:
+    found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
+    if (name := next(found, None)) is None:
         said = "it begins unlike such a file"
         if PAGE.match(head):
             said = words(head, job.log.redact, is_cut=len(head) == HEAD)
         raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
-    target = hidden.parent / f"{unseen.name}{ending}"
-    try:
-        unseen.replace(target)
-    except OSError as error:
-        raise InputError(Problem("output-directory", f"{str(target)!r} cannot be written: {error.strerror}")) from None
+    target = folder.put(unseen, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)
-    job.log.line(f"saved {target}: {saved.size} bytes, sha256 {sha256}")
+    job.log.line(f"saved {saved.path}: {saved.size} bytes, sha256 {sha256}")
     return saved

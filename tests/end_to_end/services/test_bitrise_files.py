@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plugin.files.output_directory import RECORD
 from tests.end_to_end.program import SandboxProcess, clean_environment, command, variables
 from tests.end_to_end.services.bitrise_app import FAST, Run, archived_log, asked, runner
 
@@ -142,7 +143,7 @@ def test_120_artifacts_over_three_pages_arrive_whole_in_their_folder_and_in_litt
 
     assert code == 0, log
     assert memory < 64 * MIB
-    files = sorted(path for path in (tmp_path / "deep").rglob("*") if path.is_file())
+    files = sorted(path for path in (tmp_path / "deep").rglob("*") if path.is_file() and path.name != RECORD)
     assert len(files) == 120
     assert {path.parent for path in files} == {work / "out"}
     assert {"evil", "C_x_y.txt", "_NUL", "etc_passwd", "large.ipa"} <= {path.name for path in files}
@@ -156,6 +157,10 @@ def test_120_artifacts_over_three_pages_arrive_whole_in_their_folder_and_in_litt
     small.unlink()
     other.write_bytes(b"x" * other.stat().st_size)
     code, _, log = measured(inputs, work)
+    assert code == 2
+    assert f"{other.relative_to(work)} is there, and no earlier download has written it as it is now" in log
+    assert not small.exists()
+    code, _, log = measured({**inputs, "overwrite": "true"}, work)
     assert code == 0, log
     assert {path for path in files if path.stat().st_mtime_ns != listed[path]} == {small, other}
     assert log.count("is here already") == 118
@@ -172,7 +177,7 @@ def test_an_address_that_expires_meanwhile_is_asked_for_anew(
     sandbox.faults("GET /storage/* 403x2")
     done = bitrise("download", build_id=build_id, output_directory="out", parallel=1)
     assert done.code == 0, done.log
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert len([path for path in (tmp_path / "out").iterdir() if path.name != RECORD]) == 3
     assert "403" in done.log
 
 
@@ -180,8 +185,8 @@ def test_an_address_that_expires_meanwhile_is_asked_for_anew(
     ("inputs", "said"),
     [
         ({"match": "*.ipa"}, "no artifacts that match *.ipa"),
-        ({"output_directory": "a-file"}, "cannot be made"),
-        ({"output_directory": "taken"}, "a folder is in the place of a file"),
+        ({"output_directory": "a-file"}, "cannot be written to: File exists"),
+        ({"output_directory": "taken"}, "is a folder, in the place of a file"),
     ],
 )
 def test_what_cannot_be_downloaded_is_said_plainly(

@@ -46,7 +46,7 @@ def test_deliver_makes_an_app_gives_it_an_icon_and_brings_its_packages(sandbox: 
     names = [f"out/app_50_{name}" for name in ("symbian.wgz", "blackberry.jad", "android.apk", "webos.ipk")]
     assert outputs["downloaded-files"].split("\n") == names
     given = {package["platform"]: package["sha256"] for package in state_of(sandbox)["packages"]}
-    assert {path.stem.rpartition("_")[2]: digest(path.read_bytes()) for path in (folder / "out").iterdir()} == given
+    assert {path.stem.rpartition("_")[2]: digest(path.read_bytes()) for path in (folder / "out").glob("app_*")} == given
     for line in ("webos: compiling webos project", "webos: webos complete", "ios: needs a signing key; it is skipped"):
         assert line in done.log
     shown = [line for line in done.log.splitlines() if not line.startswith("::add-mask::")]
@@ -78,7 +78,10 @@ def test_an_app_from_its_repository_is_updated_built_again_and_brought(
     assert done.code == 0, done.log
     (app,) = state_of(sandbox)["apps"]
     assert (app["title"], app["version"], app["builds"]) == ("A better app", "2", 3)
-    assert [path.name for path in sorted(folder.glob("app_*"))] == ["app_50_android.apk", "app_50_webos.ipk"]
+    assert [path.name for path in sorted(folder.glob("buildferry-artifacts/app_*"))] == [
+        "app_50_android.apk",
+        "app_50_webos.ipk",
+    ]
 
 
 def test_the_account_and_its_apps_are_shown(sandbox: SandboxProcess, phonegap: Run) -> None:
@@ -194,7 +197,8 @@ def test_a_key_makes_what_had_none_build(sandbox: SandboxProcess, phonegap: Run)
     assert (without.code, "ios needs a signing key: add one with add-key" in without.log) == (6, True)
     phonegap("add-key", platform="ios", title="A key", profile_file="key file", certificate_file="key file")
     phonegap("add-key", platform="blackberry", title="A key", csk_file="key file")
-    assert phonegap("deliver", **asked_for).result["downloaded-files"] == ["app_50_ios.ipa", "app_50_blackberry.zip"]
+    names = [f"buildferry-artifacts/app_50_{name}" for name in ("ios.ipa", "blackberry.zip")]
+    assert phonegap("deliver", **asked_for).result["downloaded-files"] == names
 
 
 def test_abort_is_refused_with_what_exists_and_nothing_is_sent(sandbox: SandboxProcess, phonegap: Run) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from plugin.files.progress import SMALLEST, Progress, size_text
+from plugin.files.progress import SMALLEST, Progress
 from plugin.log import Log
 from plugin.redact import Redactor
 
@@ -116,18 +116,3 @@ def test_a_file_that_is_sent_again_starts_from_nothing() -> None:
             watch.now += 40
             moved(20 * MB)
     assert [line.split(",")[0] for line in watch.lines] == ["a.apk:  20% of 100.0 MB"] * 2
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1000, "1.0 kB"),
-        (12_345_678, "12.3 MB"),
-        (4 << 30, "4.3 GB"),
-        (10**13, "10000.0 GB"),
-    ],
-)
-def test_sizes_are_written_for_people(size: int, text: str) -> None:
-    assert size_text(size) == text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests_mock
 
-from plugin.errors import RefusedError
+from plugin.errors import InputError, RefusedError
 from tests.unit.services.bitrise.bitrise_run import APP, PAGE, Run, build, runner, takes
 
 bitrise = pytest.fixture(runner)
@@ -50,7 +50,7 @@ def test_an_artifact_is_downloaded_from_its_signed_address(http: requests_mock.M
         (b"three", {}, False),
     ],
 )
-def test_what_is_here_already_is_kept_if_size_and_digest_agree(
+def test_what_is_here_is_kept_if_it_is_the_same_and_else_not_replaced(
     http: requests_mock.Mocker, bitrise: Run, here: bytes, headers: dict[str, str], is_kept: bool
 ) -> None:
     http.get(f"{APP}/builds/b", json={"data": build("b")})
@@ -58,12 +58,54 @@ def test_what_is_here_already_is_kept_if_size_and_digest_agree(
     http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
     url = PAGE["artifact"]["data"]["expiring_download_url"]
     http.get(url, content=b"one", headers={"Content-Length": "3", **headers})
-    Path("artifact-1.txt").write_bytes(here)
+    file = Path("buildferry-artifacts/artifact-1.txt")
+    file.parent.mkdir()
+    file.write_bytes(here)
     ran = bitrise("download", build_id="b", match="artifact-1.*")
-    assert ran.error is None
     assert ("is here already" in ran.log) is is_kept
-    assert Path("artifact-1.txt").read_bytes() == (here if is_kept else b"one")
-    assert ran.outputs["downloaded-files"] == ["artifact-1.txt"]
+    assert file.read_bytes() == here
+    if not is_kept:
+        assert isinstance(ran.error, InputError)
+        assert f"output-directory: {file} is there" in str(ran.error)
+        ran = bitrise("download", build_id="b", match="artifact-1.*", overwrite="true")
+    assert ran.error is None
+    assert file.read_bytes() == b"one"
+    assert ran.outputs["downloaded-files"] == [str(file)]
+
+
+def test_a_failed_download_names_its_artifact_in_every_line(http: requests_mock.Mocker, bitrise: Run) -> None:
+    http.get(f"{APP}/builds/b", json={"data": build("b")})
+    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
+    http.get(f"{APP}{ARTIFACT}", [{"json": {"data": {}}}, {"json": PAGE["artifact"]}])
+    url = PAGE["artifact"]["data"]["expiring_download_url"]
+    http.get(url, [{"status_code": 503}, {"status_code": 404, "text": "NoSuchKey"}])
+    ran = bitrise("download", build_id="b", match="artifact-1.*")
+    assert isinstance(ran.error, RefusedError)
+    assert str(ran.error).startswith(f"artifact-1.txt: GET {url.partition('?')[0]}: 404")
+    tries = [line for line in ran.log.splitlines() if "; try " in line]
+    assert [line.partition(": ")[0] for line in tries] == ["artifact-1.txt"] * 2
+
+
+def test_what_a_download_wrote_is_replaced_by_a_later_one(http: requests_mock.Mocker, bitrise: Run) -> None:
+    http.get(f"{APP}/builds/b", json={"data": build("b")})
+    http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
+    http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
+    for content in (b"one", b"two", b"one"):
+        http.get(PAGE["artifact"]["data"]["expiring_download_url"], content=content)
+        ran = bitrise("download", build_id="b", match="artifact-1.*")
+        assert ran.error is None
+        assert Path("buildferry-artifacts/artifact-1.txt").read_bytes() == content
+
+
+def test_titles_are_matched_as_they_are_too(http: requests_mock.Mocker, bitrise: Run) -> None:
+    listed = [
+        {"slug": str(index), "title": title} for index, title in enumerate(["report [final].html", "a.apk", "b.aab"])
+    ]
+    http.get(f"{APP}/builds/b/artifacts", json={"data": listed})
+    for match, slugs in (("report [final].html", ["0"]), ("*.{apk,aab}", ["1", "2"]), ("*\n!*.apk", ["0", "2"])):
+        assert bitrise("list-artifacts", build_id="b", match=match).outputs["artifact-ids"] == slugs
+    ran = bitrise("list-artifacts", build_id="b", match="{a,b}" * 12)
+    assert str(ran.error) == "match: its braces stand for more than 1000 patterns"
 
 
 def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError
+from plugin.files.output_directory import RECORD
 from tests.unit.services.phonegap_build.phonegap_run import URL, Run, runner
 
 STORAGE = "https://storage.example/packages/1?X-Amz-Signature=abc"
@@ -28,7 +29,7 @@ def redirects(http: requests_mock.Mocker, platform: str, content: bytes, headers
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*"))
+    return sorted(path.name for path in folder.rglob("*") if path.name != RECORD)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_what_is_no_package_is_not_saved(
     http.get(f"{URL}/apps/50", text=app(**{platform: "complete"}))
     redirects(http, platform, content)
 
-    ran = phonegap("download", app_id=50, output_directory="out")
+    ran = phonegap("download", app_id=50, output_directory="out", overwrite="true")
 
     assert isinstance(ran.error, RefusedError)
     assert said in str(ran.error)
@@ -148,10 +149,36 @@ def test_a_folder_that_cannot_be_written_to_is_an_input_error(
 def test_a_folder_in_the_files_place_is_an_input_error(
     http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
-    (tmp_path / "app_50_android.apk").mkdir()
+    (tmp_path / "out" / "app_50_android.apk").mkdir(parents=True)
     http.get(f"{URL}/apps/50", text=app(android="complete"))
     redirects(http, "android", ZIP)
-    assert isinstance(phonegap("download", app_id=50).error, InputError)
+    ran = phonegap("download", app_id=50, output_directory="out", overwrite="true")
+    assert str(ran.error) == "output-directory: out/app_50_android.apk is a folder, in the place of a file"
+
+
+def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
+    http: requests_mock.Mocker, phonegap: Run
+) -> None:
+    http.get(f"{URL}/apps/50", text=app(android="complete", ios="complete"))
+    redirects(http, "ios", ZIP)
+    redirects(http, "android", ZIP)
+    assert phonegap("download", app_id=50).error is None
+    redirects(http, "ios", ZIP + b" newer")
+    redirects(http, "android", ZIP + b" newer")
+    assert phonegap("download", app_id=50).error is None
+    package = Path("buildferry-artifacts/app_50_android.apk")
+    assert package.read_bytes() == ZIP + b" newer"
+
+    package.write_bytes(b"somebody's work")
+    count = http.call_count
+    ran = phonegap("download", app_id=50)
+
+    assert isinstance(ran.error, InputError)
+    assert f"{package} is there, and no earlier download has written it" in str(ran.error)
+    assert http.call_count == count + 1, "something was downloaded before"
+    assert package.read_bytes() == b"somebody's work"
+    assert phonegap("download", app_id=50, overwrite="true").error is None
+    assert package.read_bytes() == ZIP + b" newer"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""The folder that downloads go to: files that are there and that no download of ours has written are never replaced.
+
+What we write is listed in a file beside it, in the form that `sha256sum --check` reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from plugin.errors import InputError, Problem
+from plugin.files.digest import sha256_of
+from plugin.files.download import hidden
+
+INPUT = "output-directory"
+RECORD = ".buildferry.sha256"
+LARGEST = 16 * 1024 * 1024  # bytes of the record to read, the newest
+
+
+@contextlib.contextmanager
+def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
+    """Give the folder `path`, made if need be. Raises InputError when it cannot be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        unseen = hidden(path)
+    except OSError as error:
+        raise _problem(f"{path} cannot be written to: {error.strerror}") from None
+    with unseen as name:
+        yield OutputDirectory(path, Path(name), overwrite)
+
+
+class OutputDirectory:
+    """A folder that files are put into. Safe to use from several threads."""
+
+    def __init__(self, path: Path, unseen: Path, overwrite: bool) -> None:
+        """Put files into `path` from `unseen`, a hidden folder; `overwrite` replaces whatever is there."""
+        self.path = path
+        self.unseen = unseen
+        self._overwrite = overwrite
+        self._written = set(_read(path / RECORD))
+        self._lock = threading.Lock()
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise InputError, with all problems, when files of these names may not be put here."""
+        problems = [problem for name in names if (problem := self._problem(name))]
+        if problems:
+            raise InputError(*(Problem(INPUT, problem, ("overwrite",)) for problem in problems))
+
+    def put(self, file: Path, name: str, sha256: str) -> Path:
+        """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""
+        target = self.path / name
+        try:
+            with self._lock:
+                self._record(name, sha256)  # before: else one that is killed in between leaves a file of nobody's
+            file.replace(target)
+        except OSError as error:
+            raise _problem(f"{target} cannot be written: {error.strerror}") from None
+        return target
+
+    def _problem(self, name: str) -> str | None:
+        target = self.path / name
+        try:
+            mode = target.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                return f"{target} is a folder, in the place of a file"
+            if self._overwrite or (stat.S_ISREG(mode) and (name, sha256_of(target)) in self._written):
+                return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return f"{target} cannot be read: {error.strerror}"
+        return (
+            f"{target} is there, and no earlier download has written it as it is now: move it away, name another"
+            " folder, or set {overwrite} to true"
+        )
+
+    def _record(self, name: str, sha256: str) -> None:
+        if (name, sha256) in self._written:
+            return
+        self._written.add((name, sha256))
+        # A checkout may hold anything under this name: a link is not followed, a pipe does not hang.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        with open(os.open(self.path / RECORD, flags, 0o666), "ab") as file:  # noqa: PTH123 - it is a handle
+            file.write(f"{sha256}  {name}\n".encode())
+
+
+def _read(record: Path) -> Iterator[tuple[str, str]]:
+    """The names and digests that a record holds; none if it is not one."""
+    with contextlib.suppress(OSError):
+        info = record.lstat()
+        if stat.S_ISREG(info.st_mode):
+            with record.open("rb") as file:
+                file.seek(max(0, info.st_size - LARGEST))
+                for line in file.read(LARGEST).decode("utf-8", "replace").split("\n"):
+                    if found := re.fullmatch(r"([0-9a-f]{64})  (.+)", line):
+                        yield found[2], found[1]
+
+
+def _problem(text: str) -> InputError:
+    return InputError(Problem(INPUT, text))

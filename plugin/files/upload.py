@@ -1,0 +1,61 @@
+"""One file on its way up: its bytes anew for each try, and the SHA-256 of those that went out."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator
+
+from plugin.errors import InputError
+from plugin.files.artifacts import Artifact
+from plugin.files.digest import Hasher
+from plugin.files.parallel import Stopped
+from plugin.files.progress import Progress
+from plugin.rest.exchange import BLOCK, Body
+
+BUFFERS = 2  # of a block each: one is hashed while the next is read and sent
+
+
+class Upload:
+    """One artifact on its way: gives its bytes for each try, and afterwards the SHA-256 of those that went out."""
+
+    def __init__(self, artifact: Artifact, progress: Progress, stop: threading.Event) -> None:
+        """Upload `artifact`; `stop` ends it between two blocks."""
+        self.artifact = artifact
+        self.sha256 = ""
+        self._progress = progress
+        self._stop = stop
+
+    def body(self) -> Body:
+        """The file alone, as a PUT sends it."""
+        file = f"file {self.artifact.shown} ({self.artifact.size} bytes)"
+        return Body(self.artifact.size, self._blocks, None, (file,))
+
+    def _blocks(self) -> Iterator[memoryview]:
+        path, size = self.artifact.path, self.artifact.size
+        hasher = Hasher("sha256")
+        free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        for _ in range(BUFFERS):
+            free.put(bytearray(min(BLOCK, size)))
+        try:
+            with path.open("rb", buffering=0) as file, self._progress.of(path.name, size) as moved:
+                sent = 0
+                while sent < size:
+                    if self._stop.is_set():
+                        raise Stopped
+                    buffer = free.get()
+                    count = file.readinto(memoryview(buffer)[: size - sent])
+                    if not count or (sent + count == size and os.fstat(file.fileno()).st_size != size):
+                        raise InputError(
+                            f"{self.artifact.shown}: its size changed while it was uploaded; is it still being written?"
+                        )
+                    block = memoryview(buffer)[:count]
+                    hasher.update(block, lambda buffer=buffer: free.put(buffer))  # type: ignore[misc] # binds early
+                    yield block
+                    sent += count
+                    moved(sent)
+        except OSError as error:
+            raise InputError(f"{self.artifact.shown}: cannot be read: {error.strerror}") from None
+        finally:
+            self.sha256 = hasher.close().hex()

@@ -1,0 +1,21 @@
+"""Paths as people write them: the one rule for `~`, which every input that holds a path follows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_AT_HOME = re.compile(r"~(?=/|\\|$)")
+
+
+def from_home(text: str) -> str:
+    """Return the path `text` with the home folder in place of a `~` that stands alone or before a slash.
+
+    `~name` is no home folder: it may well be a file's name. Raises ValueError when nobody knows the home folder.
+    """
+    if not _AT_HOME.match(text):
+        return text
+    try:
+        return str(Path("~").expanduser()) + text[1:]
+    except (RuntimeError, KeyError):
+        raise ValueError("~ is the home folder, but HOME is not set: set it, or write the folder itself") from None

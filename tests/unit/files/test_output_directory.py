@@ -1,0 +1,105 @@
+"""The folder for downloads: what is ours is replaced, what is somebody's is not, and no name leads out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugin.errors import InputError
+from plugin.files.names import safe_name
+from plugin.files.output_directory import RECORD, open_directory
+
+
+def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
+    with open_directory(path, overwrite) as folder:
+        folder.check([name])
+        file = folder.unseen / name
+        file.write_text(text)
+        folder.put(file, name, hashlib.sha256(text.encode()).hexdigest())
+
+
+def test_what_was_put_here_is_replaced_again_and_again(tmp_path: Path) -> None:
+    for text in ("one", "two", "one", "one"):
+        put(tmp_path / "new" / "out", "app.apk", text)
+    assert (tmp_path / "new" / "out" / "app.apk").read_text() == "one"
+    assert len((tmp_path / "new" / "out" / RECORD).read_text().splitlines()) == 2
+
+
+def test_the_record_is_what_sha256sum_checks(tmp_path: Path) -> None:
+    put(tmp_path, "ein Größe.apk", "one")
+    put(tmp_path, "b.apk", "two")
+    done = subprocess.run(["sha256sum", "--check", RECORD], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def a_file(target: Path) -> None:
+    target.write_text("somebody's")
+
+
+def a_link(target: Path) -> None:
+    target.symlink_to("/etc/hostname")
+
+
+def a_broken_link(target: Path) -> None:
+    target.symlink_to("nowhere")
+
+
+def a_pipe(target: Path) -> None:
+    os.mkfifo(target)
+
+
+def ours_changed(target: Path) -> None:
+    put(target.parent, target.name, "ours")
+    target.write_text("ours, and more")
+
+
+@pytest.mark.parametrize("lay_out", [a_file, a_link, a_broken_link, a_pipe, ours_changed])
+def test_what_somebody_else_wrote_is_replaced_only_if_asked(tmp_path: Path, lay_out: Callable[[Path], None]) -> None:
+    lay_out(tmp_path / "Makefile")
+    with pytest.raises(InputError) as caught:
+        put(tmp_path, "Makefile", "new")
+    assert str(caught.value.spelled(str.upper)) == (
+        f"OUTPUT-DIRECTORY: {tmp_path}/Makefile is there, and no earlier download has written it as it is now:"
+        " move it away, name another folder, or set OVERWRITE to true"
+    )
+    put(tmp_path, "Makefile", "new", overwrite=True)
+    assert not (tmp_path / "Makefile").is_symlink()
+    assert (tmp_path / "Makefile").read_text() == "new"
+
+
+def test_all_that_is_in_the_way_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with open_directory(tmp_path, overwrite=False) as folder, pytest.raises(InputError) as caught:
+        folder.check(["new", "folder", "file"])
+    assert len(caught.value.problems) == 2
+    with open_directory(tmp_path, overwrite=True) as folder, pytest.raises(InputError, match="is a folder"):
+        folder.check(["new", "folder", "file"])
+
+
+@pytest.mark.parametrize("lay_out", [a_link, a_pipe])
+def test_a_record_that_leads_elsewhere_is_neither_read_nor_written(
+    tmp_path: Path, lay_out: Callable[[Path], None]
+) -> None:
+    lay_out(tmp_path / RECORD)
+    with pytest.raises(InputError, match="cannot be written"):
+        put(tmp_path, "app.apk", "one")
+    assert [path.name for path in tmp_path.iterdir()] == [RECORD]
+
+
+@pytest.mark.parametrize("title", [RECORD, RECORD.upper(), f"../{RECORD}", f"{RECORD}.", "\u200b.buildferry"])
+def test_no_title_becomes_the_record(title: str) -> None:
+    assert safe_name(title).startswith("_.")
+
+
+def test_a_folder_that_cannot_be_made_is_an_input_to_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="output-directory: ") as caught:
+            put(path, "app.apk", "one")
+        assert str(caught.value).startswith(f"output-directory: {path} cannot be written to: ")

@@ -1,0 +1,71 @@
+"""Uploads: what is sent is what lies on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plugin.errors import InputError
+from plugin.files.parallel import Stopped
+from plugin.files.upload import BUFFERS
+from plugin.rest.exchange import BLOCK
+from tests.unit.files.sending import sent, upload
+
+
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7])
+def test_a_file_is_sent_as_it_is_and_its_digest_known_afterwards(tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    file = upload(tmp_path / "app.apk", data)
+    body = file.body()
+    assert body.length == size
+    assert sent(body) == data
+    assert file.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_file_is_opened_anew_for_each_try(tmp_path: Path) -> None:
+    file = upload(tmp_path / "app.apk", b"x" * 3 * BLOCK)
+    body = file.body()
+    half = iter(body.open())
+    next(half)
+    half.close()  # type: ignore[attr-defined] # a generator
+    assert sent(body) == b"x" * 3 * BLOCK
+    assert file.sha256 == hashlib.sha256(b"x" * 3 * BLOCK).hexdigest()
+
+
+def test_a_large_file_takes_no_more_memory_than_a_few_blocks(tmp_path: Path) -> None:
+    file = upload(tmp_path / "app.apk", b"")
+    os.truncate(file.artifact.path, 200 * BLOCK)
+    file.artifact = replace(file.artifact, size=200 * BLOCK)
+    buffers = {id(block.obj) for block in file.body().open() if isinstance(block, memoryview)}
+    assert len(buffers) == BUFFERS
+
+
+@pytest.mark.parametrize("change", [-1, 1, -3 * BLOCK + 1])
+def test_a_file_that_changes_its_size_is_not_delivered(tmp_path: Path, change: int) -> None:
+    file = upload(tmp_path / "app.apk", b"x" * 3 * BLOCK)
+    blocks = iter(file.body().open())
+    next(blocks)
+    os.truncate(file.artifact.path, 3 * BLOCK + change)
+    with pytest.raises(InputError, match=r"app.apk: its size changed while it was uploaded"):
+        list(blocks)
+
+
+def test_a_file_that_is_gone_is_an_input_to_mend(tmp_path: Path) -> None:
+    file = upload(tmp_path / "app.apk", b"x")
+    file.artifact.path.unlink()
+    with pytest.raises(InputError, match=r"app.apk: cannot be read: No such file"):
+        sent(file.body())
+
+
+def test_an_upload_stops_between_two_blocks_when_another_failed(tmp_path: Path) -> None:
+    stop = threading.Event()
+    blocks = iter(upload(tmp_path / "app.apk", b"x" * 3 * BLOCK, stop).body().open())
+    next(blocks)
+    stop.set()
+    with pytest.raises(Stopped):
+        next(blocks)
