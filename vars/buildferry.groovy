@@ -37,9 +37,9 @@ import groovy.transform.Field
     keystoreFile: [input: 'keystore-file'], keyAlias: [input: 'key-alias'],
     keyPassword: [input: 'key-password', secret: true], keystorePassword: [input: 'keystore-password', secret: true],
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
-    receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], onOutage: [input: 'on-outage'],
-    caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
-    dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
+    receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], onDoubt: [input: 'on-doubt'],
+    onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'],
+    allowHttp: [input: 'allow-http'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
 ]
 // end of made
 

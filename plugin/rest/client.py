@@ -118,14 +118,15 @@ class Rest:
     ) -> T:
         """Call `once` until it works or may not be repeated: the one place that decides about retries."""
         attempt = 0
-        is_in_doubt = False  # whether any try may have been carried out: what comes later does not undo that
+        may_be_done = False  # whether any try may have been carried out: what comes later does not undo that
         while True:
             attempt += 1
             try:
                 return once()
             except Failure as caught:
                 failure = caught
-            is_in_doubt |= may_duplicate and failure.kind is Kind.UNKNOWN
+            may_be_done |= failure.kind is Kind.UNKNOWN
+            is_in_doubt = may_duplicate and may_be_done
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)
             if not is_last:
                 self._pause(failure, attempt)
@@ -134,6 +135,7 @@ class Rest:
                 if found is not None:
                     return found
             if is_last:
+                failure.error.is_in_doubt = may_be_done
                 raise in_doubt(request, failure) if is_in_doubt else failure.error
 
     def _pause(self, failure: Failure, attempt: int) -> None:
@@ -157,8 +159,11 @@ class Rest:
 
     def _open(self, request: Request, may_redirect: bool = False) -> requests.Response:
         """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
-        sending = Sending(request.body)
+        has_body = request.body is not None and request.body.length > 0
+        sending = Sending(request.body, begin=request.begin if has_body else None)
         started = self.clock.now()
+        if request.begin and not has_body:
+            request.begin()
         try:
             prepared = self._prepare(request, sending)
             response = self._session.send(prepared, allow_redirects=False, **self._options(request))

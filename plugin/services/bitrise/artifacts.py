@@ -19,7 +19,7 @@ from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.files.digest import announced_md5, digests_of
 from plugin.files.names import file_names
 from plugin.files.progress import size_text
-from plugin.files.receipt import Delivery
+from plugin.files.record import Delivery
 from plugin.files.transfer import download as download_file
 from plugin.files.transfer import in_parallel
 from plugin.rest.exchange import Download, Request, json_body
