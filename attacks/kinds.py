@@ -23,7 +23,7 @@ LOST_ANSWERS = (
     "after:503;retry-after=1",
     "after:502",
     "after:504",
-    "empty",  # 200 and {}
+    "untold",  # 200 and {}
 )
 WITH_RECEIPT = [subject for subject in SUBJECTS if subject.takes_receipt]
 BITRISE = next(replace(subject, wanted=subject.wanted[:1]) for subject in SUBJECTS if subject.service == "bitrise")
