@@ -9,6 +9,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+LOOPBACK, LINK_LOCAL = "loopback", "link-local"
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name or IP address is this machine."""
@@ -18,6 +20,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def nearness(host: str) -> str | None:
+    """Tell whether a name or an IP address may be this machine or on its link: `loopback`, `link-local` or None.
+
+    Where is_loopback trusts, this mistrusts: it knows more ways to write such an address.
+    """
+    if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
+        return LOOPBACK
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])  # without the interface of a link-local address
+    except ValueError:
+        return None
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_loopback or ip.is_unspecified:  # to which a connection goes to this machine, too
+        return LOOPBACK
+    return LINK_LOCAL if ip.is_link_local else None
 
 
 def problem(url: str, allow_http: bool = False) -> str | None:

@@ -16,6 +16,7 @@ class PluginError(Exception):
     exit_code = 1
     status: int | None = None  # the HTTP status, when a server's answer is the reason
     is_in_doubt = False  # whether what was asked for may have been done all the same
+    is_expired = False  # whether a signed address was too old: a fresh one may work
 
 
 @dataclass(frozen=True)

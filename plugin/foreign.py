@@ -8,18 +8,36 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
+MOST_VALUES = 200_000  # in all lists and objects: each takes up to a kilobyte of memory
 DEEPEST = 100  # levels of lists and objects
 LONGEST_NUMBER = 30  # digits; ids and times have up to 20
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+class TooMuch(ValueError):  # noqa: N818 - says what it is
+    """JSON of more values than anybody has use for."""
 
 
 def parse(text: str | bytes) -> Any:
-    """Return parsed JSON; half of a character (text that was cut inside an emoji) becomes U+FFFD. Raises ValueError."""
+    """Return parsed JSON; half of a character (text that was cut inside an emoji) becomes U+FFFD.
+
+    Raises ValueError, TooMuch before the values take memory.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if _marks(raw) > MOST_VALUES and _marks(_STRING.sub(b"", raw)) > MOST_VALUES:
+        raise TooMuch(f"the answer holds more than {MOST_VALUES} values")
     try:
         return _whole(json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite), DEEPEST)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def _marks(raw: bytes) -> int:
+    """How many values there are at most: each but the first has a comma or a bracket before it."""
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
 def _whole(value: Any, levels: int) -> Any:

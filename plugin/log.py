@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Log:
         self._dialect = dialect or Dialect()
         self._lock = threading.RLock()
         self._status = ""
+        self._spoke = time.monotonic()
         self.redact = redact
         self.verbose = verbose
         self.lost: OSError | ValueError | None = None  # why a line could not be written, the first time
@@ -122,6 +124,10 @@ class Log:
         if self._dialect.mask and len(secret.strip()) >= SHORTEST_SECRET:
             self._write(self._dialect.mask(secret))
 
+    def silence(self) -> float:
+        """Return for how many seconds nothing has been written."""
+        return time.monotonic() - self._spoke
+
     def status(self, text: str) -> None:
         """Show `text` below the log on a terminal, in place of the one before; empty takes it away."""
         with self._lock, self._outliving():
@@ -137,6 +143,7 @@ class Log:
         with self._lock, self._outliving():
             self._erase()
             self._stream.write(text + "\n")
+            self._spoke = time.monotonic()
             self._draw()
             self._stream.flush()
 

@@ -19,6 +19,7 @@ from plugin.hosts.host import Host
 from plugin.log import Log
 from plugin.rest.exchange import Connection
 from plugin.source import Source
+from plugin.wait import heartbeat
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
         _say_missing_time(source, around)
     receipt = _receipt(values, source, around)
     job = Job(
-        rest=Rest(_connection(values, authorization), log, around.clock),
+        rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
         artifacts=found.artifacts,
         source=source,
@@ -106,7 +107,8 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     if found.artifacts:
         log.line(f"artifacts: {artifacts.describe(found.artifacts)}")
     try:
-        service.operations[values.operation](job)
+        with heartbeat(log, values.heartbeat):
+            service.operations[values.operation](job)
     except DryRunEnds:
         log.line("what would follow depends on the answer")
     except UnavailableError as unavailable:
@@ -151,12 +153,19 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
     )
 
 
-def _connection(values: inputs.Values, authorization: str) -> Connection:
+def _connection(
+    values: inputs.Values, authorization: str, origins: tuple[str, ...], environment: Mapping[str, str]
+) -> Connection:
+    from plugin.rest.network import ca_bundle
+
+    bundle, variable = ca_bundle(values.ca_bundle, environment)
     return Connection(
         url=values.service_url,
         authorization=authorization,
+        origins=origins,
         allow_http=values.allow_http,
-        ca_bundle=values.ca_bundle or None,
+        ca_bundle=bundle,
+        ca_variable=variable,
         client_certificate=values.client_certificate or None,
         stall_timeout=values.stall_timeout,
         dry_run=values.dry_run,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,20 +13,22 @@ from plugin.errors import NotFinishedError, UnavailableError
 from plugin.log import Log
 from plugin.units import duration
 
-LONGEST_PAUSE = 60.0  # seconds between two looks
+LONGEST_PAUSE = 60.0  # seconds between two polls
 GROWTH = 1.5
 LONGEST_OUTAGE = 15 * 60.0  # seconds of nothing but failures
-LONGEST_SILENCE = 5 * 60.0  # CI systems end steps that print nothing for ten minutes
+EARLY = 0.9  # of the heartbeat: the poll loop, which knows what is awaited, speaks before `heartbeat` does
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to wait, and how often to look, in seconds."""
+    """How long to wait, and how often to poll, in seconds."""
 
-    timeout: float
+    timeout: float  # 0 means one single poll, however long it takes
     interval: float  # the first pause; it grows while nothing changes
     longest: float = LONGEST_PAUSE  # to which it grows
+    heartbeat: float = 60.0  # the longest silence
+    within: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext()  # bounds a poll by what is left
 
 
 def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: Pace, clock: Clock, log: Log) -> T:
@@ -35,14 +39,16 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
     started = last_answer = last_line = clock.now()
     pause, before = pace.interval, None
     while True:
+        left = started + pace.timeout - clock.now()
         try:
-            state = look()
+            with pace.within(left) if pace.timeout else nullcontext():
+                state = look()
         except UnavailableError as error:
             if clock.now() - last_answer >= LONGEST_OUTAGE:
                 raise UnavailableError(
                     f"{what}: no answer for {duration(LONGEST_OUTAGE)}; the last try: {error}"
                 ) from None
-            log.line(f"{error}; {what} goes on meanwhile, looking again")
+            log.line(f"{error}; {what} goes on meanwhile")
             last_line = clock.now()
         else:
             if is_done(state):
@@ -50,11 +56,33 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
             last_answer = clock.now()
             pause = pace.interval if state != before else pause
             before = state
-        elapsed = clock.now() - started
-        if elapsed >= pace.timeout:
+        wake = min(clock.now() + pause, started + pace.timeout)
+        while (left := wake - clock.now()) > 0:
+            silent = clock.now() - last_line
+            if silent >= EARLY * pace.heartbeat:
+                log.line(f"{what}: still waiting, {duration(clock.now() - started)} so far")
+                last_line, silent = clock.now(), 0.0
+            clock.sleep(min(left, EARLY * pace.heartbeat - silent))
+        if clock.now() - started >= pace.timeout:
             raise NotFinishedError(f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise timeout")
-        if clock.now() + pause - last_line > LONGEST_SILENCE:
-            log.line(f"{what}: still waiting, {duration(elapsed)} so far")
-            last_line = clock.now()
-        clock.sleep(min(pause, pace.timeout - elapsed))
         pause = min(pause * GROWTH, max(pace.interval, pace.longest))
+
+
+@contextmanager
+def heartbeat(log: Log, seconds: float) -> Iterator[None]:
+    """Write a line whenever the log has been silent for so long, from a thread of its own, whatever this one does."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not is_over.wait(wait):
+            wait = seconds - log.silence()
+            if wait <= 0:
+                log.line("still at work")
+                wait = seconds
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()

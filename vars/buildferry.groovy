@@ -38,9 +38,10 @@ import groovy.transform.Field
     keystoreFile: [input: 'keystore-file'], keyAlias: [input: 'key-alias'],
     keyPassword: [input: 'key-password', secret: true], keystorePassword: [input: 'keystore-password', secret: true],
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
-    receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], onOutage: [input: 'on-outage'],
-    caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
-    outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
+    receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], heartbeat: [input: 'heartbeat'],
+    onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'],
+    allowHttp: [input: 'allow-http'], outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'],
+    verbose: [input: 'verbose'],
 ]
 // end of made
 

@@ -79,6 +79,7 @@ class Values:
     parallel: int = 4
     receipt: str = ""
     stall_timeout: float = 120
+    heartbeat: float = 60
     on_outage: Literal["fail", "warn"] = "fail"
     ca_bundle: str = ""
     client_certificate: str = ""

@@ -1,40 +1,33 @@
-"""All HTTP: what is sent, how often, and what comes of it.
+"""The one client of a run: what is sent, how often, and what comes of it.
 
-A failed try is one of three: not sent (the service cannot have the whole request),
-rejected (it answered), or unknown (sent, no usable answer). What may be repeated follows from that, and from whether a
-second sending does nothing more than the first (`send`, `fetch`) or perhaps the work twice (`create`).
+A failed try is one of three: not sent (the service cannot have the whole request), rejected (it answered), or unknown
+(sent, no usable answer). What may be repeated follows from that, and from whether a second sending does nothing more
+than the first (`send`, `fetch`) or perhaps the work twice (`create`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin
 
-import requests
-import urllib3
-from urllib3.util import SKIP_HEADER
+from requests import Response
 
-from plugin import __version__, address, foreign
+from plugin import address
 from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.log import Log
-from plugin.rest.exchange import BLOCK, Answer, Connection, Download, Request
-from plugin.rest.failure import Failure, Kind, Sending, in_doubt, lost, rejected, words
-from plugin.rest.sockets import check_certificates, pools
-from plugin.rest.transport import Credentials, session
+from plugin.rest.attempt import Attempts
+from plugin.rest.exchange import Answer, Connection, Download, Request
+from plugin.rest.failure import Failure, Kind, in_doubt
+from plugin.rest.network import check_certificates, check_proxy, proxy_secrets
 
 TRIES = 5
-CONNECT_TIMEOUT = 10.0  # seconds
-LONGEST_BACKOFF = 60.0
-LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
-LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
+LONGEST_BACKOFF = 60.0  # seconds
 MOST_REDIRECTS = 5
-LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+PRECONDITION_FAILED = 412
 T = TypeVar("T")
 
 
@@ -46,12 +39,22 @@ class Rest:
     """The one client of a run, safe to use from several threads."""
 
     def __init__(self, connection: Connection, log: Log, clock: Clock | None = None) -> None:
-        """Talk to the service at `connection`, say retries on `log`. Raises InputError for unusable certificates."""
+        """Talk to the service at `connection`, say retries on `log`.
+
+        Raises InputError for unusable certificates and proxies.
+        """
+        for secret in proxy_secrets():
+            log.mask(secret)
+        check_proxy(connection.url)
         check_certificates(connection, log.redact)
         self.connection = connection
         self.log = log
         self.clock = clock or Clock()
-        self._session = session(pools(connection.stall_timeout, self.clock.now))
+        self._attempts = Attempts(connection, log, self.clock)
+
+    def within(self, seconds: float) -> AbstractContextManager[None]:
+        """Let no request that this thread sends in the block last longer than `seconds` from now, retries included."""
+        return self._attempts.within(seconds)
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None, dry: Any = None) -> Any:
         """Read JSON from the service."""
@@ -64,23 +67,36 @@ class Rest:
         """
         if self.connection.dry_run:
             return self._show(request)
-        return self._until_it_works(request, lambda: self._once(request))
+        is_in_doubt = False
+
+        def once() -> Answer:
+            nonlocal is_in_doubt
+            try:
+                return self._attempts.answer(request)
+            except Failure as failure:
+                if is_in_doubt and request.is_create_only and failure.error.status == PRECONDITION_FAILED:
+                    self.log.line(f"{failure.error}: the answer to an earlier try was lost, but it was stored")
+                    return Answer(PRECONDITION_FAILED, {}, None)
+                is_in_doubt |= failure.kind is Kind.UNKNOWN
+                raise
+
+        return self._until_it_works(request, once)
 
     def create(self, request: Request, parse: Callable[[Answer], T], look: Callable[[], T | None] | None = None) -> T:
         """Send `request`, a second sending of which may do its work twice; return what it made.
 
         `parse` makes that of the answer; it raises UnavailableError if the answer does not tell, which is looked into
-        but not tried again. `look` is called
-        before each further try after one whose body had gone out whole, whatever was answered, and before giving up
-        on one that may have been carried out. It returns what it found, or None if that proves that nothing was made;
-        it may wait, and raises a PluginError when looking proves nothing. Without `look`, a try with an unknown
-        outcome is the last. Raises as `send` does, with `is_in_doubt` if something may have been made.
+        but not tried again. `look` is called before each further try after one whose body had gone out whole, whatever
+        was answered, and before giving up on one that may have been carried out. It returns what it found, or None if
+        that proves that nothing was made; it may wait, and raises a PluginError when looking proves nothing. Without
+        `look`, a try with an unknown outcome is the last. Raises as `send` does, with `is_in_doubt` if something may
+        have been made.
         """
         if self.connection.dry_run:
             return parse(self._show(request))
 
         def once() -> T:
-            answer = self._once(request)
+            answer = self._attempts.answer(request)
             try:
                 return parse(answer)
             except UnavailableError as error:
@@ -89,10 +105,9 @@ class Rest:
         return self._until_it_works(request, once, look, may_duplicate=True)
 
     def fetch(self, what: str, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
-        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read what was sent.
+        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
 
-        An expired address (401 or 403 from a storage) is located anew. `what` names the file in every message. Raises
-        as `send` does.
+        What is refused at a signed address is located anew. Raises as `send` does, each error with `what` in front.
         """
         if self.connection.dry_run:
             self._show(locate())
@@ -101,19 +116,19 @@ class Rest:
         def once() -> T:
             request = locate()
             for _ in range(MOST_REDIRECTS + 1):
-                with self._open(request, may_redirect=True) as response:
+                with self._attempts.open(request, may_redirect=True) as response:
                     if not response.is_redirect:
-                        read = partial(response.raw.read, decode_content=False)
-                        return take(Download(response.headers, self._blocks(request, read)))
+                        return take(Download(response.headers, self._attempts.blocks(request, response)))
                     request = self._redirected(request, response)
             raise RefusedError(f"{request.name}: more than {MOST_REDIRECTS} redirects")
 
         def named() -> T:
             try:
                 return once()
-            except (Failure, PluginError) as caught:
+            except (Failure, RefusedError, UnavailableError) as caught:
                 error = caught.error if isinstance(caught, Failure) else caught
-                error.args = (f"{what}: {error}",)
+                if what not in str(error):
+                    error.args = (f"{what}: {error}",)
                 raise
 
         return self._until_it_works(Request("GET", what), named)
@@ -136,8 +151,7 @@ class Rest:
                 failure = caught
             is_in_doubt |= may_duplicate and failure.kind is Kind.UNKNOWN
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)
-            if not is_last:
-                self._pause(failure, attempt)
+            is_last = is_last or not self._pause(failure, attempt)
             if look and (is_in_doubt or failure.came_after_all):
                 found = _found(request, failure, look)
                 if found is not None:
@@ -145,112 +159,27 @@ class Rest:
             if is_last:
                 raise in_doubt(request, failure) if is_in_doubt else failure.error
 
-    def _pause(self, failure: Failure, attempt: int) -> None:
+    def _pause(self, failure: Failure, attempt: int) -> bool:
+        """Wait before the next try; return whether there is time for one."""
         seconds = failure.retry_after
         if seconds is None:
             seconds = self.clock.jitter(min(2.0 ** (attempt - 1), LONGEST_BACKOFF))
+        if seconds >= self._attempts.left():
+            return False
         self.log.line(f"{failure.error}; try {attempt + 1} of {TRIES} in {seconds:.1f} s")
         self.clock.sleep(seconds)
+        return True
 
-    def _once(self, request: Request) -> Answer:
-        """One try: send `request` and read its answer."""
-        with self._open(request) as response:
-            body = self._body(request, response)
-            try:
-                data = _parsed(request, body)
-            except ValueError:
-                said = words(body, self.log.redact) or "an empty answer"
-                text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
-                raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
-            return Answer(response.status_code, response.headers, data)
+    def presigned(self, method: str, url: str, about: str, **more: Any) -> Request:
+        """Return the request for a signed address that the service gave; `about` is what messages call the address.
 
-    def _open(self, request: Request, may_redirect: bool = False) -> requests.Response:
-        """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
-        sending = Sending(request.body)
-        started = self.clock.now()
-        try:
-            prepared = self._prepare(request, sending)
-            response = self._session.send(prepared, allow_redirects=False, **self._options(request))
-        except LOST as error:
-            raise self._lost(request, error, sending) from None
-        finally:
-            sending.close()
-        status = response.status_code
-        self.log.debug(f"{request.name}: {status} in {self.clock.now() - started:.2f} s")
-        if (200 <= status < 300 and not sending.is_cut) or (may_redirect and response.is_redirect):
-            return response
-        said = b""
-        with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
-            said = self._body(request, response)
-        about = status, response.reason or "", response.headers, words(said, self.log.redact)
-        raise rejected(request, self._host(request), *about, sending.kind, self.clock.wall(), self.log.redact)
+        Raises RefusedError when it may not be talked to.
+        """
+        if said := address.problem(url, self.connection.allow_http):
+            raise RefusedError(f"{about} {said}")
+        return Request(method, url, has_credentials=False, is_signed=True, **more)
 
-    def _body(self, request: Request, response: requests.Response) -> bytes:
-        """The body of an answer, bounded in size and time. Raises Failure."""
-        body = bytearray()
-        deadline = self.clock.now() + LONGEST_ANSWER
-        for piece in self._blocks(request, partial(response.raw.read1, decode_content=True)):
-            body += piece
-            if len(body) > LARGEST_ANSWER:
-                text = f"{request.name}: the answer is larger than {LARGEST_ANSWER} bytes; is this the service?"
-                raise Failure(UnavailableError(text), Kind.UNKNOWN, is_final=True)
-            if self.clock.now() > deadline:
-                text = f"{request.name}: the answer was not complete after {LONGEST_ANSWER:.0f} s"
-                raise Failure(UnavailableError(text), Kind.UNKNOWN)
-        return bytes(body)
-
-    def _blocks(self, request: Request, read: Callable[[int], bytes]) -> Iterator[bytes]:
-        """The body of an answer, as `read` gives it: whole blocks, or what there is. Raises Failure."""
-        while True:
-            try:
-                block = read(BLOCK)
-            except LOST as error:
-                raise self._lost(request, error, _SENT) from None
-            if not block:
-                return
-            yield block
-
-    def _prepare(self, request: Request, sending: Sending) -> requests.PreparedRequest:
-        if request.outside:
-            url, authorization = request.url, None
-            headers = {"User-Agent": SKIP_HEADER, "Accept-Encoding": SKIP_HEADER}
-        else:
-            url, authorization = self._url(request), self.connection.authorization
-            headers = {"User-Agent": f"buildferry/{__version__}", "Accept": "application/json"}
-            if request.body and request.body.content_type:
-                headers["Content-Type"] = request.body.content_type
-        blank = requests.Request(request.method, url, {**headers, **request.headers}, auth=Credentials(authorization))
-        prepared = self._session.prepare_request(blank)
-        if request.outside:
-            prepared.url = url  # a signed URL is sent as it came, not as requests would quote it
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            prepared.body = sending  # type: ignore[assignment] # any iterable of bytes will do
-            prepared.headers["Content-Length"] = str(request.body.length if request.body else 0)
-        return prepared
-
-    def _options(self, request: Request) -> dict[str, Any]:
-        url = request.url if request.outside else self.connection.url
-        file = None if request.outside else self.connection.client_certificate
-        certificate = (file, file) if file else None  # named as key too, so that urllib3 asks nobody for a password
-        trust = self.connection.ca_bundle or True
-        return {
-            **self._session.merge_environment_settings(url, {}, True, trust, certificate),
-            "timeout": self._timeouts(request),
-        }
-
-    def _timeouts(self, request: Request) -> tuple[float, float]:
-        """Seconds to connect in, and without a byte moved."""
-        if request.patience:
-            return request.patience / 2, request.patience
-        return CONNECT_TIMEOUT, self.connection.stall_timeout
-
-    def _url(self, request: Request) -> str:
-        return self.connection.url.rstrip("/") + request.url + (f"?{urlencode(request.query)}" if request.query else "")
-
-    def _host(self, request: Request) -> str:
-        return urlsplit(request.url if request.outside else self.connection.url).hostname or ""
-
-    def _redirected(self, request: Request, response: requests.Response) -> Request:
+    def _redirected(self, request: Request, response: Response) -> Request:
         """The request to follow a redirect with: to an address that may be talked to, and without credentials."""
         try:
             target = urljoin(response.url, response.headers["Location"])
@@ -259,31 +188,16 @@ class Rest:
             said = "is not a URL"
         if said:
             raise RefusedError(f"{request.name}: redirects to an address that {said}")
-        return replace(request, url=target, query={}, outside=True)
-
-    def _lost(self, request: Request, error: Exception, sending: Sending) -> Failure:
-        return lost(request, self._host(request), error, sending, self._timeouts(request), self.log.redact)
+        return replace(request, url=target, query={}, has_credentials=False, is_signed=True)
 
     def _show(self, request: Request) -> Answer:
         """Dry run: print the request in place of sending it."""
-        self.log.line(f"would send {request.method} {request.url if request.outside else self._url(request)}")
+        self.log.line(f"would send {request.method} {self._attempts.url(request)}")
         for line in request.body.describe if request.body else ():
             self.log.line(f"  {line}")
         if request.dry is None:
             raise DryRunEnds
         return Answer(200, {}, request.dry)
-
-
-_SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
-
-
-def _parsed(request: Request, body: bytes) -> Any:
-    """The JSON of an answer, or None where none is due. Raises ValueError for what no API answers."""
-    if request.json:
-        return foreign.parse(body)
-    if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):
-        raise ValueError
-    return None
 
 
 def _found(request: Request, failure: Failure, look: Callable[[], T | None]) -> T | None:

@@ -7,6 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
+
+BLOCK = 1024 * 1024  # bytes read at a time: with smaller ones the threads wait for each other, larger ones win nothing
+CREATE_ONLY = {"x-goog-if-generation-match": "0", "if-none-match": "*"}  # headers by which a storage replaces nothing
 
 BLOCK = 1024 * 1024  # bytes of a file moved at a time: smaller ones make the threads wait, larger ones win nothing
 
@@ -23,15 +27,16 @@ class Body:
 
 @dataclass(frozen=True)
 class Request:
-    """One request to the service, or with `outside` to a storage address that the service named."""
+    """One request: to the service, or to an address that it named."""
 
     method: str
-    url: str  # a path below the service's address, or a whole URL if outside
+    url: str  # a path below the service's address, or a whole URL
     query: Mapping[str, str | int] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     makes: str = "the request"  # what it creates, for messages: "the build"
-    outside: bool = False  # send no credentials and no header of our own
+    has_credentials: bool = True  # whether ours go along, and headers of our own: to the service's origins alone
+    is_signed: bool = False  # whether the URL itself is the permission: it is sent as it came, and may expire
     json: bool = True  # whether the answer must be JSON
     dry: Any = None  # what a dry run takes for the answer; None ends the dry run here
     patience: float | None = None  # seconds for one single try, for an abort on cancel
@@ -41,10 +46,20 @@ class Request:
         """The request as messages call it: never with a query, which may be a signature."""
         return f"{self.method} {self.url.partition('?')[0]}"
 
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the URL is a whole one."""
+        return not self.url.startswith("/")
+
+    @property
+    def is_create_only(self) -> bool:
+        """Whether its headers forbid to replace what is there."""
+        return any(CREATE_ONLY.get(name.lower()) == value for name, value in self.headers.items())
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a 2xx, its JSON parsed."""
+    """What came back: a 2xx, its JSON parsed; or the 412 that says that an earlier try has stored the file."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,11 +80,23 @@ class Connection:
 
     url: str
     authorization: str | None = None  # the header's value
+    origins: tuple[str, ...] = ()  # others of the service's own, which get the credentials too
     allow_http: bool = False
-    ca_bundle: str | None = None
+    ca_bundle: str | None = None  # a file, or a folder
+    ca_variable: str | None = None  # the environment variable that names it, if no input does
     client_certificate: str | None = None
     stall_timeout: float = 120.0  # seconds
     dry_run: bool = False
+
+    def owns(self, url: str) -> bool:
+        """Tell whether `url` is at one of the service's own origins. Raises ValueError when it is not a URL."""
+        return origin(url) in map(origin, (self.url, *self.origins))
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a URL. Raises ValueError when it is not one."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
 
 
 def basic(username: str, password: str) -> str:

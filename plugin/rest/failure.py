@@ -17,11 +17,12 @@ from plugin import foreign
 from plugin.errors import AuthError, InputError, PluginError, RefusedError, UnavailableError
 from plugin.redact import Redactor
 from plugin.rest.exchange import Body, Request
+from plugin.rest.expiry import WEB_PAGE, is_expired
 
 WORDS = 500  # characters of the service's own words in a message
 LARGEST_ERROR = 64 * 1024  # bytes of a body that are searched for them
 LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
-EXPIRED = 403  # the status of RefusedError for an expired signed address, however its storage says so
+RESUME_INCOMPLETE = 308  # Google's storage has a part of the file
 NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
 TOKEN_HINTS = {
     401: "the service does not accept these credentials: check the token, and that this job receives it",
@@ -37,6 +38,14 @@ CERTIFICATE_HINTS = {  # by OpenSSL's X509_V_ERR_ numbers
     62: "; is this the right address?",
     64: "; is this the right address?",
 }
+TLS_HINTS = {  # by what OpenSSL's reason holds
+    "WRONG_VERSION_NUMBER": "; does it speak plain http?",
+    "HTTP_REQUEST": "; does it speak plain http?",
+    "RECORD_LAYER_FAILURE": "; does it speak plain http?",
+    "NO_APPLICATION_PROTOCOL": "; it does not speak HTTP/1.1",
+}
+NOT_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol, http.client.LineTooLong)
+FIRST_WORDS = 60  # characters shown of what is not HTTP
 OWN_CA_HINT = "; if your company has its own CA, set ca-bundle"
 CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
 WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
@@ -114,14 +123,18 @@ def rejected(
     is_final, after = True, None
     error: PluginError = RefusedError(text)
     if status < 300:
-        error = UnavailableError(f"{text}; but it had not the whole request yet")
-        return Failure(error, kind)
+        why = "but it had not the whole request yet" if status >= 200 else "which nobody asked for"
+        return Failure(UnavailableError(f"{text}; {why}"), kind)
+    if status == RESUME_INCOMPLETE and request.body and "Location" not in headers:
+        has = redact.brief(headers.get("Range", "none of it"), WORDS)
+        return Failure(UnavailableError(f"{text}; the storage has only a part of the file: {has}"), kind)
     if status == 407:
         error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
-    elif request.outside and (status in TOKEN_HINTS or (status == 400 and "expired" in said.lower())):
-        status = EXPIRED  # S3 says 403 and "Request has expired", Google 400 and "ExpiredToken"
-        is_final = request.method != "GET"  # a download asks for a fresh address by itself
-    elif status in TOKEN_HINTS:
+    elif request.is_signed and status in (400, *TOKEN_HINTS):
+        error.is_expired = is_expired(request.url, said, now)
+        # a download asks for a fresh address by itself, which costs nothing
+        is_final = request.method != "GET" or (status == 400 and not error.is_expired)
+    elif status in TOKEN_HINTS and request.has_credentials:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
         target = redact.brief(re.split("[?#]", redact(headers.get("Location", "nowhere")))[0], WORDS)
@@ -166,7 +179,8 @@ def lost(
         text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set client-certificate"
         kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
     elif isinstance(cause, ssl.SSLError):
-        text = f"TLS with {host} failed: {cause.reason or text}"
+        hint = next((hint for sign, hint in TLS_HINTS.items() if sign in (cause.reason or "")), "")
+        text = f"TLS with {host} failed: {cause.reason or text}{hint}"
         is_final = not sending.has_begun and not isinstance(cause, CUT)
     elif isinstance(cause, socket.gaierror):
         text = f"the name {host} cannot be resolved: {text}"
@@ -178,6 +192,10 @@ def lost(
         text = f"stalled: no byte moved for {timeouts[1]:g} s"
     elif isinstance(cause, http.client.IncompleteRead):
         text = "the answer ended before its announced length"
+    elif isinstance(cause, NOT_HTTP) and not isinstance(cause, http.client.RemoteDisconnected):
+        seen = re.sub(r"[^ -~]+", "…", text)[:FIRST_WORDS]
+        hint = "; does it speak https?" if "\x15\x03" in str(cause) else ""
+        text = f"the answer is not HTTP/1.1: it begins with {seen!r}{hint}"
     return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
 
 
@@ -222,7 +240,7 @@ def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
     except ValueError:
         title = re.search(r"<title[^>]{0,500}>(.{0,500}?)</title>", text, re.IGNORECASE | re.DOTALL)
         if title:
-            return f"a web page titled {redact.brief(title[1], WORDS)!r}"
+            return f"{WEB_PAGE} titled {redact.brief(title[1], WORDS)!r}"
     else:
         if isinstance(data, dict):
             found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)

@@ -8,42 +8,134 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import urllib3
 
-from plugin.errors import InputError, Problem
-from plugin.redact import Redactor
-from plugin.rest.exchange import Connection
-from plugin.rest.failure import plain
-
 LONGEST_IDLE = 1.0  # seconds; servers close theirs after 2 s (gunicorn), 5 s (Apache, Node) or more
+SHORTEST_TIMEOUT = 0.01  # seconds: none at all would mean not to wait
+SWITCHING_PROTOCOLS = 101
 TLS_PIECE = 128 * 1024  # bytes; TLS counts the timeout for all that one call is given, plain sockets for each byte
 
 
-def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
-    """Return urllib3's pool classes by scheme, with `stall_timeout` in seconds and `now` as their clock."""
+class Watchdog:
+    """Shuts a connection down when its time is up, however steadily bytes drip: who reads from it wakes up."""
+
+    def __init__(self, connection: socket.socket | None) -> None:
+        """Watch `connection`, once armed; None needs no watching."""
+        self.has_bitten = False
+        self._connection = connection
+        self._ends: float | None = None
+        self._changed = threading.Condition()
+        self._is_awake = False
+
+    def arm(self, seconds: float) -> None:
+        """Shut the connection down in `seconds`, unless armed anew or called off."""
+        if not self._connection:
+            return
+        with self._changed:
+            before, self._ends = self._ends, time.monotonic() + min(seconds, threading.TIMEOUT_MAX)
+            if not self._is_awake:
+                self._is_awake = True
+                threading.Thread(target=self._watch, args=(self._connection,), daemon=True).start()
+            elif before is None or self._ends < before:
+                self._changed.notify()
+
+    def call_off(self) -> None:
+        """Leave the connection alone."""
+        with self._changed:
+            self._ends = None
+            self._changed.notify()
+
+    def _watch(self, connection: socket.socket) -> None:
+        with self._changed:
+            while self._ends is not None:
+                left = self._ends - time.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                self.has_bitten = True
+                self._ends = None
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # below TLS, which the other waits in
+            self._is_awake = False
+
+
+class FinalResponse(http.client.HTTPResponse):
+    """An answer that passes over interim ones (RFC 9110 §15.2): http.client does so with 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status == SWITCHING_PROTOCOLS or not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
+def pools(
+    stall_timeout: float,
+    now: Callable[[], float],
+    left: Callable[[], float],
+    check_peer: Callable[[str, int, str], None],
+) -> dict[str, Any]:
+    """Return urllib3's pool classes by scheme, with `stall_timeout` in seconds and `now` as their clock.
+
+    `left` tells how many seconds the calling thread still has. `check_peer` is given host, port and IP address of each
+    connection to a server before anything is sent on it; what it raises ends the attempt.
+    """
 
     class Steady:
         """Mixed into urllib3's connections."""
 
         sock: Any
+        host: str
+        port: int
+        proxy: Any
+        timeout: Any
+        watchdog: Watchdog | None = None
         piece: int | None = None  # bytes to send at a time; None: as many as there are
         idle_since = 0.0
 
+        def _new_conn(self) -> socket.socket:
+            made: socket.socket = super()._new_conn()  # type: ignore[misc]
+            try:
+                if not self.proxy:
+                    check_peer(self.host, self.port, made.getpeername()[0])
+            except BaseException:
+                made.close()
+                raise
+            self._watch(made, self.timeout)
+            return made
+
         def connect(self) -> None:
+            """Connect, with TLS and through a proxy's tunnel if need be: each may drip, but not for ever."""
             try:
                 super().connect()  # type: ignore[misc]
             except TimeoutError as error:  # of the TLS handshake: not a stall of the answer
                 raise urllib3.exceptions.ConnectTimeoutError(self, str(error)) from error
+            finally:
+                self.unwatch()
+
+        def _watch(self, connection: socket.socket, timeout: Any) -> Watchdog:
+            self.watchdog = Watchdog(connection)
+            self.watchdog.arm(min(2 * timeout if isinstance(timeout, (int, float)) else stall_timeout, left()))
+            return self.watchdog
+
+        def unwatch(self) -> None:
+            if self.watchdog:
+                self.watchdog.call_off()
 
         def endheaders(self, *arguments: Any, **options: Any) -> None:
             super().endheaders(*arguments, **options)  # type: ignore[misc]
-            self.sock.settimeout(stall_timeout)  # until here it was the connect timeout, on a kept connection too
+            self.sock.settimeout(
+                max(min(stall_timeout, left()), SHORTEST_TIMEOUT)
+            )  # until here it was the connect timeout, on a kept connection too
 
         def send(self, data: Any) -> None:
             try:
@@ -57,17 +149,16 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
 
         def getresponse(self) -> Any:
             """Wait for the head of an answer: not for ever, though it drips so steadily that nothing stalls."""
-            watch = threading.Timer(min(2 * stall_timeout, threading.TIMEOUT_MAX), self.hang_up)
-            watch.daemon = True
-            watch.start()
+            watchdog = self._watch(self.sock, self.timeout)
             try:
-                return super().getresponse()  # type: ignore[misc]
-            finally:
-                watch.cancel()
-
-        def hang_up(self) -> None:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # below TLS, which another thread is waiting in
+                response = super().getresponse()  # type: ignore[misc]
+            except BaseException as error:
+                watchdog.call_off()
+                if watchdog.has_bitten:
+                    raise OSError("stalled: the head of the answer did not come to its end") from error
+                raise
+            response.watchdog = watchdog
+            return response
 
         @property
         def is_connected(self) -> bool:
@@ -79,13 +170,15 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
         def _put_conn(self, connection: Any) -> None:
             if connection:
                 connection.idle_since = now()
+                connection.unwatch()
             super()._put_conn(connection)  # type: ignore[misc]
 
     class Http(Steady, urllib3.connection.HTTPConnection):
-        pass
+        response_class = FinalResponse
 
     class Https(Steady, urllib3.connection.HTTPSConnection):
         piece = TLS_PIECE
+        response_class = FinalResponse
 
     class HttpPool(Watched, urllib3.HTTPConnectionPool):
         ConnectionCls = Http
@@ -94,23 +187,3 @@ def pools(stall_timeout: float, now: Callable[[], float]) -> dict[str, Any]:
         ConnectionCls = Https
 
     return {"http": HttpPool, "https": HttpsPool}
-
-
-def check_certificates(connection: Connection, redact: Redactor) -> None:
-    """Read the certificate files before anything is sent. Raises InputError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for name, file, load, expected in (
-        ("ca-bundle", connection.ca_bundle, context.load_verify_locations, "certificates"),
-        (
-            "client-certificate",
-            connection.client_certificate,
-            lambda path: context.load_cert_chain(path, password=""),
-            "a certificate and its unencrypted key",
-        ),
-    ):
-        try:
-            if file:
-                load(file)
-        except (OSError, ValueError) as error:
-            said = f"{file} is not a PEM file with {expected}: {plain(error, redact)}"
-            raise InputError(Problem(name, said)) from None

@@ -6,100 +6,18 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
 from itertools import repeat
-from socket import MSG_PEEK, socket
-from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import quote
+from socket import socket
+from typing import Any
 
-from werkzeug.http import HTTP_STATUS_CODES
+from plugin.sandbox.call import Call, close
+from plugin.sandbox.server import Body
 
-from plugin.sandbox.server import Body, hang_up
-from plugin.sandbox.state import State
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-STALL_SECONDS = 600.0
 PART_OF_BODY = 64 * 1024
 HUGE_BLOCKS = 16384  # of 64 KiB: 1 GiB
 HTML = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>Please sign in</h1></body></html>"
 STORAGE_ERROR = "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request that meets a fault, and all that a fault needs to spoil it."""
-
-    value: float  # the status, or the seconds
-    wait: str | None  # what Retry-After says
-    app: WSGIApplication
-    environ: WSGIEnvironment
-    start_response: StartResponse
-    state: State
-    origin: str
-    storage_url: str
-
-    @property
-    def body(self) -> Body:
-        """The request's body."""
-        return self.environ["wsgi.input"]  # type: ignore[no-any-return]
-
-    @property
-    def address(self) -> str:
-        """The path and query that were asked for."""
-        query = self.environ["QUERY_STRING"]
-        return quote(self.environ["PATH_INFO"].encode("latin-1")) + (f"?{query}" if query else "")
-
-    def process(self) -> tuple[str, dict[str, str], Iterable[bytes]]:
-        """Let the service do its work, and return the answer it would give: status, headers, chunks."""
-        answer: list[Any] = []
-
-        def keep(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], object]:
-            answer[:] = [status, headers]
-            return answer.append  # WSGI's write(), which nobody here calls
-
-        chunks = self.app(self.environ, keep)
-        status, headers = answer
-        return status, dict(headers), chunks
-
-    def process_unheard(self) -> None:
-        """Let the service do its work, and drop its answer."""
-        chunks = self.process()[2]
-        for _ in chunks:
-            pass
-        close(chunks)
-
-    def answer(self, status: int, content: bytes, **headers: str) -> Iterable[bytes]:
-        """Answer with these bytes; a header's `_` stands for `-`."""
-        phrase = HTTP_STATUS_CODES.get(status, "Fault")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.send(f"{status} {phrase}", named | {"Content-Length": str(len(content))}, [content])
-
-    def send(self, status: str, headers: dict[str, str], chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """Begin the answer and return its chunks."""
-        self.start_response(status, list(headers.items()))
-        return chunks
-
-    def reset(self) -> NoReturn:
-        """Reset the connection."""
-        hang_up(self.environ["werkzeug.socket"])
-        raise ConnectionResetError("a fault of the sandbox")
-
-    def hold(self) -> NoReturn:
-        """Say nothing until the client leaves, the sandbox closes, or ten minutes have passed."""
-        connection: socket = self.environ["werkzeug.socket"]
-        connection.settimeout(0.1)
-        deadline = time.monotonic() + STALL_SECONDS
-        while time.monotonic() < deadline and not self.state.closing.is_set():
-            try:
-                if not connection.recv(1, MSG_PEEK):
-                    break
-                self.state.closing.wait(0.1)  # what it sent is left unread
-            except TimeoutError:
-                continue
-        self.reset()
 
 
 def status(call: Call) -> Iterable[bytes]:
@@ -112,6 +30,13 @@ def after(call: Call) -> Iterable[bytes]:
     """Process the request, then answer with a status all the same."""
     call.process_unheard()
     return _refuse(call)
+
+
+def expired(call: Call) -> Iterable[bytes]:
+    """Answer as a storage does at a signed address that is too old; nothing is processed."""
+    call.body.drain()
+    text = STORAGE_ERROR.format(code="AccessDenied", message="Request has expired")
+    return call.answer(403, text.encode(), Content_Type="application/xml")
 
 
 def reset(call: Call) -> Iterable[bytes]:
@@ -222,6 +147,51 @@ def id_type(call: Call) -> Iterable[bytes]:
     return call.send(line, headers | {"Content-Length": str(len(content))}, [content])
 
 
+def float_id(call: Call) -> Iterable[bytes]:
+    """Process the request; each number in the JSON answer gets a point: 9001.0."""
+    line, headers, chunks = call.process()
+    content = re.sub(rb"(?<=[:\[ ])(\d+)(?=[,\s}\]])", rb"\1.0", _finish(chunks))
+    return call.send(line, headers | {"Content-Length": str(len(content))}, [content])
+
+
+def errors(call: Call) -> Iterable[bytes]:
+    """Answer 200 with an error in JSON; nothing is processed."""
+    call.body.drain()
+    return call.answer(200, b'{"errors": ["this phase is archived"]}', Content_Type="application/json")
+
+
+def empty(call: Call) -> Iterable[bytes]:
+    """Process the request, and answer 204 with nothing."""
+    call.process_unheard()
+    return call.send("204 No Content", {}, [])
+
+
+def interim(call: Call) -> Iterable[bytes]:
+    """Process the request, and answer only after interim answers."""
+    connection: socket = call.environ["werkzeug.socket"]
+    line, headers, chunks = call.process()
+    for status_line in ("102 Processing", "103 Early Hints\r\nLink: </style.css>"):
+        connection.sendall(f"HTTP/1.1 {status_line}\r\n\r\n".encode())
+    return call.send(line, headers, chunks)
+
+
+def not_http(call: Call) -> Iterable[bytes]:
+    """Answer with the first frame of HTTP/2 in place of HTTP/1.1; nothing is processed."""
+    call.body.drain()
+    call.environ["werkzeug.socket"].sendall(b"\0\0\x06\4\0\0\0\0\0\0\4\0\0\xff\xff")
+    call.hang_up()
+
+
+def drip(call: Call) -> Iterable[bytes]:
+    """Send the answer in a chunk whose extension drips for ever, before its content."""
+    call.body.drain()
+    connection: socket = call.environ["werkzeug.socket"]
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
+    while not call.state.closing.wait(0.05):
+        connection.sendall(b"x")
+    call.reset()
+
+
 def slow(call: Call) -> Iterable[bytes]:
     """Process the request, and answer some seconds later."""
     line, headers, chunks = call.process()
@@ -232,6 +202,7 @@ def slow(call: Call) -> Iterable[bytes]:
 FAULTS: dict[str, Callable[[Call], Iterable[bytes]]] = {
     "STATUS": status,
     "after:STATUS": after,
+    "expired": expired,
     "reset": reset,
     "reset-in-body": reset_in_body,
     "reset-after": reset_after,
@@ -247,14 +218,14 @@ FAULTS: dict[str, Callable[[Call], Iterable[bytes]]] = {
     "wrong-length": wrong_length,
     "short": short,
     "id-type": id_type,
+    "float-id": float_id,
+    "errors": errors,
+    "empty": empty,
+    "interim": interim,
+    "not-http": not_http,
+    "drip": drip,
     "slow=SECONDS": slow,
 }
-
-
-def close(chunks: Iterable[bytes]) -> None:
-    """End a WSGI answer, as its server must."""
-    if hasattr(chunks, "close"):
-        chunks.close()
 
 
 def _refuse(call: Call) -> Iterable[bytes]:
@@ -267,7 +238,7 @@ def _refuse(call: Call) -> Iterable[bytes]:
     message = f"{number}, because the sandbox was told so"
     if call.origin == "storage":
         code = {403: "AccessDenied", 412: "PreconditionFailed", 503: "SlowDown"}.get(number, "InternalError")
-        text = STORAGE_ERROR.format(code=code, message="Request has expired" if number == 403 else message)
+        text = STORAGE_ERROR.format(code=code, message=message)
         return call.answer(number, text.encode(), Content_Type="application/xml", **headers)
     return call.answer(number, json.dumps({"error": message}).encode(), Content_Type="application/json", **headers)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from plugin.sandbox.faults import FAULTS, Call, close
+from plugin.sandbox.call import Call, close
+from plugin.sandbox.faults import FAULTS
 from plugin.sandbox.state import State
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from plugin import address
 from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.upload import Upload
@@ -20,7 +19,6 @@ from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, cr
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"
-EXPIRED = 403  # what the storage answers to a signed address that is too old
 DRY_BUILD = {
     "uploadSpec": {"method": "PUT", "url": "https://storage.googleapis.com/UPLOAD-ADDRESS", "headers": {}},
     "build": {"id": "BUILD-ID"},
@@ -69,9 +67,9 @@ def _upload_in(job: Job, context_id: str) -> None:
         for attempt in range(1, FRESH_ADDRESSES + 1):
             build_id, spec = _submit(job, upload.artifact, context_id, states)
             try:
-                stored = job.rest.send(_storage_request(spec, upload, job.values.allow_http))
+                stored = job.rest.send(_storage_request(job, spec, upload))
             except RefusedError as error:
-                if error.status != EXPIRED or attempt == FRESH_ADDRESSES:
+                if not error.is_expired or attempt == FRESH_ADDRESSES:
                     raise
                 job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
             else:
@@ -124,21 +122,15 @@ def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str
     return build_id, spec if isinstance(spec, dict) else {}
 
 
-def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> Request:
+def _storage_request(job: Job, spec: dict[str, Any], upload: Upload) -> Request:
     """Return the upload that `spec` describes (section 3): exactly its method, URL and headers, and no credentials.
 
     Raises RefusedError when the description is unusable, or when the file is larger than it allows.
     """
-    method, url, headers = spec.get("method"), spec.get("url"), spec.get("headers")
+    method, url = spec.get("method"), spec.get("url")
     if method not in METHODS or not isinstance(url, str):
         raise RefusedError("product-science: the answer describes no upload: uploadSpec needs a PUT or POST and a url")
-    if not isinstance(headers, dict) or not all(
-        isinstance(value, str) and HEADER.fullmatch(f"{name}:{value}") for name, value in headers.items()
-    ):
-        raise RefusedError("product-science: uploadSpec.headers must map names of an upload's headers to texts")
-    said = address.problem(url, allow_http)
-    if said:
-        raise RefusedError(f"product-science: uploadSpec.url {said}")
+    headers = _headers(spec.get("headers"))
     limits = next((value for name, value in headers.items() if name.lower() == "x-goog-content-length-range"), "")
     found = re.fullmatch(r"\s*(\d{1,18})\s*,\s*(\d{1,18})\s*", limits)
     size = upload.artifact.size
@@ -146,7 +138,22 @@ def _storage_request(spec: dict[str, Any], upload: Upload, allow_http: bool) -> 
         raise RefusedError(
             f"{upload.artifact.shown}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
         )
-    return Request(method, url, headers=headers, body=upload.body(), outside=True, json=False, dry={})
+    about = "product-science: uploadSpec.url"
+    return job.rest.presigned(method, url, about, headers=headers, body=upload.body(), json=False, dry={})
+
+
+def _headers(given: Any) -> dict[str, str]:
+    """Return the headers of an upload: their values are texts, numbers, or lists of one. Raises RefusedError."""
+    headers: dict[str, str] = {}
+    for name, value in given.items() if isinstance(given, dict) else ():
+        only = value[0] if isinstance(value, list) and len(value) == 1 else value
+        is_number = isinstance(only, (int, float)) and not isinstance(only, bool)
+        headers[name] = str(only) if isinstance(only, str) or is_number else "\n"  # which no header may be
+    if not isinstance(given or {}, dict) or not all(
+        HEADER.fullmatch(f"{name}:{text}") for name, text in headers.items()
+    ):
+        raise RefusedError("product-science: uploadSpec.headers must map names of an upload's headers to texts")
+    return headers
 
 
 def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:

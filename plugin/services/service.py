@@ -21,6 +21,7 @@ from plugin.rest.client import Rest
 from plugin.rest.failure import error_in
 from plugin.source import Source
 from plugin.units import size_text
+from plugin.wait import LONGEST_PAUSE, Pace
 
 LONGEST_ID = 200  # characters
 # The one vocabulary of build states.
@@ -42,6 +43,10 @@ class Job:
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
     spell: Callable[[str], str]  # an input's name as its user wrote it
 
+    def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
+        """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
+        return Pace(timeout, self.values.poll_interval, longest, self.values.heartbeat, self.rest.within)
+
     def say(self, text: str) -> None:
         """Log what has happened; a dry run makes nothing happen."""
         if not self.rest.connection.dry_run:
@@ -62,6 +67,7 @@ class Service:
     name: str
     authorization: Callable[[Values], str]  # the header's value
     operations: Mapping[str, Operation]  # the keys are what it can do; schema.json lists the same
+    origins: Callable[[Values], tuple[str, ...]] = lambda _values: ()  # other than service-url, which get the token too
 
 
 def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:

@@ -278,8 +278,8 @@ MUTATIONS = {
     ),
     "click in rest/": (
         "plugin/rest/client.py",
-        "import requests\n",
-        "import click\nimport requests\n",
+        "from requests import Response\n",
+        "import click\nfrom requests import Response\n",
         "tests/unit/test_rules.py::test_each_package_of_others_has_one_place",
     ),
 }

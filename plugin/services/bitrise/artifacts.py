@@ -28,7 +28,6 @@ from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import SITE, build_path, show
 from plugin.services.bitrise.lists import envelope, listed
-from plugin.services.bitrise.log import storage_request
 from plugin.services.bitrise.slugs import artifact_slug, build_slugs
 from plugin.services.service import Job
 from plugin.units import size_text
@@ -131,7 +130,7 @@ def _locate(job: Job, artifact: RemoteArtifact) -> Request:
     url = data.get("expiring_download_url") if isinstance(data, dict) else None
     if not isinstance(url, str) or not url:
         raise Failure(UnavailableError("bitrise has no download address for it yet"), Kind.REJECTED)
-    return storage_request(url, job.values.allow_http)
+    return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
 
 
 def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request
-from plugin.rest.failure import WORDS
+from plugin.rest.failure import WORDS, error_in
 from plugin.services.bitrise.abort import abort_now, abort_twin, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note
 from plugin.services.bitrise.follow import follow
@@ -33,6 +33,7 @@ class _Start:
 
     def __init__(self, job: Job, order: Order) -> None:
         self.order = order
+        self._redact = job.log.redact
         self.lookup = Lookup(job, order)
         self.builds: list[Build] = []
         self.is_settled = False  # whether nothing else can have come of it
@@ -40,6 +41,8 @@ class _Start:
     def parse(self, answer: Answer) -> tuple[list[Build], str]:
         """Read the trigger's answer. Raises UnavailableError when it does not tell all."""
         self.builds, refused, is_clear = read_answer(answer.data)
+        if not is_clear and not self.builds and (said := error_in(answer.data, self._redact)):
+            refused, is_clear = f"no build was started: {said}", True
         if not is_clear:
             raise UnavailableError("bitrise: the answer does not tell what was started; is service-url right?")
         self.lookup.answered()

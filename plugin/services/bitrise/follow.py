@@ -16,7 +16,7 @@ from plugin.services.bitrise.log import Stream, place, save
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
 from plugin.units import duration
-from plugin.wait import LONGEST_PAUSE, Pace, until
+from plugin.wait import LONGEST_PAUSE, until
 
 LOG_PAUSE = 15.0  # seconds between two polls of a log, once it has run for a while
 LIVELY = 60.0  # seconds from the start in which each new line brings the next poll forward
@@ -46,7 +46,7 @@ def follow(job: Job, builds: list[Build]) -> None:
     if len(builds) > 1:
         what = f"the {len(builds)} builds from {what} on"
     longest = LOG_PAUSE if job.values.log == "stream" else LONGEST_PAUSE
-    pace = Pace(job.values.timeout, job.values.poll_interval, longest)
+    pace = job.pace(job.values.timeout, longest)
     try:
         until(watch.look, lambda _seen: watch.is_over, what, pace, job.clock, job.log)
         failed = [build for build in builds if build.state in (FAILED, ABORTED)]

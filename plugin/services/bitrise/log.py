@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from plugin import address
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, UnavailableError
 from plugin.files.download import download
 from plugin.rest.exchange import Request
@@ -25,7 +24,7 @@ from plugin.services.bitrise.console import Console
 from plugin.services.bitrise.lists import MOST_PAGES
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job
-from plugin.wait import Pace, until
+from plugin.wait import until
 
 MOST_ROUNDS = 50  # answers in a row that one poll may take, while each brings something new
 ARCHIVE_POLLS = 30  # poll intervals to wait for the archive
@@ -190,7 +189,7 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
 
 def _is_archived(job: Job, build: Build, what: str, patience: float) -> bool:
     """Wait so many seconds at most for the archive; return whether it is there."""
-    pace = Pace(patience, job.values.poll_interval)
+    pace = job.pace(patience)
     try:
         return until(lambda: _archive_url(log_info(job, build.slug)) is not None, bool, what, pace, job.clock, job.log)
     except NotFinishedError:
@@ -236,12 +235,4 @@ def _locate(job: Job, build: Build) -> Request:
     url = _archive_url(log_info(job, build.slug))
     if url is None:
         raise Failure(UnavailableError(f"the archived log of {build.name} has no address"), Kind.REJECTED)
-    return storage_request(url, job.values.allow_http)
-
-
-def storage_request(url: str, allow_http: bool) -> Request:
-    """The request for a signed address that Bitrise gave. Raises RefusedError when it may not be talked to."""
-    said = address.problem(url, allow_http)
-    if said:
-        raise RefusedError(f"bitrise: an address that the service gave {said}")
-    return Request("GET", url, outside=True)
+    return job.rest.presigned("GET", url, f"bitrise: the address of the archived log of {build.name}")

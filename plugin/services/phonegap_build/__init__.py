@@ -196,7 +196,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
         _note_platforms(job, app_id, platforms, chosen)
         return chosen
 
-    pace = wait.Pace(job.values.timeout, job.values.poll_interval)
+    pace = job.pace(job.values.timeout)
     try:
         return wait.until(
             look, lambda chosen: all(one.state in ENDED for one in chosen), f"app {app_id}", pace, job.clock, job.log

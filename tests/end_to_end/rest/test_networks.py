@@ -105,22 +105,32 @@ def test_plain_http_goes_through_the_proxy(service: str, company: Company) -> No
     assert len(gateway.heads) == len(company.sandbox.state()["requests"])
 
 
-@pytest.mark.parametrize("service", ["app-distribution", "product-science"])
+@pytest.mark.parametrize(("service", "host"), [("app-distribution", HOST), ("product-science", "localhost")])
 @pytest.mark.parametrize("credentials", ["", f"{USER}:{PASSWORD}@"])
 def test_https_goes_through_a_tunnel_of_the_proxy_which_sees_no_token(
-    service: str, credentials: str, company: Company
+    service: str, host: str, credentials: str, company: Company
 ) -> None:
-    server = company.serve(HOST)
-    names = {f"{HOST}:443": ("127.0.0.1", server.port)}
+    server = company.serve(host)
+    names = {f"{host}:443": ("127.0.0.1", server.port)}
     with proxy(names, credentials.rstrip("@") or None) as gateway:
-        done = company.deliver(f"https://{HOST}", through(gateway, credentials), service, ca_bundle=company.bundle)
+        done = company.deliver(f"https://{host}", through(gateway, credentials), service, ca_bundle=company.bundle)
     assert done.code == 0, done.log
     assert company.has() == 1
-    assert gateway.heads[0].startswith(f"CONNECT {HOST}:443 HTTP/1")
+    assert gateway.heads[0].startswith(f"CONNECT {host}:443 HTTP/1")
     assert not [head for head in gateway.heads if "sandbox-token" in head]
     assert not [secret for secret in SECRETS if secret in done.log]
     state = company.sandbox.state()
     assert not [each for each in state["requests"] if "proxy-authorization" in each["header_names"]]
+
+
+def test_a_service_elsewhere_gets_nothing_sent_to_this_machine(company: Company) -> None:
+    server = company.serve(HOST)
+    with proxy({f"{HOST}:443": ("127.0.0.1", server.port)}) as gateway:
+        done = company.deliver(f"https://{HOST}", through(gateway), "product-science", ca_bundle=company.bundle)
+    assert done.code == 4, done.log
+    assert "127.0.0.1 is a loopback address of this machine, but the service is elsewhere" in one_line(done)
+    assert company.has() == 0
+    assert not [each for each in company.sandbox.state()["requests"] if each["origin"] == "storage"]
 
 
 def test_no_proxy_means_none(company: Company) -> None:
@@ -162,6 +172,30 @@ def test_a_proxy_that_is_down_is_told_from_a_service_that_is(company: Company) -
             assert not [secret for secret in SECRETS if secret in done.log]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "ALL_PROXY names a SOCKS proxy, which is not supported"),
+        (
+            "HTTPS_PROXY",
+            f"http://{USER}:{PASSWORD}/more@127.0.0.1:1",
+            "HTTPS_PROXY is not a valid URL: in its user name",
+        ),
+        (
+            "HTTPS_PROXY",
+            f"http://{USER}:{PASSWORD}#more@127.0.0.1:1",
+            "HTTPS_PROXY is not a valid URL: in its user name",
+        ),
+        ("HTTPS_PROXY", f"http://{USER}:{PASSWORD}@127.0.0.1:port", "HTTPS_PROXY is not a valid URL: write it as"),
+    ],
+)
+def test_a_proxy_that_is_wrong_is_no_outage(variable: str, value: str, said: str, company: Company) -> None:
+    done = company.deliver(f"https://{HOST}", {variable: value, "NO_PROXY": ""}, on_outage="warn")
+    assert done.code == 2, done.log
+    assert said in one_line(done)
+    assert not [secret for secret in (PASSWORD, USER, "more@") if secret in done.log]
+
+
 def test_a_proxy_that_cannot_reach_the_service_is_asked_again(company: Company) -> None:
     with proxy(refuses=503) as gateway:
         done = company.deliver(f"https://{HOST}", through(gateway))
@@ -170,12 +204,12 @@ def test_a_proxy_that_cannot_reach_the_service_is_asked_again(company: Company) 
     assert len(gateway.heads) == 5
 
 
-@pytest.mark.parametrize("way", ["ca-bundle", "REQUESTS_CA_BUNDLE", "ca-bundle wins"])
+@pytest.mark.parametrize("way", ["ca-bundle", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "ca-bundle wins"])
 def test_a_companys_own_authority_is_trusted_when_it_is_given(way: str, company: Company) -> None:
     server = company.serve()
     (company.folder / "other.pem").write_bytes(trustme.CA().cert_pem.bytes())
-    inputs = {} if way == "REQUESTS_CA_BUNDLE" else {"ca_bundle": company.bundle}
-    env = {"REQUESTS_CA_BUNDLE": "other.pem" if inputs else company.bundle} if way != "ca-bundle" else {}
+    inputs = {"ca_bundle": company.bundle} if way.startswith("ca-bundle") else {}
+    env = {} if way == "ca-bundle" else {"REQUESTS_CA_BUNDLE": "other.pem"} if inputs else {way: company.bundle}
     done = company.deliver(f"https://127.0.0.1:{server.port}", env, **inputs)
     assert done.code == 0, done.log
     assert company.has() == 1
@@ -218,7 +252,7 @@ def test_a_bundle_that_is_not_there_is_an_input_to_mend(company: Company) -> Non
     server = company.serve()
     done = company.deliver(f"https://127.0.0.1:{server.port}", {"REQUESTS_CA_BUNDLE": "missing.pem"})
     assert done.code == 2, done.log
-    assert "invalid path: missing.pem: check REQUESTS_CA_BUNDLE" in one_line(done)
+    assert "REQUESTS_CA_BUNDLE: missing.pem is not a PEM file with certificates: No such file" in one_line(done)
 
 
 def test_a_client_certificate_is_shown_to_the_service(company: Company) -> None:

@@ -97,8 +97,16 @@ def of_the_storage(step: Step) -> bool:
     return step.kind in (Kind.PUT, Kind.DOWNLOAD)
 
 
+def a_put(step: Step) -> bool:
+    return step.kind is Kind.PUT
+
+
 def a_download(step: Step) -> bool:
     return step.kind is Kind.DOWNLOAD
+
+
+def as_if_nothing_were(_: Step) -> Outcome:
+    return Outcome(0)
 
 
 def round_and_round(_: Step) -> Outcome:
@@ -132,7 +140,16 @@ ROWS = (
     Row("a redirect to a sign-in page", "login", refused("302 Found; it redirects to /login: is this the service's")),
     Row("1 GiB where JSON is due", "huge", too_large),
     Row("an id that is not an id", "id-type", done, that_makes),
-    Row("an address that has expired", "403", again, a_download),
+    Row("a number with a point where an id is due", "float-id", as_if_nothing_were, that_makes),
+    Row("an error inside a good answer", "errors", refused("this phase is archived"), that_makes),
+    Row("an empty answer", "empty", done, with_json),
+    Row("interim answers", "interim", as_if_nothing_were, any_step),
+    Row("HTTP/2 in place of HTTP/1.1", "not-http", not_done, any_step),
+    Row("a chunk extension that drips", "drip", again, a_download),
+    Row("an address that has expired", "expired", again, a_download),
+    Row("a refusal by the storage", "403", again, a_download),
+    Row("a part of the file", "308", again, a_put),
+    Row("a signature that does not match", "403", refused("403 Forbidden: <?xml"), a_put),
     Row("412", "412", refused("412 Precondition Failed: <?xml"), of_the_storage),
     Row("a longer Content-Length", "wrong-length", again, a_download),
     Row("a shorter body", "short", again, a_download),

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -149,11 +150,34 @@ def test_a_disk_that_is_full_leaves_no_half_file(subject: Subject, folder: Path,
     assert len([each for each in state_of(own)["requests"] if each["path"].startswith("/storage/")]) == 1
 
 
+FOLLOWING = [(subject, step) for subject, step in STRUCK if step.where.endswith(("??", "builds/*"))]
+
+
+@pytest.mark.parametrize("fault", ["stallx*", "503;retry-after=20x*", "stall-after", "slow=30x*"])
+@pytest.mark.parametrize(("subject", "step"), FOLLOWING, ids=[subject.service for subject, _ in FOLLOWING])
+def test_a_timeout_bounds_each_poll(subject: Subject, step: Step, fault: str, folder: Path, own: Sandbox) -> None:
+    control(own.url, "PUT", "clock", {"speed": 0})
+    strike(own, f"{step.where} {fault}")
+    started = time.monotonic()
+    done = run({**subject.asked(own), "timeout": 3}, folder)
+    assert done.code == 7, done.log
+    assert "did not finish within 3 s" in done.result["error"]
+    assert time.monotonic() - started < 8
+
+
+@every_service
+def test_a_line_comes_at_every_heartbeat(subject: Subject, folder: Path, own: Sandbox) -> None:
+    strike(own, f"{subject.steps[0].where} slow=3.5")
+    done = run({**subject.asked(own), "heartbeat": 1}, folder)
+    assert done.code == 0, done.log
+    assert done.log.count("still at work") >= 2
+
+
 def test_an_expired_address_of_product_science_means_a_new_build_in_the_same_context(
     folder: Path, own: Sandbox
 ) -> None:
     (subject,) = (subject for subject in SUBJECTS if subject.service == "product-science")
-    strike(own, "PUT /storage/* 403")
+    strike(own, "PUT /storage/* expired")
     done = run({**subject.asked(own), "receipt": "receipt.json"}, folder)
     assert done.code == 0, done.log
     first, second = state_of(own)["product-science"]["builds"]

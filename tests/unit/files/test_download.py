@@ -45,7 +45,13 @@ def rest(stream: io.StringIO | None = None) -> Rest:
 
 
 def fetch(target: Path, size: int | None = None, stream: io.StringIO | None = None) -> str:
-    return download(rest(stream), lambda: Request("GET", STORAGE, outside=True), target, Progress(log()), size)
+    return download(
+        rest(stream),
+        lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True),
+        target,
+        Progress(log()),
+        size,
+    )
 
 
 DIGESTS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -226,7 +232,7 @@ def test_what_is_kept_has_the_mode_that_the_umask_asks_for(
         fetch(tmp_path / "app.apk")
         with open_directory(tmp_path / "out", overwrite=False) as folder:
             file = folder.unseen / "a.apk"
-            save(rest(), lambda: Request("GET", STORAGE, outside=True), file, Progress(log()))
+            save(rest(), lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True), file, Progress(log()))
             folder.put(file, "a.apk", "0" * 64)
     finally:
         os.umask(before)
@@ -248,7 +254,7 @@ def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.M
     http.get("https://storage.example/2", content=DATA)
     download(
         rest(),
-        lambda: Request("GET", f"https://storage.example/{next(places)}", outside=True),
+        lambda: Request("GET", f"https://storage.example/{next(places)}", has_credentials=False, is_signed=True),
         tmp_path / "app.apk",
         Progress(log()),
     )
@@ -261,6 +267,13 @@ def test_a_download_that_is_stopped_leaves_no_half_file(tmp_path: Path, http: re
     stop.set()
 
     with pytest.raises(Stopped):
-        download(rest(), lambda: Request("GET", STORAGE, outside=True), tmp_path / "file", Progress(log()), None, stop)
+        download(
+            rest(),
+            lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True),
+            tmp_path / "file",
+            Progress(log()),
+            None,
+            stop,
+        )
 
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ from plugin.rest.failure import WORDS, Kind, Sending, lost, plain, rejected, ret
 
 NOON = 1_700_000_000.0
 GET = Request("GET", "/apps")
-PUT = Request("PUT", "https://storage.example/f?X-Signature=abc", outside=True)
+PUT = Request("PUT", "https://storage.example/f?X-Signature=abc", has_credentials=False, is_signed=True)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +196,7 @@ NEVER_WORKS = {
     ),
     "certificate has expired; is this machine's clock right?": wrapped(untrusted(10, "certificate has expired")),
     "TLS with h failed: WRONG_VERSION_NUMBER": wrapped(tls("WRONG_VERSION_NUMBER")),
+    "NO_APPLICATION_PROTOCOL; it does not speak HTTP/1.1": wrapped(tls("NO_APPLICATION_PROTOCOL")),
     "REQUIRED; if it wants a client certificate, set client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
     "FAILURE; if it wants a client certificate, set client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
     "407 from the proxy; the proxy wants a user name and a password": tunnel(407),
@@ -294,7 +295,6 @@ def test_what_a_server_says_in_its_first_lines_is_cut_too() -> None:
     failed = rejected(GET, "h", 404, "x" * 60_000, {}, "", Kind.UNKNOWN, 0, Redactor())
     location = {"Location": f"https://h/#token=abc{'x' * 60_000}"}
     moved = rejected(GET, "h", 302, "", location, "", Kind.UNKNOWN, 0, Redactor())
-
     assert time.process_time() - started < 0.5
     assert max(map(len, (line, str(failed)))) < WORDS + 200
     assert "redirects to https://h/: " in str(moved)

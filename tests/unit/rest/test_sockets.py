@@ -2,93 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
 import socket
 import ssl
 import threading
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
 
-from plugin.clock import Clock
 from plugin.errors import RefusedError, UnavailableError
-from plugin.log import Log
-from plugin.redact import Redactor
-from plugin.rest.client import LARGEST_ANSWER, Rest
-from plugin.rest.exchange import Body, Connection, Request, json_body
+from plugin.rest.exchange import Body, Request, json_body
+from tests.unit.rest.servers import BIG, OK, client, file, head, server, taking
 
 pytestmark = pytest.mark.real_sockets
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-BIG = 24 * 1024 * 1024  # bytes: more than all buffers of a connection hold
-
-
-@contextlib.contextmanager
-def server(talk: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[socket.socket]]]:
-    """Let `talk` have each connection, on a thread; give the address, and a list that grows with each connection."""
-    connections: list[socket.socket] = []
-    running: list[threading.Thread] = []
-
-    def converse(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            talk(connection)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connections.append(connection)
-                running.append(threading.Thread(target=converse, args=(connection,)))
-                running[-1].start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        accepting = threading.Thread(target=accept)
-        accepting.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", connections
-        finally:
-            for opened in (listener, *connections):
-                with contextlib.suppress(OSError):  # some are closed already
-                    opened.shutdown(socket.SHUT_RDWR)
-            for thread in (accepting, *running):
-                thread.join(10)
-                assert not thread.is_alive()
-
-
-def head(connection: socket.socket) -> bytes:
-    """Read one request's head, and what came with it."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        received = connection.recv(65536)
-        if not received:
-            raise ConnectionAbortedError
-        data += received
-    return data
-
-
-def client(url: str, now: Callable[[], float] = time.monotonic, **connection: Any) -> tuple[Rest, io.StringIO]:
-    log = io.StringIO()
-    clock = Clock(now=now, sleep=lambda _: None, jitter=lambda _: 0)
-    return Rest(Connection(url, "Token abc", **connection), Log(log, Redactor()), clock), log
-
-
-def file(size: int) -> Body:
-    block = memoryview(bytes(512 * 1024))
-    return Body(size, lambda: (block[: min(len(block), size - start)] for start in range(0, size, len(block))))
-
-
-@contextlib.contextmanager
-def taking(seconds: float) -> Iterator[None]:
-    """Fail when the block takes longer."""
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds
 
 
 def test_sending_is_given_up_when_no_byte_moves_for_the_stall_timeout() -> None:
@@ -251,71 +178,6 @@ def test_a_connection_that_the_server_closed_meanwhile_is_no_failure() -> None:
         assert log.getvalue() == ""
 
 
-def endless(connection: socket.socket, start: bytes, sent: list[int]) -> None:
-    head(connection)
-    connection.sendall(start)
-    while True:
-        connection.sendall(bytes(65536))
-        sent.append(65536)
-
-
-@pytest.mark.parametrize(
-    ("start", "error", "said"),
-    [
-        (b"HTTP/1.1 200 OK\r\n\r\n", UnavailableError, "larger than 16777216 bytes"),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", RefusedError, "404 Not Found"),
-        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", RefusedError, "302 Found.*; it redirects to /login"),
-    ],
-)
-def test_an_answer_without_end_is_read_so_far_and_no_further(start: bytes, error: type[Exception], said: str) -> None:
-    sent: list[int] = []
-    with server(lambda connection: endless(connection, start, sent)) as (url, connections):
-        rest, _ = client(url)
-        with pytest.raises(error, match=said):
-            rest.get("/b")
-        assert len(connections) == 1
-    assert sum(sent) < 2 * LARGEST_ANSWER
-
-
-def test_an_answer_that_drips_has_a_limit_in_time() -> None:
-    def talk(connection: socket.socket) -> None:
-        head(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
-            connection.sendall(b" ")
-            time.sleep(0.01)
-
-    with server(talk) as (url, _):
-        rest, _ = client(url, now=lambda: time.monotonic() * 10_000)
-        with taking(5), pytest.raises(UnavailableError, match="the answer was not complete after 600 s"):
-            rest.get("/b")
-
-
-@pytest.mark.parametrize(
-    ("start", "said"),
-    [
-        (b"", "GET /b: Remote end closed connection without response"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "GET /b: the answer ended before its announced length"),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
-            "the answer ended before its announced length",
-        ),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "GET /b: SSH-2.0-OpenSSH_9.6"),
-    ],
-)
-def test_what_is_no_whole_answer_is_told_in_few_words(start: bytes, said: str) -> None:
-    def talk(connection: socket.socket) -> None:
-        head(connection)
-        connection.sendall(start)
-
-    with server(talk) as (url, connections):
-        rest, _ = client(url)
-        with pytest.raises(UnavailableError) as caught:
-            rest.get("/b")
-        assert said in str(caught.value)
-        assert len(connections) == 5
-
-
 def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
     heads: list[bytes] = []
 
@@ -327,9 +189,18 @@ def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
         "X-Goog-Signature=ab%2Fcd%2B~e&response-content-disposition=attachment%3B%20filename%3D%22a%20b.apk%22&x=a+b"
     )
     with server(talk) as (url, _):
-        rest, _ = client("https://service.example")
+        rest, _ = client(f"{url}/api")
         signed = f"{url}/bucket/a%20b/%5Bc%5D.apk?{query}"
-        rest.send(Request("PUT", signed, headers={"Content-Type": "x/y"}, body=json_body({}), outside=True))
+        rest.send(
+            Request(
+                "PUT",
+                signed,
+                headers={"Content-Type": "x/y"},
+                body=json_body({}),
+                has_credentials=False,
+                is_signed=True,
+            )
+        )
     lines = heads[0].decode().split("\r\n")
     assert lines[0] == f"PUT /bucket/a%20b/%5Bc%5D.apk?{query} HTTP/1.1"
     assert sorted(line.partition(":")[0] for line in lines[1 : lines.index("")]) == [
@@ -337,23 +208,3 @@ def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
         "Content-Type",
         "Host",
     ]
-
-
-def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_so_far_and_no_further() -> None:
-    packed = gzip.compress(bytes(256 * 1024 * 1024))
-
-    def talk(connection: socket.socket) -> None:
-        head(connection)
-        start = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
-        connection.sendall(start.encode() + packed)
-
-    with server(talk) as (url, connections):
-        rest, _ = client(url)
-        tracemalloc.start()
-        try:
-            with pytest.raises(UnavailableError, match="the answer is larger than 16777216 bytes"):
-                rest.get("/b")
-            assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST_ANSWER
-        finally:
-            tracemalloc.stop()
-        assert len(connections) == 1

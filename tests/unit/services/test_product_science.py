@@ -104,8 +104,10 @@ def test_the_upload_has_exactly_the_method_address_and_headers_described(
         ({"url": 5}, "describes no upload"),
         ({"method": "DELETE"}, "describes no upload"),
         ({"method": "PUT\r\nX: y"}, "describes no upload"),
-        ({"headers": None}, "uploadSpec.headers must map"),
-        ({"headers": {"X": 1}}, "uploadSpec.headers must map"),
+        ({"headers": "X: 1"}, "uploadSpec.headers must map"),
+        ({"headers": {"X": None}}, "uploadSpec.headers must map"),
+        ({"headers": {"X": True}}, "uploadSpec.headers must map"),
+        ({"headers": {"X": ["1", "2"]}}, "uploadSpec.headers must map"),
         ({"headers": {"Transfer-Encoding": "chunked"}}, "uploadSpec.headers must map"),
         ({"headers": {"X": "a\r\nHost: evil"}}, "uploadSpec.headers must map"),
         ({"headers": {"x-goog-content-length-range": "0,5"}}, "has 6 bytes, but the service takes 0 to 5 bytes"),
@@ -121,6 +123,28 @@ def test_an_upload_that_cannot_be_right_is_refused_before_a_byte_is_sent(
     assert isinstance(ran.error, RefusedError), ran.log
     assert words in str(ran.error)
     assert server.stored == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (None, {}),
+        ("absent", {}),
+        ({"X": 1, "Y": 2.5, "Z": ["only"], "W": [7]}, {"X": "1", "Y": "2.5", "Z": "only", "W": "7"}),
+    ],
+)
+def test_headers_are_taken_in_each_form_they_come_in(
+    given: Any, sent: dict[str, str], http: requests_mock.Mocker, tmp_path: Path
+) -> None:
+    spec = {**BUILD["uploadSpec"], "headers": given}
+    if given == "absent":
+        del spec["headers"]
+    server = Server(http, {**BUILD, "uploadSpec": spec})
+    ran = deliver(tmp_path)
+
+    assert ran.error is None, ran.log
+    ((_, _, headers, _),) = server.stored
+    assert {name: value for name, value in headers.items() if name in "XYZW"} == sent
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,224 @@
+"""One attempt: a request goes out and an answer comes in, each within its limits of time and size. No retries here."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
+from math import inf
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+import urllib3
+from urllib3.util import SKIP_HEADER
+
+from plugin import __version__, foreign
+from plugin.clock import Clock
+from plugin.errors import RefusedError, UnavailableError
+from plugin.log import Log
+from plugin.rest.exchange import BLOCK, Answer, Connection, Request
+from plugin.rest.failure import Failure, Kind, Sending, lost, rejected, words
+from plugin.rest.network import Peers, check_proxy
+from plugin.rest.sockets import SHORTEST_TIMEOUT, Watchdog, pools
+from plugin.rest.transport import Credentials, session
+
+CONNECT_TIMEOUT = 10.0  # seconds
+LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
+LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
+LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+_SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
+_ends: ContextVar[float] = ContextVar("ends", default=inf)  # until when attempts of this thread may last
+
+
+class Attempts:
+    """Makes single attempts over one session, safe to use from several threads."""
+
+    def __init__(self, connection: Connection, log: Log, clock: Clock) -> None:
+        """Talk to the service at `connection`."""
+        self.connection = connection
+        self._log = log
+        self._clock = clock
+        self._peers = Peers(connection)
+        self._session = session(pools(connection.stall_timeout, clock.now, self.left, self._peers.check))
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let no attempt in this block, on this thread, last longer than `seconds` from now."""
+        before = _ends.set(min(_ends.get(), self._clock.now() + seconds))
+        try:
+            yield
+        finally:
+            _ends.reset(before)
+
+    def left(self) -> float:
+        """Return the seconds that are left for attempts of this thread."""
+        return _ends.get() - self._clock.now()
+
+    def answer(self, request: Request) -> Answer:
+        """Send `request` and read its answer. Raises Failure."""
+        with self.open(request) as response:
+            body = self._body(request, response)
+            try:
+                data = _parsed(request, body)
+            except foreign.TooMuch as error:
+                raise Failure(UnavailableError(f"{request.name}: {error}"), Kind.UNKNOWN, is_final=True) from None
+            except ValueError:
+                said = words(body, self._log.redact) or "an empty answer"
+                text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
+                raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
+            return Answer(response.status_code, response.headers, data)
+
+    def open(self, request: Request, may_redirect: bool = False) -> requests.Response:
+        """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
+        sending = Sending(request.body)
+        started = self._clock.now()
+        try:
+            prepared = self._prepare(request, sending)
+            response = self._session.send(prepared, allow_redirects=False, **self._options(request))
+        except RefusedError as error:
+            raise RefusedError(f"{request.name}: {error}") from None
+        except LOST as error:
+            raise self._lost(request, error, sending) from None
+        finally:
+            sending.close()
+        status = response.status_code
+        self._log.debug(f"{request.name}: {status} in {self._clock.now() - started:.2f} s")
+        if (200 <= status < 300 and not sending.is_cut) or (may_redirect and response.is_redirect):
+            return response
+        said = b""
+        with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
+            said = self._body(request, response)
+        about = status, response.reason or "", response.headers, words(said, self._log.redact)
+        raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall(), self._log.redact)
+
+    def blocks(self, request: Request, response: requests.Response) -> Iterator[bytes]:
+        """Give the body of a file, as it was sent, block by block; within the stall timeout some of it must come.
+
+        Raises Failure.
+        """
+        if "Transfer-Encoding" not in response.headers:
+            _watchdog(response).call_off()  # each byte is content: that none comes is seen by the connection itself
+            while block := self._read(request, partial(response.raw.read, decode_content=False)):
+                yield block
+            return
+        gathered = bytearray()
+        for piece in self._pieces(request, response, self.connection.stall_timeout, is_renewed=True):
+            gathered += piece
+            if len(gathered) >= BLOCK:
+                yield bytes(gathered)
+                gathered.clear()
+        if gathered:
+            yield bytes(gathered)
+
+    def _body(self, request: Request, response: requests.Response) -> bytes:
+        """The body of an answer, bounded in size and time. Raises Failure."""
+        body = bytearray()
+        for piece in self._pieces(request, response, LONGEST_ANSWER):
+            body += piece
+            if len(body) > LARGEST_ANSWER:
+                text = f"{request.name}: the answer is larger than {LARGEST_ANSWER} bytes; is this the service?"
+                raise Failure(UnavailableError(text), Kind.UNKNOWN, is_final=True)
+        return bytes(body)
+
+    def _pieces(
+        self, request: Request, response: requests.Response, limit: float, is_renewed: bool = False
+    ) -> Iterator[bytes]:
+        """The body of an answer as it comes: decoded and all of it, or if `is_renewed` each piece, in `limit` seconds.
+
+        Whatever drips without being content (chunk extensions, trailers, the name in a gzip head) is no piece.
+        Raises Failure.
+        """
+        watchdog = _watchdog(response)
+        seconds = min(limit, self.left())
+        what = "nothing more of the file came within" if is_renewed else "the answer was not complete after"
+        watchdog.arm(seconds)
+        try:
+            while True:
+                try:
+                    piece = self._read(request, partial(response.raw.read1, decode_content=not is_renewed))
+                finally:
+                    if watchdog.has_bitten:  # which looks like the end of the answer
+                        text = f"{request.name}: stalled: {what} {seconds:g} s"
+                        raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
+                if not piece:
+                    return
+                if is_renewed:
+                    watchdog.arm(inf)  # who takes the piece may take all the time
+                yield piece
+                if is_renewed:
+                    watchdog.arm(seconds)
+        finally:
+            watchdog.call_off()
+
+    def _read(self, request: Request, read: Callable[[int], bytes]) -> bytes:
+        try:
+            return read(BLOCK)
+        except LOST as error:
+            raise self._lost(request, error, _SENT) from None
+
+    def _prepare(self, request: Request, sending: Sending) -> requests.PreparedRequest:
+        url = self.url(request)
+        self._peers.check_name(self._host(request), url)
+        check_proxy(url)
+        if request.has_credentials:
+            if not self.connection.owns(url):
+                raise RefusedError("this is not an address of the service's own: it gets no credentials")
+            authorization = self.connection.authorization
+            headers = {"User-Agent": f"buildferry/{__version__}", "Accept": "application/json"}
+            if request.body and request.body.content_type:
+                headers["Content-Type"] = request.body.content_type
+        else:
+            authorization = None
+            headers = {"User-Agent": SKIP_HEADER, "Accept-Encoding": SKIP_HEADER}
+        blank = requests.Request(request.method, url, {**headers, **request.headers}, auth=Credentials(authorization))
+        prepared = self._session.prepare_request(blank)
+        if request.is_signed:
+            prepared.url = url  # as it came, not as requests would quote it
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            prepared.body = sending  # type: ignore[assignment] # any iterable of bytes will do
+            prepared.headers["Content-Length"] = str(request.body.length if request.body else 0)
+        return prepared
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        file = self.connection.client_certificate if request.has_credentials else None
+        certificate = (file, file) if file else None  # named as key too, so that urllib3 asks nobody for a password
+        trust = self.connection.ca_bundle or True
+        return {
+            **self._session.merge_environment_settings(self.url(request), {}, True, trust, certificate),
+            "timeout": self._timeouts(request),
+        }
+
+    def _timeouts(self, request: Request) -> tuple[float, float]:
+        """Seconds to connect in, and without a byte moved."""
+        if request.patience:
+            return request.patience / 2, request.patience
+        left = max(self.left(), SHORTEST_TIMEOUT)
+        return min(CONNECT_TIMEOUT, left), min(self.connection.stall_timeout, left)
+
+    def url(self, request: Request) -> str:
+        """Return the whole address of a request."""
+        start = "" if request.is_absolute else self.connection.url.rstrip("/")
+        return start + request.url + (f"?{urlencode(request.query)}" if request.query else "")
+
+    def _host(self, request: Request) -> str:
+        return urlsplit(self.url(request)).hostname or ""
+
+    def _lost(self, request: Request, error: Exception, sending: Sending) -> Failure:
+        return lost(request, self._host(request), error, sending, self._timeouts(request), self._log.redact)
+
+
+def _watchdog(response: requests.Response) -> Watchdog:
+    found = getattr(response.raw, "watchdog", None)
+    return found if isinstance(found, Watchdog) else Watchdog(None)  # an answer of requests-mock has none
+
+
+def _parsed(request: Request, body: bytes) -> Any:
+    """The JSON of an answer, or None where none is due. Raises ValueError for what no API answers."""
+    if request.json:
+        return foreign.parse(body)
+    if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):
+        raise ValueError
+    return None

@@ -1,0 +1,159 @@
+"""Signed addresses: downloads, redirects, uploads to a storage, and who gets the credentials. Nothing here sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests_mock
+
+from plugin.errors import AuthError, RefusedError, UnavailableError
+from plugin.rest.exchange import Request
+from tests.unit.rest.calls import CREATE, NOON, URL, answer, client, read_all, reset_after, reset_in_body, serve
+
+
+def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_mock.Mocker) -> None:
+    http.get(f"{URL}/file", status_code=302, headers={"Location": "https://storage.example/f?Signature=1"})
+    http.get("https://storage.example/f?Signature=1", status_code=307, headers={"Location": "https://cdn.example/f"})
+    http.get("https://cdn.example/f", content=b"bytes")
+    assert client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all) == b"bytes"
+    first, *others = http.request_history
+    assert first.headers["Authorization"] == "Token abc"
+    assert [other.headers.get("Authorization") for other in others] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("http://storage.example/f", "an address that is plain http"),
+        ("https://[storage/f", "an address that is not a URL"),
+        ("ftp://storage.example/f", "must be a URL that starts with https"),
+        ("/file", "more than 5 redirects"),
+    ],
+)
+def test_a_download_is_not_led_astray(http: requests_mock.Mocker, location: str, said: str) -> None:
+    http.get(f"{URL}/file", status_code=302, headers={"Location": location})
+    with pytest.raises(RefusedError, match=said):
+        client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all)
+
+
+@pytest.mark.parametrize(("status", "text"), [(403, "<Error/>"), (400, "<Code>ExpiredToken</Code>")])
+def test_an_expired_address_of_a_download_is_located_anew(http: requests_mock.Mocker, status: int, text: str) -> None:
+    http.get("https://storage.example/1", status_code=status, text=text)
+    http.get("https://storage.example/2", content=b"bytes")
+    places: Iterator[str] = iter("12")
+    found = client().rest.fetch(
+        "app.apk",
+        lambda: Request("GET", f"https://storage.example/{next(places)}", has_credentials=False, is_signed=True),
+        read_all,
+    )
+    assert found == b"bytes"
+
+
+SIGNED = "https://storage.example/1"
+AT_NOON = "20231114T221320Z"
+EXPIRED = {
+    "S3": (403, "<Code>AccessDenied</Code><Message>Request has expired</Message>", ""),
+    "Google": (400, "<Code>ExpiredToken</Code><Message>The provided token has expired.</Message>", ""),
+    "Azure": (403, "Signature not valid in the specified time frame: Start [x] - Expiry [y]", ""),
+    "by Google's own address": (403, "<Code>AccessDenied</Code>", f"X-Goog-Date={AT_NOON}&X-Goog-Expires=0"),
+    "by Amazon's own address": (403, "", "X-Amz-Date=20231114T220000Z&X-Amz-Expires=800"),
+    "by CloudFront's own address": (403, "<Message>Access denied</Message>", f"Expires={NOON:.0f}&Signature=x"),
+    "by Azure's own address": (403, "", "se=2023-11-14T22%3A00%3A00Z&sig=x"),
+}
+NOT_EXPIRED = {
+    "another signature": (
+        403,
+        "<Code>SignatureDoesNotMatch</Code><CanonicalRequest>expired.apk</CanonicalRequest>",
+        "",
+    ),
+    "a web filter": (403, "<html><title>Your session has expired</title>", ""),
+    "an account that is closed": (403, "<Code>UserProjectAccountProblem</Code>", ""),
+    "still good": (403, "", f"X-Goog-Date={AT_NOON}&X-Goog-Expires=900"),
+    "no time at all": (403, "", "X-Amz-Date=soon&X-Amz-Expires=1&Expires=never&se=later"),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "query", "is_expired"),
+    [(*case, cases is EXPIRED) for cases in (EXPIRED, NOT_EXPIRED) for case in cases.values()],
+    ids=[*EXPIRED, *NOT_EXPIRED],
+)
+def test_an_address_has_expired_only_when_that_is_said(
+    http: requests_mock.Mocker, status: int, text: str, query: str, is_expired: bool
+) -> None:
+    http.put(SIGNED, status_code=status, text=text)
+    seen = client()
+    with pytest.raises(RefusedError) as caught:
+        seen.rest.send(seen.rest.presigned("PUT", f"{SIGNED}?{query}", "the address", body=CREATE.body, json=False))
+    assert caught.value.is_expired is is_expired
+    assert caught.value.status == status
+    assert http.call_count == 1
+
+
+CREATE_ONLY = [{"x-goog-if-generation-match": "0"}, {"If-None-Match": "*"}]
+
+
+@pytest.mark.parametrize("headers", CREATE_ONLY)
+@pytest.mark.parametrize("lost", [reset_after, answer(500), answer(200, "<html>")], ids=["reset", "500", "a page"])
+def test_a_412_after_a_lost_try_says_that_it_is_there(http: requests_mock.Mocker, headers: Any, lost: Any) -> None:
+    http.put(SIGNED, [{"text": lost}, {"text": answer(412, "<Code>PreconditionFailed</Code>")}])
+    seen = client()
+    request = seen.rest.presigned("PUT", SIGNED, "the address", headers=headers, body=CREATE.body, json=False)
+    assert seen.rest.send(request).status == 412
+    assert "an earlier try was lost, but it was stored" in seen.log.getvalue()
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-goog-if-generation-match": "7"}, {"If-Match": "*"}])
+def test_a_412_under_other_headers_is_a_refusal(http: requests_mock.Mocker, headers: Any) -> None:
+    http.put(SIGNED, [{"text": reset_after}, {"text": answer(412)}])
+    rest = client().rest
+    with pytest.raises(RefusedError):
+        rest.send(rest.presigned("PUT", SIGNED, "the address", headers=headers, body=CREATE.body, json=False))
+
+
+@pytest.mark.parametrize("first", [answer(412), reset_in_body], ids=["the first answer", "cut before its end"])
+def test_a_412_that_no_try_of_ours_explains_is_a_refusal(http: requests_mock.Mocker, first: Any) -> None:
+    http.put(SIGNED, [{"text": first}, {"text": answer(412)}])
+    rest = client().rest
+    with pytest.raises(RefusedError):
+        rest.send(rest.presigned("PUT", SIGNED, "the address", headers=CREATE_ONLY[0], body=CREATE.body, json=False))
+
+
+def test_a_308_with_a_range_says_that_a_part_was_stored(http: requests_mock.Mocker) -> None:
+    http.put(SIGNED, [{"text": answer(308, Range="bytes=0-42")}, {"text": answer(200)}])
+    seen = client()
+    seen.rest.send(seen.rest.presigned("PUT", SIGNED, "the address", body=CREATE.body))
+    assert "308; the storage has only a part of the file: bytes=0-42; try 2 of 5" in seen.log.getvalue()
+
+
+def test_an_upload_host_of_the_service_gets_the_token(http: requests_mock.Mocker) -> None:
+    http.post("https://uploads.example/f", [{"text": answer(200)}, {"text": answer(401)}])
+    rest = client(origins=("https://uploads.example:443/any",)).rest
+    request = replace(CREATE, url="https://uploads.example/f")
+    rest.send(request)
+    assert http.request_history[0].headers["Authorization"] == "Token abc"
+    with pytest.raises(AuthError, match="check the token"):
+        rest.send(request)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://uploads.example.evil/f", "http://uploads.example/f", "https://x.example:8443/"]
+)
+def test_no_other_host_gets_the_token(http: requests_mock.Mocker, url: str) -> None:
+    rest = client(origins=("https://uploads.example",)).rest
+    with pytest.raises(RefusedError, match="not an address of the service's own"):
+        rest.send(replace(CREATE, url=url))
+    assert http.call_count == 0
+
+
+def test_what_fails_of_a_download_names_what_was_wanted(http: requests_mock.Mocker) -> None:
+    serve(http, answer(503))
+    seen = client()
+    with pytest.raises(UnavailableError, match=r"^app\.apk: GET /builds: 503"):
+        seen.rest.fetch("app.apk", lambda: Request("GET", "/builds"), read_all)
+    assert seen.log.getvalue().count("app.apk: GET /builds: 503; try ") == 4
+    with pytest.raises(RefusedError, match=r"^app\.apk: the address is plain http"):
+        seen.rest.fetch("app.apk", lambda: seen.rest.presigned("GET", "http://x.example/f", "the address"), read_all)
