@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL_FILES := step.sh plugin/launch.sh .ci/run tests/bitrise/script/step.sh $(wildcard examples/shell/*.sh)
-.PHONY: demo test check bench manifests clean
+.PHONY: demo test check bench attack manifests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/sandbox
@@ -20,6 +20,9 @@ check: $(VENV)/test
 
 bench: $(VENV)/test
 	@$(BIN)/python -m benchmarks
+
+attack: $(VENV)/test
+	@$(BIN)/python -m attacks
 
 manifests: $(VENV)/test
 	@$(BIN)/python scripts/manifests.py

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugin import __version__, inputs
 from plugin.clock import Clock
-from plugin.errors import InputError, Problem, UnavailableError
+from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
+from plugin.files.digest import sha256_of
+from plugin.files.places import why_no_file, why_no_folder
 from plugin.files.progress import Progress
-from plugin.files.receipt import Receipt, fingerprint
+from plugin.files.receipt import Receipt
+from plugin.files.record import fingerprint
 from plugin.files.whole import write_whole
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
@@ -20,6 +24,9 @@ from plugin.log import Log
 from plugin.rest.exchange import Connection
 from plugin.source import Source
 from plugin.wait import heartbeat
+
+if TYPE_CHECKING:
+    from plugin.services.service import Job
 
 
 @dataclass(frozen=True)
@@ -61,16 +68,14 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     own = [Path(path) for path in written if path]
     found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
     problems += [Problem("artifacts", problem) for problem in found.problems]
+    problems += _unwritable(values, around.folder)
     if problems:
         required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
         lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
         if lacks_secret and (why := around.host.why_no_secrets(around.environment)):
             problems.append(why)
         raise InputError(*problems)
-    from plugin.rest.client import (  # here, because a rejected input need not wait for all that talks HTTP
-        DryRunEnds,
-        Rest,
-    )
+    from plugin.rest.client import Rest  # here, because a rejected input need not wait for all that talks HTTP
     from plugin.services import SERVICES
     from plugin.services.service import UNKNOWN, Job
 
@@ -107,15 +112,8 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     if found.artifacts:
         log.line(f"artifacts: {artifacts.describe(found.artifacts)}")
     try:
-        with heartbeat(log, values.heartbeat):
-            service.operations[values.operation](job)
-    except DryRunEnds:
-        log.line("what would follow depends on the answer")
-    except UnavailableError as unavailable:
-        if values.on_outage != "warn":
-            raise
-        receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} ({around.spell('on-outage')} is warn, so this step succeeds)")
+        with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
+            _perform(job)
     finally:
         if values.dry_run:
             asked = {"service": values.service, "operation": values.operation, "service-url": values.service_url}
@@ -132,9 +130,48 @@ def _say_missing_time(source: Source, around: Surroundings) -> None:
         around.log.notice(f"{name} is left out: git does not have commit {source.commit[:12]} here; {advice}")
 
 
+def _perform(job: Job) -> None:
+    """Run the operation, and say what a cancelled one may have left behind."""
+    from plugin.rest.client import DryRunEnds
+    from plugin.services import SERVICES
+    from plugin.services.service import UNKNOWN
+
+    values, log = job.values, job.log
+    try:
+        with heartbeat(log, values.heartbeat):
+            SERVICES[values.service].operations[values.operation](job)
+    except DryRunEnds:
+        log.line("what would follow depends on the answer")
+    except Cancelled:
+        for intent in job.receipt.unconfirmed:
+            log.warning(f"{intent.what} may have happened, although no answer came: check it at {values.service_url}")
+        raise
+    except UnavailableError as unavailable:
+        if values.on_outage != "warn":
+            raise
+        job.receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
+        log.warning(f"{unavailable} ({job.spell('on-outage')} is warn, so this step succeeds)")
+
+
+# The inputs that name a place to write to, and what says why it cannot be written.
+PLACES = {"receipt": why_no_file, "log-file": why_no_file, "output-directory": why_no_folder}
+
+
+def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:
+    """Try the places that this operation writes to, before anything is sent."""
+    if values.dry_run:
+        return []
+    given = values.as_dict()
+    used = inputs.used_by(values.service, values.operation)
+    tried = {name: why_not(folder / given[name]) for name, why_not in PLACES.items() if name in used and name in given}
+    return [Problem(name, why) for name, why in tried.items() if why]
+
+
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
-    own = inputs.used_by(values.service, values.operation) - inputs.for_all()
+    used = inputs.used_by(values.service, values.operation)
+    own = used - inputs.for_all()
+    keeps = "receipt" in used and values.receipt
     asked = {name: value for name, value in values.as_dict().items() if name in own}
     asked = {name: value for name, value in asked.items() if not inputs.inputs()[name].is_manner}
     return Receipt(
@@ -146,10 +183,11 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
             "inputs": fingerprint(asked),
         },
         about={"branch": source.branch, "tag": source.tag, "run-url": source.run_url},
-        path=around.folder / values.receipt if values.receipt and not values.dry_run else None,
+        path=around.folder / values.receipt if keeps and not values.dry_run else None,
         write=write_whole,
         publish=(lambda _outputs: None) if values.dry_run else around.publish,
         redact=around.log.redact.declared,
+        wall=around.clock.wall,
     )
 
 

@@ -1,9 +1,8 @@
 /*
  * The Jenkins step: hands its arguments to buildferry on the agent, and its outputs back to the pipeline.
  *
- *     def r = buildferry(service: 'app-distribution', serviceUrl: 'https://dist.example.com', phaseId: 7,
- *                        artifacts: 'out/*.ipa', apiTokenCredentialsId: 'dist-token')
- *     echo r.buildId
+ *     echo buildferry(service: 'app-distribution', serviceUrl: 'https://dist.example.com', phaseId: 7,
+ *                     artifacts: 'out/*.ipa', apiTokenCredentialsId: 'dist-token').buildId
  *
  * The program on the agent does everything else; buildferry.txt beside this file is the user's help.
  * Code under @NonCPS calls no step, values that live across a step are serializable, and all passes the Groovy sandbox.
@@ -39,9 +38,9 @@ import groovy.transform.Field
     keyPassword: [input: 'key-password', secret: true], keystorePassword: [input: 'keystore-password', secret: true],
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
     receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], heartbeat: [input: 'heartbeat'],
-    onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'],
-    allowHttp: [input: 'allow-http'], outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'],
-    verbose: [input: 'verbose'],
+    onDoubt: [input: 'on-doubt'], onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'],
+    clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
+    outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
 ]
 // end of made
 

@@ -1,41 +1,57 @@
-"""What one run delivered: kept as it happens, written to the receipt, handed out as outputs, read again to resume."""
+"""The receipt: a journal of what one run asks a service to make, and of what came of it.
+
+Before a request that makes something goes out whole, its intent is written and synced; its outcome follows. So a later
+run of the same inputs knows what is there, and what may be there, however this one ended. The receipt is also what the
+outputs are taken from.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__, foreign
-from plugin.errors import InputError, Problem
+from plugin import __version__
+from plugin.errors import InputError, PluginError, Problem
+from plugin.files.lock import HeldError, held
+from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
 
+CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that hold for this one too
+DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
 PATHS = ("downloaded-files", "log-file")  # of ours, which later steps must find as they are
-LARGEST = 16 * 1024 * 1024  # bytes of a receipt to read
-# What a record must be to go on from it: anybody who can write to the folder may have made the file.
-TEXTS = ("build-id", "upload-context-id", "status")
-FIELDS: dict[str, Any] = {"size": int, "seconds": (int, float)}
-FIELDS |= dict.fromkeys(("path", "name", "sha256", "id", "build-id"), str)
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One artifact that the service has."""
+class Entry:
+    """One intent of this run, from before its request to its outcome."""
 
-    path: str
-    name: str
-    size: int  # bytes
-    sha256: str
-    seconds: float
-    id: str
-    build_id: str
+    def __init__(self, receipt: Receipt, what: str, facts: Mapping[str, Any]) -> None:
+        """Belong to `receipt`; nothing is written yet."""
+        self._receipt = receipt
+        self._what = what
+        self._facts = facts
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the delivery with keys as users read them."""
-        return {key.replace("_", "-"): value for key, value in asdict(self).items()}
+    def begin(self) -> None:
+        """Write the intent: from here on the service may do what it is asked for."""
+        self._receipt._begin(self, Intent(self._what, self._receipt.now(), self._facts))
+
+    def done(self, **outputs: Any) -> None:
+        """Write the outcome in place of the intent, as outputs (`build_id="7"`)."""
+        self._receipt._close(self, outputs=outputs)
+
+    def delivered(self, index: int, delivery: Delivery) -> None:
+        """Write the delivery of the artifact at `index` in the inputs in place of the intent."""
+        self._receipt._close(self, deliveries={index: delivery})
+
+    def undone(self) -> None:
+        """Strike the intent: the service certainly did nothing."""
+        self._receipt._close(self)
 
 
 class Receipt:
@@ -49,6 +65,7 @@ class Receipt:
         write: Callable[[Path, str], None] = lambda _path, _text: None,
         publish: Callable[[Mapping[str, Any]], None] = lambda _outputs: None,
         redact: Callable[[str], str] = lambda text: text,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Start a record.
 
@@ -62,18 +79,63 @@ class Receipt:
         self._write = write
         self._publish = publish
         self._redact = redact
+        self._wall = wall
         self._lock = threading.RLock()
+        self._intents: dict[Entry, Intent] = {}
+        self._more: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
-        self._more: dict[str, Any] = {}
+        self.earlier: dict[str, Any] = {}  # the record of the run that this one goes on from
+        self.inherited: Sequence[Intent] = ()  # of that run, without an outcome
+        self.abandoned: Sequence[Intent] = ()  # of another delivery, whose record this run replaces
+
+    @contextmanager
+    def opened(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> Iterator[None]:
+        """Hold the receipt, and take over what an earlier run of the same identity left.
+
+        `digests` gives each artifact's path and a function to its SHA-256 now. A file that has changed since makes this
+        another delivery, which takes nothing over. Raises InputError when another run holds the receipt, or when the
+        file at our path is not a receipt: it would be lost.
+        """
+        if not self._path or self._path.is_relative_to("/dev"):
+            yield
+            return
+        with self._held(self._path):
+            self._take_over(read(self._path), digests)
+            yield
+
+    @contextmanager
+    def _held(self, path: Path) -> Iterator[None]:
+        """Keep others from using the receipt at `path`."""
+        with ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(held(path.with_name(f".{path.name}.lock"), self._holder()))
+            except HeldError as error:
+                other = f"{path} is in use by another run ({error}); wait until that has ended, or name another file"
+                raise InputError(Problem("receipt", other)) from None
+            except OSError as error:
+                raise InputError(Problem("receipt", f"cannot write {path}: {error.strerror}")) from None
+            yield
+
+    def _holder(self) -> str:
+        where = self._about.get("run-url") or f"on {socket.gethostname()}"
+        return f"process {os.getpid()}, {where}, since {self.now()}"
+
+    def now(self) -> str:
+        """Return the time, as the receipt writes it."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
 
     def note(self, **outputs: Any) -> None:
         """Keep outputs (`build_id="7"`) and hand them on at once: later steps get them even if the run is cut short."""
-        known = {name.replace("_", "-"): value for name, value in outputs.items() if value is not None}
         with self._lock:
-            self.outputs |= {name: value if name in PATHS else self._told(value) for name, value in known.items()}
+            self._add(outputs)
             self._save()
             self._publish(self.outputs)
+
+    def _add(self, outputs: Mapping[str, Any]) -> None:
+        known = {name.replace("_", "-"): value for name, value in outputs.items() if value is not None}
+        self.outputs |= {name: value if name in PATHS else self._told(value) for name, value in known.items()}
 
     def add(self, name: str, data: Any) -> None:
         """Keep what no output holds, such as a list of apps, as JSON: it stands under `name` in the result."""
@@ -83,59 +145,91 @@ class Receipt:
 
     def delivered(self, index: int, delivery: Delivery) -> None:
         """Keep one artifact's delivery; `index` is its place in the inputs."""
+        self._close(None, deliveries={index: delivery})
+
+    @contextmanager
+    def intent(self, what: str, **facts: Any) -> Iterator[Entry]:
+        """Give the entry for something that a service is about to be asked for: `what`, as a sentence calls it.
+
+        The block settles it. If it ends by an error that leaves no doubt, the intent is struck; otherwise it stays.
+        """
+        entry = Entry(self, what, facts)
+        try:
+            yield entry
+        except PluginError as error:
+            if not error.is_in_doubt:
+                entry.undone()
+            raise
+
+    def _begin(self, entry: Entry, intent: Intent) -> None:
         with self._lock:
-            self.deliveries[index] = replace(
-                delivery, id=self._redact(delivery.id), build_id=self._redact(delivery.build_id)
-            )
+            if entry not in self._intents:
+                self._intents[entry] = intent
+                self._save()
+
+    def _close(
+        self,
+        entry: Entry | None,
+        outputs: Mapping[str, Any] | None = None,
+        deliveries: Mapping[int, Delivery] | None = None,
+    ) -> None:
+        with self._lock:
+            was_open = entry and self._intents.pop(entry, None)
+            for index, delivery in (deliveries or {}).items():
+                self.deliveries[index] = replace(
+                    delivery, id=self._redact(delivery.id), build_id=self._redact(delivery.build_id)
+                )
+            self._add(outputs or {})
+            if was_open or outputs or deliveries:
+                self._save()
+            if outputs:
+                self._publish(self.outputs)
+
+    @property
+    def unconfirmed(self) -> list[Intent]:
+        """What services may have done, and nobody knows: of this run, and of the earlier one until that is settled."""
+        with self._lock:
+            return [*self.inherited, *self._intents.values()]
+
+    def settle(self) -> None:
+        """Forget what the earlier run left without an outcome: it is known now, or may be done again."""
+        with self._lock:
+            self.inherited = ()
             self._save()
 
-    def doubt(self, path: str) -> None:
-        """Keep that the artifact at `path` may be there or not: it was sent, but nothing came back."""
+    def start_over(self) -> None:
+        """Take nothing over from the earlier run: it has ended, and not well."""
         with self._lock:
-            self._more.setdefault("in-doubt", []).append(path)
-            self._save()
+            self.deliveries.clear()
+            self.outputs = {name: value for name, value in self.outputs.items() if name not in CARRIED}
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole record."""
         with self._lock:
             artifacts = [self.deliveries[index].as_json() for index in sorted(self.deliveries)]
             record = {"buildferry": __version__, **self._identity, **self._about, **self.outputs, **self._more}
-            return {**record, "artifacts": artifacts}
+            doubts = [self._told(intent.as_json()) for intent in self.unconfirmed]
+            return {**record, **({UNCONFIRMED: doubts} if doubts else {}), "artifacts": artifacts}
 
-    def resume(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> dict[str, Any]:
-        """Take over what an earlier run of the same identity delivered; return its record, or an empty one.
-
-        `digests` gives each artifact's path and a function to its SHA-256 now. A file that has changed since makes this
-        another delivery, which takes nothing over. Raises InputError when the file at our path is no receipt: it would
-        be lost.
-        """
-        earlier = self._read()
+    def _take_over(self, record: dict[str, Any], digests: Sequence[tuple[str, Callable[[], str]]]) -> None:
+        intents = [Intent(each["what"], each["since"], each["facts"]) for each in record.get(UNCONFIRMED, ())]
+        is_same = all(record.get(name) == value for name, value in self._identity.items())
         taken: dict[int, Delivery] = {}
-        for entry in earlier.get("artifacts", ()):
-            delivery = Delivery(**{key.replace("-", "_"): entry[key] for key in FIELDS})
+        for entry in record.get("artifacts", ()) if is_same else ():
+            delivery = Delivery(**{key.replace("-", "_"): entry[key] for key in DELIVERY})
             index, sha256 = next(
                 ((i, sha) for i, (path, sha) in enumerate(digests) if path == delivery.path), (-1, str)
             )
             if index < 0 or sha256() != delivery.sha256:
-                return {}
+                is_same = False
+                break
             taken[index] = delivery
+        if not is_same:
+            self.abandoned = intents
+            return
+        self.earlier, self.inherited = record, intents
+        self.outputs |= {name: record[name] for name in CARRIED if name in record}
         self.deliveries.update(taken)
-        return earlier
-
-    def _read(self) -> dict[str, Any]:
-        if not self._path or not self._path.exists():
-            return {}
-        try:
-            if not self._path.is_file() or self._path.stat().st_size > LARGEST:
-                raise ValueError
-            earlier = foreign.parse(self._path.read_bytes())
-            if not _is_record(earlier):
-                raise ValueError
-        except (OSError, ValueError):
-            raise InputError(
-                Problem("receipt", f"{self._path} exists and is not a receipt; name another file")
-            ) from None
-        return earlier if all(earlier.get(name) == value for name, value in self._identity.items()) else {}
 
     def _told(self, data: Any) -> Any:
         """What a service says, without the secrets, signatures and passwords that it may hold anywhere."""
@@ -150,22 +244,4 @@ class Receipt:
             try:
                 self._write(self._path, json.dumps(self.as_json(), indent=2) + "\n")
             except OSError as error:
-                raise InputError(Problem("receipt", f"{self._path} cannot be written: {error.strerror}")) from None
-
-
-def _is_record(data: Any) -> bool:
-    if not isinstance(data, dict) or "buildferry" not in data:
-        return False
-    entries, doubts = data.get("artifacts", []), data.get("in-doubt", [])
-    return (
-        isinstance(entries, list)
-        and all(isinstance(entry, dict) for entry in entries)
-        and all(isinstance(entry.get(name), kind) for entry in entries for name, kind in FIELDS.items())
-        and isinstance(doubts, list)
-        and all(isinstance(text, str) for text in (*doubts, *(data.get(name, "") for name in TEXTS)))
-    )
-
-
-def fingerprint(inputs: Mapping[str, Any]) -> str:
-    """Return a digest that is the same for the same inputs."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+                raise InputError(Problem("receipt", f"cannot write {self._path}: {error.strerror}")) from None

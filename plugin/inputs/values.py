@@ -80,6 +80,7 @@ class Values:
     receipt: str = ""
     stall_timeout: float = 120
     heartbeat: float = 60
+    on_doubt: Literal["stop", "repeat"] = "stop"
     on_outage: Literal["fail", "warn"] = "fail"
     ca_bundle: str = ""
     client_certificate: str = ""

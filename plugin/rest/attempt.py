@@ -73,8 +73,11 @@ class Attempts:
 
     def open(self, request: Request, may_redirect: bool = False) -> requests.Response:
         """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
-        sending = Sending(request.body)
+        has_body = request.body is not None and request.body.length > 0
+        sending = Sending(request.body, begin=request.begin if has_body else None)
         started = self._clock.now()
+        if request.begin and not has_body:
+            request.begin()
         try:
             prepared = self._prepare(request, sending)
             response = self._session.send(prepared, allow_redirects=False, **self._options(request))

@@ -142,21 +142,25 @@ class Rest:
     ) -> T:
         """Call `once` until it works or may not be repeated: the one place that decides about retries."""
         attempt = 0
-        is_in_doubt = False  # whether any try may have been carried out: what comes later does not undo that
+        may_be_done = False  # whether any try may have been carried out: what comes later does not undo that
         while True:
             attempt += 1
             try:
                 return once()
             except Failure as caught:
                 failure = caught
-            is_in_doubt |= may_duplicate and failure.kind is Kind.UNKNOWN
+            may_be_done |= failure.kind is Kind.UNKNOWN
+            is_in_doubt = may_duplicate and may_be_done
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)
             is_last = is_last or not self._pause(failure, attempt)
+            if may_duplicate and not look and failure.came_after_all and not is_last:
+                self.log.warning(f"{request.makes} may have gone through all the same: check for a second one")
             if look and (is_in_doubt or failure.came_after_all):
                 found = _found(request, failure, look)
                 if found is not None:
                     return found
             if is_last:
+                failure.error.is_in_doubt = may_be_done
                 raise in_doubt(request, failure) if is_in_doubt else failure.error
 
     def _pause(self, failure: Failure, attempt: int) -> bool:

@@ -39,6 +39,7 @@ class Request:
     is_signed: bool = False  # whether the URL itself is the permission: it is sent as it came, and may expire
     json: bool = True  # whether the answer must be JSON
     dry: Any = None  # what a dry run takes for the answer; None ends the dry run here
+    begin: Callable[[], None] | None = None  # called before the last byte goes out: from then on it may be done
     patience: float | None = None  # seconds for one single try, for an abort on cancel
 
     @property

@@ -6,7 +6,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
@@ -62,11 +62,11 @@ class Kind(Enum):
 class Sending:
     """A body on its way; knows how much of it was handed to the connection."""
 
-    def __init__(self, body: Body | None, kind: Kind = Kind.NOT_SENT) -> None:
-        """Hand out `body`, once; `kind` is UNKNOWN if everything was sent already."""
+    def __init__(self, body: Body | None, kind: Kind = Kind.NOT_SENT, begin: Callable[[], None] | None = None) -> None:
+        """Hand out `body`, once; `kind` is UNKNOWN if everything was sent already; `begin` as in Request."""
         self.kind = kind  # what a try that fails now is
         self.has_begun = kind is Kind.UNKNOWN
-        self._blocks = self._hand_out(body)
+        self._blocks = self._hand_out(body, begin)
         self.close = self._blocks.close  # at once, and the file with it: a failed try's frames live on in its error
 
     @property
@@ -78,10 +78,17 @@ class Sending:
         """Give the body block by block."""
         return self._blocks
 
-    def _hand_out(self, body: Body | None) -> Generator[bytes | memoryview, None, None]:
+    def _hand_out(
+        self, body: Body | None, begin: Callable[[], None] | None
+    ) -> Generator[bytes | memoryview, None, None]:
         self.has_begun = True
-        if body:
-            yield from body.open()
+        left = body.length if body else 0
+        for block in body.open() if body else ():
+            left -= len(block)
+            if begin and left <= 0:
+                begin()
+                begin = None
+            yield block
         self.kind = Kind.UNKNOWN
 
 

@@ -71,20 +71,20 @@ def check_proxy(url: str) -> None:
     key = next((key for key in keys if proxies.get(key)), None)
     if key is None:
         return
-    name = f"{key.upper()}_PROXY"
+    variable = f"{key.upper()}_PROXY"
     proxy = proxies[key] if "://" in proxies[key] else f"http://{proxies[key]}"
     scheme, _, rest = proxy.partition("://")
     if scheme.lower().startswith("socks"):
         raise InputError(
-            f"{name} names a SOCKS proxy, which is not supported: give one that starts with http://,"
+            f"{variable} names a SOCKS proxy, which is not supported: give one that starts with http://,"
             f" or name {parts.hostname} in NO_PROXY"
         )
     if scheme.lower() not in ("http", "https"):
-        raise InputError(f"{name} must be a URL that starts with http:// or https://")
+        raise InputError(f"{variable} must be a URL that starts with http:// or https://")
     if re.search(r"[/?#\\\s]", rest.rpartition("@")[0]):
         raise InputError(
-            f"{name} is not a valid URL: in its user name and password write / as %2F, # as %23, ? as %3F and a space"
-            " as %20"
+            f"{variable} is not a valid URL: in its user name and password write / as %2F, # as %23, ? as %3F and a"
+            " space as %20"
         )
     try:
         parsed = urlsplit(proxy)
@@ -92,7 +92,9 @@ def check_proxy(url: str) -> None:
     except ValueError:
         is_valid = False
     if not is_valid or re.search(r"[\s\\]", parsed.netloc):
-        raise InputError(f"{name} is not a valid URL: write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT")
+        raise InputError(
+            f"{variable} is not a valid URL: write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
+        )
 
 
 class Peers:

@@ -88,6 +88,12 @@ def truncated(call: Call) -> Iterable[bytes]:
     return call.send(line, headers | {"Content-Length": str(len(half))}, [half])
 
 
+def untold(call: Call) -> Iterable[bytes]:
+    """Process the request, and answer 200 with an empty JSON object."""
+    call.process_unheard()
+    return call.answer(200, b"{}", Content_Type="application/json")
+
+
 def login(call: Call) -> Iterable[bytes]:
     """Redirect to a login page."""
     call.body.drain()
@@ -211,6 +217,7 @@ FAULTS: dict[str, Callable[[Call], Iterable[bytes]]] = {
     "stall-after": stall_after,
     "html": html,
     "truncated": truncated,
+    "untold": untold,
     "login": login,
     "redirect": redirect,
     "loop": loop,

@@ -5,43 +5,60 @@ Source: the service's API page, sections "Creating a Build" and "Attaching Files
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from plugin.files.multipart import multipart
+from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Request
-from plugin.services.service import SUCCEEDED, Job, Service, created, resume, upload_all
+from plugin.services.delivery import resume, upload_all
+from plugin.services.service import SUCCEEDED, Job, Service, created
 
 
-def create_build(job: Job) -> str:
-    """Create a build in the phase; return its id."""
-    request = Request(
-        "POST",
-        "/api/v2/builds",
-        body=multipart({"phase_id": str(job.values.phase_id)}),
-        makes="the build",
-        dry={"id": "BUILD-ID"},
-    )
-    build_id = job.rest.create(request, lambda answer: created(job, answer.data, "the build", "id"))
+def create_build(job: Job) -> None:
+    """Create a build in the phase, or take the one that an interrupted run created."""
+    _build(job, resume(job))
+
+
+def _build(job: Job, earlier: Mapping[str, Any]) -> str:
+    """Return the id of the interrupted run's build, or of a new one."""
+    build_id: str = earlier.get("build-id") or _create(job)
+    return build_id
+
+
+def _create(job: Job) -> str:
+    with job.receipt.intent(f"creating a build in phase {job.values.phase_id}") as entry:
+        request = Request(
+            "POST",
+            "/api/v2/builds",
+            body=multipart({"phase_id": str(job.values.phase_id)}),
+            makes="the build",
+            dry={"id": "BUILD-ID"},
+            begin=entry.begin,
+        )
+        build_id = job.rest.create(request, lambda answer: created(job, answer.data, "the build", "id"))
+        entry.done(build_id=build_id, build_ids=[build_id])
     job.say(f"created build {build_id} in phase {job.values.phase_id}")
-    job.receipt.note(build_id=build_id, build_ids=[build_id])
     return build_id
 
 
 def upload(job: Job) -> None:
-    """Attach every artifact to the build that `build-id` names."""
+    """Attach every artifact to the build that `build-id` names; leave out what an interrupted run attached."""
+    resume(job)
     _attach(job, job.values.build_id[0])
 
 
 def deliver(job: Job) -> None:
     """Create a build and attach every artifact; go on with the build of an interrupted run."""
-    earlier = resume(job)
-    _attach(job, earlier.get("build-id") or create_build(job))
+    _attach(job, _build(job, resume(job)))
 
 
 def _attach(job: Job, build_id: str) -> None:
     job.receipt.note(build_id=build_id, build_ids=[build_id])
 
-    def send(upload: Upload) -> tuple[str, str]:
+    def send(upload: Upload, entry: Entry) -> tuple[str, str]:
         name = upload.artifact.name
         request = Request(
             "POST",
@@ -49,10 +66,11 @@ def _attach(job: Job, build_id: str) -> None:
             body=multipart({"build_id": build_id}, {"file": upload}),
             makes=name,
             dry={"id": "FILE-ID"},
+            begin=entry.begin,
         )
         return job.rest.create(request, lambda answer: created(job, answer.data, name, "id")), build_id
 
-    deliveries = upload_all(job, send)
+    deliveries = upload_all(job, send, f" to build {build_id}")
     job.receipt.note(artifact_ids=[delivery.id for delivery in deliveries], status=SUCCEEDED)
 
 

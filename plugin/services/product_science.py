@@ -6,16 +6,19 @@ Source: the service's API page, sections 1 to 3, and "Known beyond this document
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
+from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Answer, Request, json_body
-from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created, resume, upload_all
+from plugin.services.delivery import resume, upload_all
+from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"
@@ -32,42 +35,59 @@ HEADER = re.compile(  # RFC 9110 §5, but for those of the connection itself (§
 FRESH_ADDRESSES = 3  # times that one file is given a new build because its signed address had expired
 
 
-def open_upload(job: Job) -> str:
-    """Obtain an upload context (section 1); return its id."""
-    request = Request(
-        "POST",
-        f"{_project(job)}/build-uploads",
-        makes="the upload context",
-        dry={"id": "CONTEXT-ID"},
-    )
-    context_id = job.rest.create(request, lambda answer: created(job, answer.data, "the upload context", "id"))
+def open_upload(job: Job) -> None:
+    """Obtain an upload context (section 1), or take the one that an interrupted run opened."""
+    _context(job, resume(job))
+
+
+def _context(job: Job, earlier: Mapping[str, Any]) -> str:
+    """Return the id of the interrupted run's context, or of a new one."""
+    context_id: str = earlier.get("upload-context-id") or _open(job)
+    return context_id
+
+
+def _open(job: Job) -> str:
+    with job.receipt.intent("opening an upload context") as entry:
+        request = Request(
+            "POST",
+            f"{_project(job)}/build-uploads",
+            makes="the upload context",
+            dry={"id": "CONTEXT-ID"},
+            begin=entry.begin,
+        )
+        context_id = job.rest.create(request, lambda answer: created(job, answer.data, "the upload context", "id"))
+        entry.done(upload_context_id=context_id)
     job.say(f"opened upload context {context_id}")
-    job.receipt.note(upload_context_id=context_id)
     return context_id
 
 
 def upload(job: Job) -> None:
     """Upload every artifact as a build of the context that `upload-context-id` names."""
     _check_names(job.artifacts)
-    _upload_in(job, job.values.upload_context_id)
+    _upload_in(job, job.values.upload_context_id, resume(job))
 
 
 def deliver(job: Job) -> None:
     """Open a context unless one is given, then upload every artifact as a build of it."""
     _check_names(job.artifacts)
     earlier = resume(job)
-    _upload_in(job, job.values.upload_context_id or earlier.get("upload-context-id") or open_upload(job))
+    _upload_in(job, job.values.upload_context_id or _context(job, earlier), earlier)
 
 
-def _upload_in(job: Job, context_id: str) -> None:
+def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
     job.receipt.note(upload_context_id=context_id if context_id != NO_CONTEXT else None)
-    states: dict[str, str] = {}  # the service's word by build id, in the order the builds were made
+    # The service's word by build id, in the order the builds were made.
+    states = {delivery.build_id: "" for _, delivery in sorted(job.receipt.deliveries.items())}
+    for build_id in earlier.get("build-ids", ()):
+        if build_id not in states:
+            job.log.warning(f"build {build_id} of the interrupted run stays empty: its file needs a new build")
 
-    def send(upload: Upload) -> tuple[str, str]:
+    def send(upload: Upload, entry: Entry) -> tuple[str, str]:
         for attempt in range(1, FRESH_ADDRESSES + 1):
             build_id, spec = _submit(job, upload.artifact, context_id, states)
             try:
-                stored = job.rest.send(_storage_request(job, spec, upload))
+                request = _storage_request(job, spec, upload)
+                stored = job.rest.send(replace(request, begin=entry.begin))
             except RefusedError as error:
                 if not error.is_expired or attempt == FRESH_ADDRESSES:
                     raise
@@ -106,16 +126,18 @@ def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str
         "sourceControlIsoTimestamp": job.source.commit_timestamp,
     }
     body = json_body({key: value for key, value in metadata.items() if value})
-    request = Request("POST", f"{_project(job)}/builds", body=body, makes="the build", dry=DRY_BUILD)
 
     def parse(answer: Answer) -> tuple[str, Any]:
         return created(job, answer.data, f"the build of {artifact.name}", "build", "id"), answer.data
 
-    build_id, answer = job.rest.create(request, parse)
-    state = str(answer["build"].get("uploadState", ""))
-    states[build_id] = state
+    with job.receipt.intent(f"creating a build for {artifact.shown}") as entry:
+        path = f"{_project(job)}/builds"
+        request = Request("POST", path, body=body, makes="the build", dry=DRY_BUILD, begin=entry.begin)
+        build_id, answer = job.rest.create(request, parse)
+        state = str(answer["build"].get("uploadState", ""))
+        states[build_id] = state
+        entry.done(build_id=next(iter(states)), build_ids=list(states))
     job.say(f"created build {build_id} for {artifact.name}")
-    job.receipt.note(build_id=next(iter(states)), build_ids=list(states))
     if STATES.get(state) == FAILED:
         raise BuildFailedError(f"product-science: build {build_id} for {artifact.name} is {state} from the start")
     spec = answer.get("uploadSpec")

@@ -22,7 +22,7 @@ from plugin.files.names import file_names
 from plugin.files.output_directory import OutputDirectory, open_directory
 from plugin.files.parallel import in_parallel
 from plugin.files.patterns import chooses
-from plugin.files.receipt import Delivery
+from plugin.files.record import Delivery
 from plugin.redact import MASK
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind

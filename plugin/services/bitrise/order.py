@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from plugin.errors import InputError, Problem
-from plugin.files.receipt import fingerprint
+from plugin.files.record import fingerprint
 from plugin.rest.exchange import Body, json_body
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import Job

@@ -16,11 +16,24 @@ from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
-from plugin.services.phonegap_build.api import API, Record, app_path, create, file_part, form, list_apps, record, show
+from plugin.services.delivery import resume, upload_all
+from plugin.services.phonegap_build.api import (
+    API,
+    Creation,
+    Record,
+    app_path,
+    create,
+    file_part,
+    form,
+    found_later,
+    list_apps,
+    record,
+    show,
+)
 from plugin.services.phonegap_build.keys import add_key, list_keys
 from plugin.services.phonegap_build.packages import MISSING, raise_all, save_icon, save_packages, why_not
 from plugin.services.phonegap_build.platforms import ENDED, Platform, awaited, phrases, platforms_of, whole
-from plugin.services.service import FAILED, SUCCEEDED, Job, Service, identifier, resume, upload_all
+from plugin.services.service import FAILED, SUCCEEDED, Job, Service, identifier
 
 
 def whoami(job: Job) -> None:
@@ -48,35 +61,42 @@ def show_app(job: Job) -> None:
     job.receipt.add("app", app)
 
 
-def create_build(job: Job) -> str:
-    """Create an app from `repository` or from one file; return its id. The service starts to build it at once."""
+def create_build(job: Job) -> None:
+    """Create an app from `repository` or from one file, which the service builds at once; take an interrupted run's."""
+    if not _resumed(job):
+        _create_new(job)
+
+
+def _create_new(job: Job) -> str:
     if len(job.artifacts) > 1:
         found = ", ".join(artifact.shown for artifact in job.artifacts)
         raise InputError(Problem("artifacts", f"an app is made of one file, but these match: {found}"))
     if not job.artifacts:
         return _create(job)
-    return upload_all(job, lambda upload: (app_id := _create(job, upload), app_id))[0].id
+    return upload_all(job, lambda upload, _entry: (app_id := _create(job, upload), app_id))[0].id
 
 
 def _create(job: Job, upload: Upload | None = None) -> str:
     title, repository = job.values.title, job.values.repository
     data = _metadata(job) | ({} if upload else {"repo": repository})
+    with create(job, f"{API}/apps", form(data, {"file": upload} if upload else None), _new_app(job)) as (app, entry):
+        app_id = identifier(job, app, "the app", "id")
+        entry.done(build_id=app_id, build_ids=[app_id])
+    job.say(f"created app {app_id}: {title}")
+    return app_id
+
+
+def _new_app(job: Job) -> Creation:
+    """What tells the app of this job from others in the service's list."""
+    title, repository = job.values.title, job.values.repository
 
     def is_ours(app: Record) -> bool:  # an app from a repository may be given the title that stands in its config.xml
         return app.get("title") == title or bool(repository and app.get("repo_url") == repository)
 
-    app = create(
-        job,
-        f"{API}/apps",
-        form(data, {"file": upload} if upload else None),
-        "the app",
-        list_all=lambda: [app for app in list_apps(job) if bool(app.get("repo_url")) == bool(repository)],
-        is_ours=is_ours,
-    )
-    app_id = identifier(job, app, "the app", "id")
-    job.say(f"created app {app_id}: {title}")
-    job.receipt.note(build_id=app_id, build_ids=[app_id])
-    return app_id
+    def list_all() -> list[Record]:
+        return [app for app in list_apps(job) if bool(app.get("repo_url")) == bool(repository)]
+
+    return Creation("the app", list_all, is_ours)
 
 
 def update_app(job: Job) -> None:
@@ -135,7 +155,7 @@ def download(job: Job) -> None:
 def deliver(job: Job) -> None:
     """Create the app, or have the one that `app-id` names built again; set its icon; wait; download the packages."""
     icon = file_part(job, "icon") if job.values.icon else None
-    app_id = _built_again(job) if job.values.app_id else _resumed(job) or create_build(job)
+    app_id = _built_again(job) if job.values.app_id else _resumed(job) or _create_new(job)
     if icon:
         _set_icon(job, app_id, icon)
     save_packages(job, app_id, _follow(job, app_id))
@@ -170,11 +190,11 @@ def _built_again(job: Job) -> str:
 
 def _resumed(job: Job) -> str | None:
     """The app of an interrupted run of the same inputs; one whose build failed is not gone on with."""
-    earlier = resume(job)
+    earlier = resume(job, lambda intent: found_later(job, intent, _new_app(job)))
     if earlier.get("status") == FAILED:
-        job.receipt.deliveries.clear()
+        job.receipt.start_over()
         return None
-    app_id: str | None = earlier.get("build-id")
+    app_id: str | None = job.receipt.outputs.get("build-id")
     job.receipt.note(build_id=app_id, build_ids=[app_id] if app_id else None)
     return app_id
 

@@ -6,7 +6,7 @@ Source: the service's page on version 0, "GET …/keys/" and "POST …/keys/:pla
 from __future__ import annotations
 
 from plugin.rest.exchange import Request
-from plugin.services.phonegap_build.api import API, Record, call, create, file_part, form, strange
+from plugin.services.phonegap_build.api import API, Creation, Record, call, create, file_part, form, strange
 from plugin.services.service import Job, identifier
 
 # What a key of each platform is made of: the inputs of its files by part, and of its words by key in the part `data`.
@@ -43,14 +43,11 @@ def add_key(job: Job) -> None:
         key: getattr(job.values, name.replace("-", "_")) for key, name in WORDS[platform].items() if name in _given(job)
     }
     files = {part: file_part(job, name) for part, name in FILES[platform].items() if name in _given(job)}
-    key = create(
-        job,
-        f"{API}/keys/{platform}",
-        form(data, files),
-        "the key",
-        list_all=lambda: _read(job).get(platform, []),
-        is_ours=lambda entry: entry.get("title") == title,
+    creation = Creation(
+        "the key", lambda: _read(job).get(platform, []), is_ours=lambda entry: entry.get("title") == title
     )
+    with create(job, f"{API}/keys/{platform}", form(data, files), creation) as (key, entry):
+        entry.done()
     job.say(f"added {platform} key {identifier(job, key, 'the key', 'id')}: {title}")
     job.receipt.add("key", key)
 

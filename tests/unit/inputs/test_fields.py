@@ -114,7 +114,9 @@ def test_an_input_may_be_required_unless_the_ci_system_has_it(changed: Any) -> N
 
 def test_what_is_a_matter_of_manner_stands_in_the_schema() -> None:
     manner = {name for name, field in inputs.inputs().items() if field.is_manner}
-    assert manner == {"parallel", "receipt", "timeout", "poll-interval", "output-directory", "overwrite", "username"}
+    assert manner == {
+        *("parallel", "receipt", "on-doubt", "timeout", "poll-interval", "output-directory", "overwrite", "username"),
+    }
 
 
 def test_values_are_frozen_and_never_show_a_secret() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from plugin import inputs
-from plugin.files.receipt import Delivery, Receipt
+from plugin.errors import Cancelled
+from plugin.files.receipt import Receipt
+from plugin.files.record import Delivery
 
 IDENTITY = {"service": "bitrise", "operation": "x", "service-url": "https://x", "commit": None, "inputs": "0f"}
 
@@ -17,7 +19,9 @@ def record() -> Any:
     receipt = Receipt(IDENTITY, {"branch": "main", "tag": None, "run-url": "https://ci.example.com/1"})
     receipt.note(build_id="7", build_ids=["7"], status="running", upload_context_id="28")
     receipt.add("apps", [{"slug": "a"}])
-    receipt.doubt("b.apk")
+    with pytest.raises(Cancelled), receipt.intent("uploading b.apk", path="b.apk") as entry:
+        entry.begin()
+        raise Cancelled(15)
     receipt.delivered(0, Delivery("out/a.apk", "a.apk", 3, "ab", 0.5, "1", "7"))
     return json.loads(json.dumps(receipt.as_json()))
 
@@ -32,8 +36,11 @@ def test_what_a_run_writes_is_a_receipt() -> None:
         (lambda data: data.pop("buildferry"), "it lacks buildferry"),
         (lambda data: data.update({"build-id": 7}), "build-id is not a text"),
         (lambda data: data.update({"status": ["running"]}), "status is not a text"),
-        (lambda data: data.update({"in-doubt": "b.apk"}), "in-doubt is not a list"),
-        (lambda data: data.update({"in-doubt": [1]}), "in-doubt.0 is not a text"),
+        (lambda data: data.update({"build-ids": [7]}), "build-ids.0 is not a text"),
+        (lambda data: data.update({"unconfirmed": "b.apk"}), "unconfirmed is not a list"),
+        (lambda data: data.update({"unconfirmed": [1]}), "unconfirmed.0 is not an object"),
+        (lambda data: data["unconfirmed"][0].pop("since"), "unconfirmed.0 lacks since"),
+        (lambda data: data["unconfirmed"][0].update(facts=[]), "unconfirmed.0.facts is not an object"),
         (lambda data: data.update({"artifacts": {}}), "artifacts is not a list"),
         (lambda data: data["artifacts"][0].pop("sha256"), "artifacts.0 lacks sha256"),
         (lambda data: data["artifacts"][0].update(size="3"), "artifacts.0.size is not a whole number"),

@@ -198,5 +198,5 @@ def test_what_counts_is_where_the_connection_ends(name: str, monkeypatch: pytest
             rest.fetch(
                 "app.apk", lambda: rest.presigned("GET", url.replace("127.0.0.1", name), "the address"), read_all
             )
-    assert connections
+        servers.wait_until(lambda: connections)
     assert b"".join(heard) == b""

@@ -363,6 +363,7 @@ MEETINGS = [
     Meets("stall-after", TimeoutError, 1),
     Meets("html", 200, 0, "<h1>"),
     Meets("truncated", 201, 1, '\n\n{"id"'),
+    Meets("untold", 200, 1, "\n\n{}"),
     Meets("login", 302, 0, "Location: /login"),
     Meets("redirect", 302, 0, "Location: STORAGE/api/v2/builds?a=%20b"),
     Meets("loop", 302, 0, "Location: /api/v2/builds?a=%20b"),

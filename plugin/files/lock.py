@@ -1,0 +1,79 @@
+"""One run at a time: a lock that the operating system keeps and that ends with the process, however it ends.
+
+The lock lies on a file beside the one it guards, because that one is replaced at each write. It holds who has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LONGEST_HOLDER = 500  # bytes that are read of who holds a lock
+FAR = 1 << 30  # the byte that Windows locks: what lies before it can still be read
+BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+
+
+class HeldError(Exception):
+    """Another process holds the lock; the text says which, as far as it told."""
+
+
+@contextmanager
+def held(path: Path, holder: str) -> Iterator[bool]:
+    """Hold `path`, a file that exists only while it is held; `holder` says who we are, for those who come second.
+
+    Gives False where the file system has no locks. Raises HeldError, or OSError when the file cannot be made.
+    """
+    handle = _opened(path)
+    try:
+        is_locked = _lock(handle, path)
+        while not _is_at(handle, path):  # who held it has removed it meanwhile: lock the new one
+            os.close(handle)
+            handle = _opened(path)
+            is_locked = _lock(handle, path)
+        os.ftruncate(handle, 0)
+        os.write(handle, holder.encode("utf-8", "replace")[:LONGEST_HOLDER])
+        yield is_locked
+        if sys.platform != "win32":
+            path.unlink(missing_ok=True)  # still locked: nobody takes a file for held that is gone
+    finally:
+        os.close(handle)
+        if sys.platform == "win32":
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def _lock(handle: int, path: Path) -> bool:
+    try:
+        if sys.platform == "win32":
+            os.lseek(handle, FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in BUSY:
+            return False
+        said = path.read_bytes()[:LONGEST_HOLDER].decode("utf-8", "replace").strip()
+        raise HeldError(said or "another process") from None
+    return True
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False

@@ -1,0 +1,68 @@
+"""Places to write to, tried before anything is sent: what would fail there later fails now, and leaves no trace."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
+
+
+def why_no_file(path: Path, size: int = TRIAL) -> str | None:
+    """Say why no file of `size` bytes can be written at `path`, or None. What is there already stays as it is."""
+    if path.is_relative_to("/dev"):
+        return None
+    try:
+        if path.is_dir():
+            return f"cannot write {path}: a folder with that name exists"
+        return _why_not(path.parent, path, size)
+    except (OSError, ValueError) as error:
+        return _said(path, error)
+
+
+def why_no_folder(path: Path) -> str | None:
+    """Say why no files can be written into the folder `path`, which need not exist, or None."""
+    try:
+        return _why_not(path, path, 1)
+    except (OSError, ValueError) as error:
+        return _said(path, error)
+
+
+def _why_not(folder: Path, named: Path, size: int) -> str | None:
+    try:
+        with _made(folder), tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            written = file.write(bytes(size))
+            os.fsync(file.fileno())
+            return None if written == size else f"cannot write {named}: the disk is full, or files may not be so large"
+    except OSError as error:
+        return _said(named, error)
+
+
+def _said(path: Path, error: OSError | ValueError) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"cannot write {path}: {reason}"
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make `folder` and its parents for a moment, where they are missing."""
+    missing = []
+    at = folder
+    while not at.exists() and not at.is_symlink():
+        missing.append(at)
+        at = at.parent
+    if not at.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{at} is not a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for made in missing:
+            try:
+                made.rmdir()
+            except OSError:
+                break  # another process uses it by now

@@ -1,0 +1,69 @@
+"""What a receipt holds: its records, and the check of one that was read.
+
+Anybody who can write to the folder may have made the file: only what a run writes is gone on from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plugin import foreign, inputs
+from plugin.errors import InputError, Problem
+
+LARGEST = 16 * 1024 * 1024  # bytes of a receipt to read
+UNCONFIRMED = "unconfirmed"  # the key of the intents that have no outcome
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One artifact that the service has."""
+
+    path: str
+    name: str
+    size: int  # bytes
+    sha256: str
+    seconds: float
+    id: str
+    build_id: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the delivery with keys as users read them."""
+        return {key.replace("_", "-"): value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a service was asked to do, as long as nobody knows whether it did."""
+
+    what: str  # "uploading out/app.ipa to build 7"
+    since: str  # ISO 8601, UTC
+    facts: Mapping[str, Any]  # by which the service can be asked about it
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the intent as the receipt holds it."""
+        return {"what": self.what, "since": self.since, "facts": dict(self.facts)}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the record in the receipt at `path`, an empty one if there is none. Raises InputError for another file."""
+    if not path.exists():
+        return {}
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError
+        record: dict[str, Any] = foreign.parse(path.read_bytes())
+        if inputs.receipt_problem(record):
+            raise ValueError
+    except (OSError, ValueError):
+        raise InputError(Problem("receipt", f"{path} exists and is not a receipt; name another file")) from None
+    return record
+
+
+def fingerprint(inputs: Mapping[str, Any]) -> str:
+    """Return a digest that is the same for the same inputs."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
