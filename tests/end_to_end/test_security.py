@@ -229,7 +229,8 @@ def bitrise_files(asked: Asked) -> bytes:
 @pytest.mark.parametrize(("operation", "name"), [("log", "build.log"), ("download", "app.txt")])
 def test_a_link_in_the_checkout_is_replaced_and_not_followed(operation: str, name: str, folder: Path) -> None:
     victim = links(folder)
-    more = {"log_file": "build.log", "poll_interval": "0.01"} if operation == "log" else {}
+    more = {"output_directory": ".", "overwrite": "true"}
+    more |= {"log_file": "build.log", "poll_interval": "0.01"} if operation == "log" else {}
     done = attack(bitrise_files, folder, "bitrise", operation=operation, **more)
 
     assert done.code == 0, done.log
@@ -238,7 +239,9 @@ def test_a_link_in_the_checkout_is_replaced_and_not_followed(operation: str, nam
 
 def test_a_file_of_the_same_length_in_the_checkout_is_not_taken_for_the_artifact(folder: Path) -> None:
     (folder / "app.txt").write_text("x" * len(NOBODYS))
-    done = attack(bitrise_files, folder, "bitrise", operation="download")
+    more = {"operation": "download", "output_directory": "."}
+    assert attack(bitrise_files, folder, "bitrise", **more).code == 2
+    done = attack(bitrise_files, folder, "bitrise", overwrite="true", **more)
 
     assert done.code == 0, done.log
     assert (folder / "app.txt").read_text() == NOBODYS
