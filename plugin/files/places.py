@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -56,6 +57,8 @@ def _made(folder: Path) -> Iterator[None]:
         missing.append(at)
         at = at.parent
     if not at.is_dir():
+        with contextlib.suppress(FileNotFoundError):
+            at.stat()  # says why, if links lead in a circle or nowhere one may go
         raise NotADirectoryError(errno.ENOTDIR, f"{at} is not a folder")
     folder.mkdir(parents=True, exist_ok=True)
     try:

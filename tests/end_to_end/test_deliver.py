@@ -187,19 +187,24 @@ def test_a_rerun_with_the_receipt_of_a_finished_run_uploads_nothing_again(
         assert first.result[name] == second.result[name]
 
 
-def test_a_rerun_after_an_upload_without_an_answer_goes_on_in_the_same_build_and_says_the_doubt(
-    sandbox: SandboxProcess, folder: Path
-) -> None:
+def test_a_rerun_repeats_an_unconfirmed_upload_only_when_told_to(sandbox: SandboxProcess, folder: Path) -> None:
     inputs = asked("app-distribution", sandbox, receipt="receipt.json", parallel=1)
     sandbox.faults("POST /api/v2/resource_files after:502")
-    first = run(inputs, folder)
-    second = run(inputs, folder)
+    first, second = run(inputs, folder), run(inputs, folder)
+    requests = len(sandbox.state()["requests"])
+    third = run({**inputs, "on-doubt": "repeat"}, folder)
 
-    assert (first.code, second.code) == (5, 0), first.log + second.log
+    assert (first.code, second.code, third.code) == (5, 5, 0), first.log + second.log + third.log
     assert "app.ipa may have gone through all the same" in first.log
-    assert first.result["result"]["in-doubt"] == ["app.ipa"]
-    assert "app.ipa was sent before and got no answer: the build may hold it twice now" in second.log
-    assert len(sandbox.state()["app-distribution"]["builds"]) == 1
+    (kept,) = first.result["result"]["unconfirmed"]
+    assert kept["what"] == "uploading app.ipa to build 1001"
+    assert "got no answer to this, so it may have happened: uploading app.ipa to build 1001" in second.log
+    assert requests == 2, "the second run asked for nothing"
+    assert "uploading app.ipa to build 1001 may have happened in an earlier run; it is done again" in third.log
+    state = sandbox.state()["app-distribution"]
+    assert len(state["builds"]) == 1
+    assert [file["name"] for file in state["files"]].count("app.ipa") == 2
+    assert "unconfirmed" not in third.result["result"]
 
 
 def test_a_rerun_that_only_works_differently_still_goes_on_with_the_receipt(
