@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 BLOCK = 1024 * 1024  # bytes read at a time: with smaller ones the threads wait for each other, larger ones win nothing
 CREATE_ONLY = {"x-goog-if-generation-match": "0", "if-none-match": "*"}  # headers by which a storage replaces nothing
 
-BLOCK = 1024 * 1024  # bytes of a file moved at a time: smaller ones make the threads wait, larger ones win nothing
-
 
 @dataclass(frozen=True)
 class Body:

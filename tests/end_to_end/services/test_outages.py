@@ -211,7 +211,7 @@ def test_on_outage_warn_forgives_an_outage_and_nothing_else(
         strike(own, f"{subject.steps[0].where} {fault}")
         done = run({**subject.asked(own), "on-outage": choice}, folder)
         assert done.code == expected, done.log
-        assert (done.result.get("status") == "unknown") is (expected == 0)
+        assert (done.result.get("status") == "unknown") is (code == 5)
         assert done.result["error"]
 
 
