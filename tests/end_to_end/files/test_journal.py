@@ -14,8 +14,15 @@ from tests.end_to_end.program import LIMIT, Done, SandboxProcess, run, start, wa
 
 AD = {"service": "app-distribution", "api-token": "sandbox-token-app-distribution", "phase-id": 7, "artifacts": "a.apk"}
 PS = {"service": "product-science", "api-token": "sandbox-token-product-science", "project": "p", "artifacts": "a.apk"}
-PG = {"service": "phonegap-build", "username": "user@example.com", "password": "sandbox-password-phonegap-build", "title": "App"}
-UNSURE = {  # service, request that makes something, what the receipt calls it
+PG = {
+    "service": "phonegap-build",
+    "username": "user@example.com",
+    "password": "sandbox-password-phonegap-build",
+    "title": "App",
+}
+UNSURE: dict[
+    str, tuple[dict[str, Any], str, str]
+] = {  # service, request that makes something, what the receipt calls it
     "a build": (AD, "POST /api/v2/builds", "creating a build in phase 7"),
     "a file": (AD, "POST /api/v2/resource_files", "uploading a.apk to build 1001"),
     "a context": (PS, "POST /api/v1/projects/p/build-uploads", "opening an upload context"),
