@@ -14,6 +14,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from plugin.files.output_directory import RECORD
 from plugin.sandbox import Sandbox
 from tests.end_to_end.program import LIMIT
 
@@ -96,13 +97,17 @@ def _bitrise(state: Any, _folder: Path) -> list[Any]:
     return [build["workflow"] for build in state["bitrise"]["builds"]]
 
 
+def _downloads(folder: Path) -> list[Path]:
+    return [path for path in (folder / "out").glob("*") if path.name != RECORD]
+
+
 def _downloaded(_state: Any, folder: Path) -> list[Any]:
-    return [(path.name, path.stat().st_size) for path in (folder / "out").glob("*")]
+    return [(path.name, path.stat().st_size) for path in _downloads(folder)]
 
 
 def _phonegap_build(state: Any, folder: Path) -> list[Any]:
     given = {package["sha256"] for package in state["phonegap-build"]["packages"]}
-    here = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "out").glob("*")]
+    here = [hashlib.sha256(path.read_bytes()).hexdigest() for path in _downloads(folder)]
     apps = [app["file"]["sha256"] for app in state["phonegap-build"]["apps"]]
     return apps + ["package" if digest in given else "a spoiled package" for digest in here]
 
