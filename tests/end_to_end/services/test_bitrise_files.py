@@ -185,7 +185,7 @@ def test_an_address_that_expires_meanwhile_is_asked_for_anew(
     ("inputs", "said"),
     [
         ({"match": "*.ipa"}, "no artifacts that match *.ipa"),
-        ({"output_directory": "a-file"}, "cannot be written to: File exists"),
+        ({"output_directory": "a-file"}, "a-file is not a folder"),
         ({"output_directory": "taken"}, "is a folder, in the place of a file"),
     ],
 )
