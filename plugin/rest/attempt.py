@@ -22,6 +22,7 @@ from plugin.log import Log
 from plugin.rest.exchange import BLOCK, Answer, Connection, Request
 from plugin.rest.failure import Failure, Kind, Sending, lost, rejected, words
 from plugin.rest.network import Peers, check_proxy
+from plugin.rest.packed import Content
 from plugin.rest.sockets import SHORTEST_TIMEOUT, Watchdog, pools
 from plugin.rest.transport import Credentials, session
 
@@ -102,13 +103,14 @@ class Attempts:
 
         Raises Failure.
         """
-        if "Transfer-Encoding" not in response.headers:
+        if not response.headers.keys() & {"Transfer-Encoding", "Content-Encoding"}:
             _watchdog(response).call_off()  # each byte is content: that none comes is seen by the connection itself
             while block := self._read(request, partial(response.raw.read, decode_content=False)):
                 yield block
             return
         gathered = bytearray()
-        for piece in self._pieces(request, response, self.connection.stall_timeout, is_renewed=True):
+        content = Content(response.headers.get("Content-Encoding", ""))
+        for piece in self._pieces(request, response, self.connection.stall_timeout, content):
             gathered += piece
             if len(gathered) >= BLOCK:
                 yield bytes(gathered)
@@ -127,31 +129,32 @@ class Attempts:
         return bytes(body)
 
     def _pieces(
-        self, request: Request, response: requests.Response, limit: float, is_renewed: bool = False
+        self, request: Request, response: requests.Response, limit: float, content: Content | None = None
     ) -> Iterator[bytes]:
-        """The body of an answer as it comes: decoded and all of it, or if `is_renewed` each piece, in `limit` seconds.
+        """The body of an answer as it comes: decoded, and all of it in `limit` seconds.
 
-        Whatever drips without being content (chunk extensions, trailers, the name in a gzip head) is no piece.
-        Raises Failure.
+        With `content` it comes as it was sent, and each piece with content has `limit` seconds: what drips without
+        being content (chunk extensions, trailers, the name in a gzip head) has not more. Raises Failure.
         """
         watchdog = _watchdog(response)
         seconds = min(limit, self.left())
-        what = "nothing more of the file came within" if is_renewed else "the answer was not complete after"
+        what = "nothing more of the file came within" if content else "the answer was not complete after"
         watchdog.arm(seconds)
         try:
             while True:
                 try:
-                    piece = self._read(request, partial(response.raw.read1, decode_content=not is_renewed))
+                    piece = self._read(request, partial(response.raw.read1, decode_content=not content))
                 finally:
                     if watchdog.has_bitten:  # which looks like the end of the answer
                         text = f"{request.name}: stalled: {what} {seconds:g} s"
                         raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
                 if not piece:
                     return
-                if is_renewed:
+                has_content = content is not None and content.is_in(piece)
+                if has_content:
                     watchdog.arm(inf)  # who takes the piece may take all the time
                 yield piece
-                if is_renewed:
+                if has_content:
                     watchdog.arm(seconds)
         finally:
             watchdog.call_off()

@@ -13,6 +13,7 @@ import pytest
 from plugin.errors import RefusedError, UnavailableError
 from plugin.rest.attempt import LARGEST_ANSWER
 from plugin.rest.exchange import BLOCK, Download, Request, json_body
+from plugin.rest.packed import Content
 from tests.unit.rest.servers import OK, client, head, server, taking
 
 pytestmark = pytest.mark.real_sockets
@@ -108,6 +109,19 @@ def test_who_takes_a_file_may_take_all_the_time() -> None:
         rest, _ = client(url, stall_timeout=0.2)
         assert rest.fetch("app.apk", lambda: Request("GET", "/f"), slowly) == 4 * BLOCK
         assert len(connections) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+@pytest.mark.parametrize("cut", [1, 7, 65536])
+def test_content_is_seen_in_whatever_pieces_it_comes(size: int, cut: int) -> None:
+    packed = gzip.compress(b"") + gzip.compress(bytes(size)) + gzip.compress(b"")
+    content = Content("gzip")
+    assert any(content.is_in(packed[at : at + cut]) for at in range(0, len(packed), cut)) is (size > 0)
+
+
+def test_what_is_not_packed_as_it_says_is_content() -> None:
+    assert Content("gzip").is_in(b"not gzip")
+    assert Content("br").is_in(b"anything")
 
 
 @pytest.mark.parametrize(
