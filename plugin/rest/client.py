@@ -127,7 +127,7 @@ class Rest:
                 return once()
             except (Failure, RefusedError, UnavailableError) as caught:
                 error = caught.error if isinstance(caught, Failure) else caught
-                if what not in str(error):
+                if not str(error).startswith(f"{what}: "):
                     error.args = (f"{what}: {error}",)
                 raise
 
