@@ -165,10 +165,15 @@ def test_scrolling_back_for_ever_is_refused_in_words(
 def test_an_unwritable_log_file_does_not_hide_how_the_build_ended(
     http: requests_mock.Mocker, bitrise: Run, tmp_path: Path, place: str, end: Any, error: type[Exception]
 ) -> None:
-    (tmp_path / "adir").mkdir()
-    (tmp_path / "afile").touch()
+    def spoil(_request: Any) -> bool:
+        """Take the place after it was tried, as another step of the job may."""
+        (tmp_path / "adir").mkdir(exist_ok=True)
+        (tmp_path / "afile").touch()
+        return False
+
     shows(http, "b", RUNS, end)
     logs(http, archive=LINES)
+    http.get(requests_mock.ANY, additional_matcher=spoil)
     ran = bitrise("wait", build_id="b", log_file=place)
     assert isinstance(ran.error, error)
     assert "cannot be written" in (ran.log if error is BuildFailedError else str(ran.error))
