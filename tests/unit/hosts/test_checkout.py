@@ -82,7 +82,7 @@ def test_git_knows_no_secret_of_the_job(tmp_path: Path) -> None:
     program = tmp_path / "git"
     program.write_text("#!/bin/sh\nenv\n")
     program.chmod(0o755)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/ci", "GIT_DIR": "/work/.git"}
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/ci", "GIT_DIR": "/elsewhere/.git"}
     secrets = {"PLUGIN_API_TOKEN": "s3cret", "INPUT_PASSWORD": "s3cret", "GIT_CONFIG_VALUE_0": "s3cret", "CI_JOB": "x"}
 
     known = checkout.ask(env | secrets, tmp_path, "status") or ""
