@@ -14,6 +14,7 @@ from plugin import address
 from plugin.errors import InputError, RefusedError
 from plugin.rest.exchange import Connection, Request
 from plugin.rest.network import Peers, ca_bundle
+from tests.end_to_end.program import wait_for
 from tests.unit.rest import servers
 from tests.unit.rest.calls import URL, client, read_all
 
@@ -198,5 +199,5 @@ def test_what_counts_is_where_the_connection_ends(name: str, monkeypatch: pytest
             rest.fetch(
                 "app.apk", lambda: rest.presigned("GET", url.replace("127.0.0.1", name), "the address"), read_all
             )
-        servers.wait_until(lambda: connections)
+        wait_for(lambda: connections)
     assert b"".join(heard) == b""
