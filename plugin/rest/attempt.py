@@ -94,6 +94,8 @@ class Attempts:
             return response
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
+            if status < 200:
+                response.raw.close()  # a connection that switched protocols takes no further request
             said = self._body(request, response)
         about = status, response.reason or "", response.headers, words(said, self._log.redact)
         raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall(), self._log.redact)

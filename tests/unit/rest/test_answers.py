@@ -183,6 +183,8 @@ def test_a_switch_of_protocols_is_not_an_interim_answer() -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+        head(connection)  # of a request on the same connection, which must not come
+        connection.sendall(OK)
 
     with server(talk) as (url, _):
         rest, _ = client(url)
