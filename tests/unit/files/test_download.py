@@ -94,7 +94,7 @@ def base64_md5(data: bytes) -> str:
     return b64encode(md5(data).digest()).decode()
 
 
-PACKED = gzip.compress(DATA)
+PACKED = gzip.compress(DATA, mtime=0)
 GZIP = {"Content-Encoding": "gzip", "x-goog-hash": f"md5={base64_md5(PACKED)}"}
 # Cloud Storage keeps it packed, sends it unpacked, and speaks of what it keeps.
 ON_THE_WAY = {
@@ -110,8 +110,8 @@ ON_THE_WAY = {
     [
         ("a.log", PACKED, GZIP, None, DATA),
         ("a.log", PACKED, GZIP, len(DATA), DATA),
-        ("a.log", PACKED + gzip.compress(b"more"), {"Content-Encoding": "x-gzip"}, None, DATA + b"more"),
-        ("a.log", gzip.compress(b""), {"Content-Encoding": "gzip"}, 0, b""),
+        ("a.log", PACKED + gzip.compress(b"more", mtime=0), {"Content-Encoding": "x-gzip"}, None, DATA + b"more"),
+        ("a.log", gzip.compress(b"", mtime=0), {"Content-Encoding": "gzip"}, 0, b""),
         ("a.log", PACKED, GZIP, len(PACKED), PACKED),
         ("logs.tar.gz", PACKED, GZIP, None, PACKED),
         ("logs.TGZ", PACKED, GZIP, None, PACKED),
@@ -139,7 +139,7 @@ def test_a_file_is_kept_as_it_was_meant_however_it_was_packed(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: kept}
 
 
-BOMB = gzip.compress(b"\0" * 200_000_000)
+BOMB = gzip.compress(b"\0" * 200_000_000, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ BOMB = gzip.compress(b"\0" * 200_000_000)
         (PACKED[:-1] + b"!", {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
         (b"x" * 9, {"Content-Encoding": "br"}, None, "it comes packed as 'br', which nobody asked for"),
         (BOMB, {"Content-Encoding": "gzip"}, 100, "is more than 100 bytes, but the service says 100"),
-        (gzip.compress(b"\0" * 999), {"Content-Encoding": "gzip"}, 1000, "is 999 bytes, but the service says 1000"),
+        (gzip.compress(b"\0" * 999, mtime=0), {"Content-Encoding": "gzip"}, 1000, "is 999 bytes, but the service says 1000"),
         (DATA, {}, 100, "is more than 100 bytes, but the service says 100"),
     ],
 )
