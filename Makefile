@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait more than they compute, so there may be more workers than processors.
+WORKERS ?= 4
 SHELL_FILES := step.sh plugin/launch.sh .ci/run tests/bitrise/script/step.sh $(wildcard examples/shell/*.sh)
 .PHONY: demo test check bench attack manifests clean
 .DELETE_ON_ERROR:
@@ -10,7 +12,7 @@ demo: $(VENV)/sandbox
 	@$(BIN)/python -m plugin demo
 
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: $(VENV)/test
 	@$(BIN)/ruff check .

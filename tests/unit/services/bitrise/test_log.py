@@ -111,8 +111,8 @@ def test_an_empty_cursor_after_others_is_the_end_of_the_log(
     assert len(before_the_end) == 1
 
 
-def test_three_days_of_a_moving_log_take_a_poll_in_15_seconds(http: requests_mock.Mocker, bitrise: Run) -> None:
-    hours = 72
+def test_hours_of_a_moving_log_take_a_poll_in_15_seconds(http: requests_mock.Mocker, bitrise: Run) -> None:
+    hours = 6
     numbers = iter(range(10**6))
 
     def line(_request: Any, _context: Any) -> Any:
