@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import queue
 import re
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from plugin.rest.exchange import BLOCK
 
-AHEAD = 2  # blocks that may wait to be hashed: keeps memory flat when what brings them is faster than the digest
-
 
 class Hasher:
-    """Hashes the blocks given to it, in order, on a thread of its own: two digests of one file take two Hashers."""
+    """Hashes blocks in order, each while the next is fetched: two digests of one file take two Hashers."""
 
     def __init__(self, algorithm: str) -> None:
-        """Start the thread; `algorithm` is hashlib's name."""
+        """Hash by `algorithm`, hashlib's name."""
         self._digest = hashlib.new(algorithm, usedforsecurity=False)
-        self._blocks: queue.Queue[tuple[bytes | memoryview, Callable[[], None] | None] | None] = queue.Queue(AHEAD)
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._hashing: Future[None] | None = None
 
-    def _work(self) -> None:
-        while (item := self._blocks.get()) is not None:
-            block, done = item
-            self._digest.update(block)
-            if done:
-                done()
-
-    def update(self, block: bytes | memoryview, done: Callable[[], None] | None = None) -> None:
-        """Hash `block`, which must not change until `done` is called."""
-        self._blocks.put((block, done))
+    def update(self, block: bytes | memoryview) -> None:
+        """Hash `block`, which must not change until the next call has returned; wait for the one before."""
+        if self._hashing:
+            self._hashing.result()
+        self._hashing = self._thread.submit(self._digest.update, block)
 
     def close(self) -> bytes:
         """Wait for the last block, end the thread, return the digest."""
-        if self._thread.is_alive():
-            self._blocks.put(None)
-            self._thread.join()
+        self._thread.shutdown()
         return self._digest.digest()
 
 

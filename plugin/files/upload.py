@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections.abc import Iterator
+from itertools import cycle
 
 from plugin.errors import InputError
 from plugin.files.artifacts import Artifact
@@ -35,24 +35,21 @@ class Upload:
     def _blocks(self) -> Iterator[memoryview]:
         path, size = self.artifact.path, self.artifact.size
         hasher = Hasher("sha256")
-        free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
-        for _ in range(BUFFERS):
-            free.put(bytearray(min(BLOCK, size)))
+        buffers = cycle([bytearray(min(BLOCK, size)) for _ in range(BUFFERS)])
         try:
             with path.open("rb", buffering=0) as file, self._progress.of(path.name, size) as moved:
                 sent = 0
                 while sent < size:
                     if self._stop.is_set():
                         raise Stopped
-                    buffer = free.get()
-                    count = file.readinto(memoryview(buffer)[: size - sent])
+                    buffer = memoryview(next(buffers))
+                    count = file.readinto(buffer[: size - sent])
                     if not count or (sent + count == size and os.fstat(file.fileno()).st_size != size):
                         raise InputError(
                             f"{self.artifact.shown}: its size changed while it was uploaded; is it still being written?"
                         )
-                    block = memoryview(buffer)[:count]
-                    hasher.update(block, lambda buffer=buffer: free.put(buffer))  # type: ignore[misc] # binds early
-                    yield block
+                    hasher.update(buffer[:count])
+                    yield buffer[:count]
                     sent += count
                     moved(sent)
         except OSError as error:
