@@ -50,7 +50,7 @@ class _Secrets:
         """Find every secret in `text`."""
         found: list[Span] = []
         for view in views(text, self.reach) if self.forms else ():
-            hits = [place for form in self.forms for place in _places(form, view.text)]
+            hits = [place for form in self.forms if form.text in view.text for place in _places(form, view.text)]
             if hits:
                 way = Way(view)
                 found += [way.back(*place) for place in hits]
