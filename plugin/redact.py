@@ -172,8 +172,10 @@ def _hidden(text: str, spans: Iterable[Span]) -> str:
         parts += (text[at:start], MASK, *_COLOUR.findall(text, start, end))
         at = end
     text = "".join(parts) + text[at:] if parts else text
-    text = _USER_INFO.sub(f"{MASK}@", _URL.sub(lambda url: _unsigned(url[0]), text))
-    return _ESCAPED_USER_INFO.sub(rf"\1{MASK}\2", text)
+    text = _URL.sub(lambda url: _unsigned(url[0]), text)
+    if "@" in text or "%40" in text:
+        text = _ESCAPED_USER_INFO.sub(rf"\1{MASK}\2", _USER_INFO.sub(f"{MASK}@", text))
+    return text
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:

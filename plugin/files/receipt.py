@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -233,11 +234,16 @@ class Receipt:
 
     def _told(self, data: Any) -> Any:
         """What a service says, without the secrets, signatures and passwords that it may hold anywhere."""
-        if isinstance(data, str):
-            return self._redact(data)
-        if isinstance(data, Mapping):
-            return {self._redact(str(key)): self._told(value) for key, value in data.items()}
-        return [self._told(item) for item in data] if isinstance(data, (list, tuple)) else data
+        redact = cache(self._redact)  # the items of a list repeat their keys and many of their values
+
+        def told(item: Any) -> Any:
+            if isinstance(item, str):
+                return redact(item)
+            if isinstance(item, Mapping):
+                return {redact(str(key)): told(value) for key, value in item.items()}
+            return [told(each) for each in item] if isinstance(item, (list, tuple)) else item
+
+        return told(data)
 
     def _save(self) -> None:
         if self._path:
