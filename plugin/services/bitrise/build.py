@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -197,6 +198,7 @@ def show(job: Job, slug: str) -> Build:
         return parse_pipeline(data, app_slug(job))
 
 
+@lru_cache(1024)  # the times of a build are read once for each use of them
 def unix_time(text: str) -> float:
     """Return a time in Unix seconds; `text` is such a number, or ISO 8601, UTC unless it says. Raises ValueError."""
     if re.fullmatch(r"\d{1,12}", text, re.ASCII):
