@@ -18,6 +18,7 @@ check: $(VENV)/test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/shellcheck $(SHELL_FILES)
+	@$(BIN)/python -m pytest --quiet tests/unit/rules
 	@$(BIN)/python scripts/manifests.py --check
 
 bench: $(VENV)/test
@@ -33,12 +34,16 @@ clean:
 	rm -rf $(VENV)
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or run 'make PYTHON=/path/to/python3'."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is older than 3.10: run 'make PYTHON=/path/to/a/newer/python3'."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv: install it (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@command -v $(PYTHON) >/dev/null \
+		|| { echo "$(PYTHON) was not found: install Python 3.10 or newer, or run 'make PYTHON=/path/to/python3'."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "$(PYTHON) is older than 3.10: run 'make PYTHON=/path/to/a/newer/python3'."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) has no venv: install it (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/sandbox $(VENV)/test: $(VENV)/%: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "preparing $(VENV) (once): installing buildferry[$*]"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]' || { echo "The packages could not be installed: is the package index reachable?"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]' \
+		|| { echo "The packages could not be installed: is the package index reachable?"; exit 1; }
 	@touch $@

@@ -9,7 +9,8 @@ import os
 import sys
 
 if not __package__:  # started as a file, by launch.sh: put the folder that holds the package on the path
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - os is loaded
+    # With os.path, which is loaded already.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
     __package__ = "plugin"
 
 import signal

@@ -116,7 +116,13 @@ def _option(field: Field, need: str | None = None, show_default: bool = True) ->
         notes.append("better in the environment; - reads it from standard input")
     text = field.description + (f" [{'; '.join(notes)}]" if notes else "")
     flag = {"is_flag": False, "flag_value": "true"} if field.kind == "boolean" else {}
-    return click.Option([f"--{field.name}"], help=text, multiple=field.is_list, metavar=field.kind.upper(), **flag)  # type: ignore[arg-type]
+    return click.Option(
+        [f"--{field.name}"],
+        help=text,
+        multiple=field.is_list,
+        metavar=field.kind.upper(),
+        **flag,  # type: ignore[arg-type] # of two types
+    )
 
 
 def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:

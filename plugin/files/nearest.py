@@ -23,7 +23,7 @@ def nearest(pattern: str, folder: Path) -> str:
         start = start_of(pattern, folder)
     except ValueError:
         start = folder
-    below = start if os.path.isdir(start) else start.parent  # noqa: PTH112 - Path.is_dir raises for what may not be read
+    below = start if os.path.isdir(start) else start.parent  # noqa: PTH112 - Path.is_dir raises for closed places
     seen = dict.fromkeys(_shown(file, folder) for place in (below, folder) for file in _files(place))
     folded = {name.casefold(): name for name in reversed(seen)}
     wanted = pattern.casefold()

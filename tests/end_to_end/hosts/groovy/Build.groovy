@@ -61,7 +61,8 @@ class Build {
             calls.add([name, arguments.findAll { !(it instanceof Closure) }.toString()])
         }
         if (scenario.failing[name] && calls.any { it[0] == 'sh' }) {
-            throw scenario.failing[name] == 'abort' ? new FlowInterruptedException() : new IllegalStateException(scenario.failing[name])
+            String why = scenario.failing[name]
+            throw why == 'abort' ? new FlowInterruptedException() : new IllegalStateException(why)
         }
         return steps[name].call(*arguments)
     }
@@ -138,7 +139,8 @@ class Build {
                 Processes.terminate(cookie, signalled)
             }
             if (System.currentTimeMillis() > deadline) {
-                throw new IOException(aborted ? 'the process did not stop within 5 s of the abort' : 'sh took over 60 s')
+                String late = aborted ? 'the process did not stop within 5 s of the abort' : 'sh took over 60 s'
+                throw new IOException(late)
             }
             sleep(20)
         }

@@ -5,7 +5,8 @@ class Processes {
         new File('/proc').eachDirMatch(~/\d+/) { folder ->
             try {
                 if (new File(folder, 'environ').text.split('\0').contains('JENKINS_SERVER_COOKIE=' + cookie)) {
-                    parents[folder.name as int] = new File(folder, 'stat').text.replaceAll(/^.*\) \S (\d+) .*$/, '$1').trim() as int
+                    String stat = new File(folder, 'stat').text
+                    parents[folder.name as int] = stat.replaceAll(/^.*\) \S (\d+) .*$/, '$1').trim() as int
                 }
             } catch (IOException ended) {
                 return // between the listing and the reading, or not ours to read

@@ -27,7 +27,8 @@ class Source extends CompilationCustomizer {
 
     void call(SourceUnit unit, GeneratorContext context, ClassNode type) {
         type.methods.each { MethodNode method ->
-            Map facts = [nonCps: method.annotations.any { it.classNode.nameWithoutPackage == 'NonCPS' }, calls: [] as Set]
+            boolean nonCps = method.annotations.any { it.classNode.nameWithoutPackage == 'NonCPS' }
+            Map facts = [nonCps: nonCps, calls: [] as Set]
             methods[method.name] = facts
             method.code?.visit(new ClassCodeVisitorSupport() {
                 protected SourceUnit getSourceUnit() {

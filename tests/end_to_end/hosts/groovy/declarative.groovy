@@ -20,7 +20,8 @@ def credentials(String id) { return [id: id] }
 
 def stages(Closure body) {
     List plain = variables.findAll { !(it.value instanceof Map) }.collect { "${it.key}=${it.value}".toString() }
-    List secret = variables.findAll { it.value instanceof Map }.collect { string(credentialsId: it.value.id, variable: it.key) }
+    Map bound = variables.findAll { it.value instanceof Map }
+    List secret = bound.collect { string(credentialsId: it.value.id, variable: it.key) }
     withEnv(plain) { secret ? withCredentials(secret) { body() } : body() }
 }
 

@@ -13,7 +13,8 @@ Map input = new JsonSlurper().parse(new File(args[0]))
 Source source = new Source()
 
 CompilerConfiguration compiler(Object... more) {
-    ImportCustomizer imports = new ImportCustomizer().addStarImports('com.cloudbees.groovy.cps', 'hudson.model', 'jenkins.model')
+    ImportCustomizer imports = new ImportCustomizer()
+    imports.addStarImports('com.cloudbees.groovy.cps', 'hudson.model', 'jenkins.model')
     CompilerConfiguration configuration = new CompilerConfiguration(scriptBaseClass: 'Pipeline')
     configuration.addCompilationCustomizers(imports, *more)
     return configuration
@@ -36,7 +37,8 @@ Map run(Build build, Class library) {
     Map report = [:]
     try {
         Object returned = new GroovyShell(getClass().classLoader, binding, compiler()).evaluate(build.scenario.pipeline)
-        report = [returned: returned, classes: classesIn(returned) as Set, survives: throughSerialization(returned) == returned]
+        boolean survives = throughSerialization(returned) == returned
+        report = [returned: returned, classes: classesIn(returned) as Set, survives: survives]
     } catch (Throwable thrown) {
         report = [error: [type: thrown.getClass().name, message: thrown.message]]
     }
@@ -49,6 +51,7 @@ Map run(Build build, Class library) {
 Class library = new GroovyClassLoader(getClass().classLoader, compiler(source)).parseClass(new File(input.step))
 Map builds = input.scenarios.collectEntries { name, scenario -> [(name): run(new Build(scenario), library)] }
 Map facts = [
-    methods: source.methods, invoked: source.invoked, constructed: source.constructed, caught: source.caught, shells: source.shells
+    methods: source.methods, invoked: source.invoked, constructed: source.constructed, caught: source.caught,
+    shells: source.shells,
 ]
 new File(args[1]).setText(JsonOutput.toJson([source: facts, builds: builds]), 'UTF-8')

@@ -1,0 +1,48 @@
+"""What the rules walk: the modules of the product, and every file that people wrote."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from scripts import manifests
+
+ROOT = Path(__file__).parents[3]
+PLUGIN = ROOT / "plugin"
+MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in PLUGIN.rglob("*.py")}
+# Written by no person, so that no rule of style is about them; what scripts/manifests.py makes comes on top.
+MADE = {
+    "plugin/requirements.txt": "scripts/lock.py locks every package by its hashes",
+    "tests/unit/services/bitrise/bitrise_page.json": "the service's own examples, byte for byte",
+}
+_BENCHMARK = re.compile(r"^<!-- [^\n:]+: made by .*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def written() -> dict[str, str]:
+    """The text of every file that git has or would add, without what is made."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
+    texts = {}
+    for name in filter(None, listed):
+        if (ROOT / name).is_file() and name not in MADE:
+            texts[name] = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+    for name in manifests.contents(ROOT):
+        text, parts = manifests.PART.subn("", texts.pop(name))
+        if parts:
+            texts[name] = text
+    return {name: _BENCHMARK.sub("", text) for name, text in texts.items()}
+
+
+def shell_files() -> list[str]:
+    """Every script for a POSIX shell or bash, by its first line."""
+    return sorted(name for name, text in written().items() if re.match(r"#!.*sh\n", text))
