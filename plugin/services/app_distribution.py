@@ -5,30 +5,23 @@ Source: the service's API page, sections "Creating a Build" and "Attaching Files
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from plugin.files.multipart import multipart
 from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
-from plugin.inputs import Values
 from plugin.rest.exchange import Request
 from plugin.services.delivery import resume, upload_all
-from plugin.services.service import SUCCEEDED, Job, Service, created
+from plugin.services.service import SUCCEEDED, Job, Service, create
 
 
 def create_build(job: Job) -> None:
     """Create a build in the phase, or take the one that an interrupted run created."""
-    _build(job, resume(job))
+    _build(job)
 
 
-def _build(job: Job, earlier: Mapping[str, Any]) -> str:
+def _build(job: Job) -> str:
     """Return the id of the interrupted run's build, or of a new one."""
-    build_id: str = earlier.get("build-id") or _create(job)
-    return build_id
-
-
-def _create(job: Job) -> str:
+    if earlier := resume(job).get("build-id"):
+        return str(earlier)
     with job.receipt.intent(f"creating a build in phase {job.values.phase_id}") as entry:
         request = Request(
             "POST",
@@ -38,7 +31,7 @@ def _create(job: Job) -> str:
             dry={"id": "BUILD-ID"},
             begin=entry.begin,
         )
-        build_id = job.rest.create(request, lambda answer: created(job, answer.data, "the build", "id"))
+        build_id = create(job, request)
         entry.done(build_id=build_id, build_ids=[build_id])
     job.say(f"created build {build_id} in phase {job.values.phase_id}")
     return build_id
@@ -52,34 +45,29 @@ def upload(job: Job) -> None:
 
 def deliver(job: Job) -> None:
     """Create a build and attach every artifact; go on with the build of an interrupted run."""
-    _attach(job, _build(job, resume(job)))
+    _attach(job, _build(job))
 
 
 def _attach(job: Job, build_id: str) -> None:
     job.receipt.note(build_id=build_id, build_ids=[build_id])
 
     def send(upload: Upload, entry: Entry) -> tuple[str, str]:
-        name = upload.artifact.name
         request = Request(
             "POST",
             "/api/v2/resource_files",
             body=multipart({"build_id": build_id}, {"file": upload}),
-            makes=name,
+            makes=upload.artifact.name,
             dry={"id": "FILE-ID"},
             begin=entry.begin,
         )
-        return job.rest.create(request, lambda answer: created(job, answer.data, name, "id")), build_id
+        return create(job, request), build_id
 
     deliveries = upload_all(job, send, f" to build {build_id}")
     job.receipt.note(artifact_ids=[delivery.id for delivery in deliveries], status=SUCCEEDED)
 
 
-def _authorization(values: Values) -> str:
-    return f'Token token="{values.api_token}"'
-
-
 SERVICE = Service(
     name="app-distribution",
-    authorization=_authorization,
+    authorization=lambda values: f'Token token="{values.api_token}"',
     operations={"create-build": create_build, "upload": upload, "deliver": deliver},
 )

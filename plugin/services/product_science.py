@@ -15,10 +15,9 @@ from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, U
 from plugin.files.artifacts import Artifact
 from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
-from plugin.inputs import Values
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.delivery import resume, upload_all
-from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, created
+from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, create, created
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"
@@ -48,14 +47,8 @@ def _context(job: Job, earlier: Mapping[str, Any]) -> str:
 
 def _open(job: Job) -> str:
     with job.receipt.intent("opening an upload context") as entry:
-        request = Request(
-            "POST",
-            f"{_project(job)}/build-uploads",
-            makes="the upload context",
-            dry={"id": "CONTEXT-ID"},
-            begin=entry.begin,
-        )
-        context_id = job.rest.create(request, lambda answer: created(job, answer.data, "the upload context", "id"))
+        path, dry = f"{_project(job)}/build-uploads", {"id": "CONTEXT-ID"}
+        context_id = create(job, Request("POST", path, makes="the upload context", dry=dry, begin=entry.begin))
         entry.done(upload_context_id=context_id)
     job.say(f"opened upload context {context_id}")
     return context_id
@@ -190,12 +183,8 @@ def _project(job: Job) -> str:
     return f"/api/v1/projects/{quote(job.values.project, safe='')}"
 
 
-def _authorization(values: Values) -> str:
-    return f"Bearer {values.api_token}"
-
-
 SERVICE = Service(
     name="product-science",
-    authorization=_authorization,
+    authorization=lambda values: f"Bearer {values.api_token}",
     operations={"open-upload": open_upload, "upload": upload, "deliver": deliver},
 )

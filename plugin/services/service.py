@@ -14,6 +14,7 @@ from plugin.files.receipt import Receipt
 from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
+from plugin.rest.exchange import Request
 from plugin.rest.failure import error_in
 from plugin.source import Source
 from plugin.wait import LONGEST_PAUSE, Pace
@@ -71,6 +72,11 @@ def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
         return created(job, answer, what, *keys)
     except UnavailableError as error:
         raise RefusedError(str(error)) from None
+
+
+def create(job: Job, request: Request) -> str:
+    """Send a create whose answer holds at `id` what it made; return that. Raises as `created` and Rest.create do."""
+    return job.rest.create(request, lambda answer: created(job, answer.data, request.makes, "id"))
 
 
 def created(job: Job, answer: Any, what: str, *keys: str) -> str:

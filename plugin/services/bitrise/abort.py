@@ -51,11 +51,7 @@ def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
     for place, build in enumerate(builds):
         if build.is_finished:
             continue
-        try:
-            _send(job, build.slug, f"{failed.name} failed: {failed.link}")
-        except PluginError as error:
-            job.log.warning(f"{build.name} may go on: {error}; {build.link}")
-        else:
+        if _is_aborted(job, build, f"{failed.name} failed: {failed.link}", build.name):
             builds[place] = replace(build, state=ABORTED, word="aborted")
             job.log.line(f"aborted {build.name}, because {failed.name} has failed")
     note(job, builds)
@@ -67,12 +63,18 @@ def abort_twin(job: Job, twin: Build, kept: Build) -> None:
     if twin.is_finished:
         job.log.warning(f"{said}; it is {twin.phase}: {twin.link}")
         return
-    try:
-        _send(job, twin.slug, f"started twice; {kept.name} goes on: {kept.link}")
-    except PluginError as error:
-        job.log.warning(f"{said}; it may go on: {error}; {twin.link}")
-    else:
+    if _is_aborted(job, twin, f"started twice; {kept.name} goes on: {kept.link}", f"{said}; it"):
         job.log.warning(f"{said}; aborted it: {twin.link}")
+
+
+def _is_aborted(job: Job, build: Build, reason: str, said: str) -> bool:
+    """Abort a build; if that fails, say that it (`said`) may go on."""
+    try:
+        _send(job, build.slug, reason)
+    except PluginError as error:
+        job.log.warning(f"{said} may go on: {error}; {build.link}")
+        return False
+    return True
 
 
 def leave(job: Job, builds: Sequence[Build]) -> None:
