@@ -11,21 +11,52 @@
 set -u
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE __PYVENV_LAUNCHER__
 
-outputs='' # the file for outputs as JSON, on hosts that have one
-case ${PLUGIN_HOST-} in # how this host shows an error
-    github) opening='::error title=buildferry::' closing='' ;;
-    bitrise) opening='\033[31;1mbuildferry: ' closing='\033[0m' ;;
-    *) opening='buildferry: ' closing='' outputs=${PLUGIN_OUTPUT_FILE-} ;;
-esac
-
+# Ends the run before Python has begun it: says why, and sets the outputs `status` and `error`, as this host takes both.
 fail() { # exit code, one sentence
-    # shellcheck disable=SC2059
-    printf "$opening%s$closing\n" "$2" >&2
-    if [ -n "$outputs" ]; then
-        quoted=$(printf '%s' "$2" | tr '\000-\037' ' ' | sed 's/[\\"]/\\&/g')
-        printf '{"status": "failed", "error": "%s"}\n' "$quoted" >"$outputs"
-    fi
+    sentence=$(printf '%s' "$2" | tr '\000-\037' ' ')
+    case $1 in
+        2 | 3 | 4) state=failed ;;
+        130 | 143) state=aborted ;;
+        *) state=unknown ;;
+    esac
+    case ${PLUGIN_HOST-} in
+        github)
+            printf '::error title=buildferry::%s\n' "$(printf '%s' "$sentence" | sed 's/%/%25/g')" >&2
+            [ -z "${GITHUB_OUTPUT-}" ] || printf 'status=%s\nerror=%s\n' "$state" "$sentence" >>"$GITHUB_OUTPUT"
+            ;;
+        bitrise)
+            printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
+            ! command -v envman >/dev/null || hand_to_envman
+            ;;
+        *)
+            printf 'buildferry: %s\n' "$sentence" >&2
+            quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
+            [ -z "${PLUGIN_OUTPUT_FILE-}" ] ||
+                printf '{"status": "%s", "error": "%s"}\n' "$state" "$quoted" >"$PLUGIN_OUTPUT_FILE"
+            ;;
+    esac
     exit "$1"
+}
+
+hand_to_envman() { # as hosts/bitrise.py does
+    case ${output_prefix-} in
+        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=BUILDFERRY ;;
+        *) prefix=$output_prefix ;;
+    esac
+    # Those of an earlier use of the step in this workflow are still there.
+    for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \
+        DOWNLOADED_FILES INSTALL_URL LOG_FILE RECEIPT DRY_RUN RESULT; do
+        eval "[ -z \"\${${prefix}_$output-}\" ]" || add "${prefix}_$output" --value '' </dev/null
+    done
+    printf '%s' "$state" | add "${prefix}_STATUS"
+    printf '%s' "$sentence" | add "${prefix}_ERROR"
+}
+
+add() { # variable, more arguments; envman gets no secret of the job
+    variable=$1
+    shift
+    env -i PATH="$PATH" HOME="${HOME-}" ${ENVMAN_ENVSTORE_PATH:+"ENVMAN_ENVSTORE_PATH=$ENVMAN_ENVSTORE_PATH"} \
+        envman add --key "$variable" --no-expand ${1+"$@"} >&2
 }
 
 # Calls $1 for each folder that may hold our environments, until one suits: $cache, and $above it a folder that others
@@ -102,20 +133,35 @@ find_python() { # sets $python, which may be two words
  found ${seen#, }. Install Python, or put a step before this one that does (on GitHub: actions/setup-python)."
 }
 
-stop() { # the CI job was cancelled while the environment was made
+stop() { # exit code, signal: the CI job was cancelled while the environment was made
     kill -TERM "${!-}" 2>/dev/null
     wait
-    exit "$1"
+    trap '' INT TERM
+    rm -f "$said"
+    fail "$1" "cancelled by $2"
 }
 
 prepare() { # makes the environment, unless another start did, and writes the start file
-    trap 'stop 130' INT
-    trap 'stop 143' TERM
+    said=$cache/$start.said.$$ # where prepare.py puts the sentence that says why it failed
+    trap 'stop 130 SIGINT' INT
+    trap 'stop 143 SIGTERM' TERM
     # shellcheck disable=SC2086
     $python -I -X utf8 "$here/prepare.py" "$cache" "$start" "$lock" "$package" "$(command -v "${python%% *}")" \
-        "$(command -v uv)" "$opening" "$closing" "$outputs" >&2 &
-    wait "$!" || exit
-    trap - INT TERM
+        "$(command -v uv)" "$said" >&2 &
+    wait "$!"
+    code=$?
+    if [ "$code" = 0 ]; then
+        trap - INT TERM
+        return
+    fi
+    trap '' INT TERM # Jenkins ends this shell after its child: it ends by itself, with its outputs
+    sentence=$(cat "$said" 2>/dev/null)
+    rm -f "$said"
+    case $code in
+        130) sentence='cancelled by SIGINT' ;;
+        143) sentence='cancelled by SIGTERM' ;;
+    esac
+    fail "$code" "${sentence:-the Python environment could not be made in $cache: the lines above say why.}"
 }
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac

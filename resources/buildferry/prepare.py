@@ -46,9 +46,7 @@ class Order(NamedTuple):  # dataclasses would take a tenth of what uv needs for 
     package: str  # what to install besides, as pip takes it; empty when the program runs in a checkout
     found: str  # the command that led to this Python
     uv: str  # path of uv, or empty
-    opening: str  # how the CI host wants an error to begin
-    closing: str  # and to end
-    outputs: str  # file for the outputs as JSON, or empty
+    said: str  # the file for the sentence that says why it failed
 
 
 class Environment(NamedTuple):
@@ -88,17 +86,13 @@ def _stop(_number: int, _frame: Any) -> NoReturn:
 
 
 def report(failed: packages.PreparationError, order: Order) -> None:
-    """Show a failure as the CI host wants it, and hand it to later steps in the outputs' file, if there is one."""
+    """Show what a tool said, and hand the sentence that says why to launch.sh, which knows the CI host."""
     for line in printable(failed.said):
         print("|", line, file=sys.stderr)
-    shown = str(failed).replace("%", "%25") if order.opening.startswith("::") else str(failed)
-    print(f"{order.opening}{shown}{order.closing}".replace("\\033", "\033"), file=sys.stderr)
-    if order.outputs:
-        text = json.dumps({"status": "failed", "error": str(failed)}) + "\n"
-        try:
-            Path(order.outputs).write_text(text, encoding="utf-8")
-        except OSError as error:
-            print(f"buildferry: the outputs could not be written: {error}", file=sys.stderr)
+    try:
+        Path(order.said).write_text(str(failed), encoding="utf-8")
+    except OSError:  # the disk may be what is full
+        print("|", failed, file=sys.stderr)
 
 
 def printable(said: str) -> list[str]:

@@ -18,7 +18,7 @@ from plugin.prepare import Environment, Order
 def order(tmp_path: Path) -> Order:
     lock = tmp_path / "lock.txt"
     lock.write_text("parcel==1.0 --hash=sha256:00\n", encoding="utf-8")
-    return Order(str(tmp_path), "start-1", str(lock), "", sys.executable, "", "buildferry: ", "", "")
+    return Order(str(tmp_path), "start-1", str(lock), "", sys.executable, "", str(tmp_path / "said"))
 
 
 @pytest.fixture
@@ -87,34 +87,22 @@ def test_output_of_a_tool_shows_no_password_and_no_command() -> None:
     assert prepare.printable(said) == [*map(str, range(10, 20)), "# #[error]x", "https://***@index.invalid/a"]
 
 
-@pytest.mark.parametrize(
-    ("opening", "shown"),
-    [
-        ("::error title=buildferry::", "::error title=buildferry::50%25 of it\n"),
-        ("buildferry: ", "buildferry: 50% of it\n"),
-    ],
-)
-def test_a_failure_is_shown_and_handed_on(
-    order: Order, tmp_path: Path, capsys: pytest.CaptureFixture[str], opening: str, shown: str
-) -> None:
-    failure = packages.PreparationError(2, "50% of it")
-    prepare.report(failure, order._replace(opening=opening, outputs=str(tmp_path / "outputs.json")))
-    assert capsys.readouterr().err == shown
-    assert json.loads((tmp_path / "outputs.json").read_text()) == {"status": "failed", "error": "50% of it"}
+def test_a_failure_is_handed_to_the_launcher(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare.report(packages.PreparationError(2, "50% of it", "a tool's\nwords"), order)
+    assert capsys.readouterr().err == "| a tool's\n| words\n"
+    assert Path(order.said).read_text(encoding="utf-8") == "50% of it"
 
 
-def test_outputs_that_cannot_be_written_hide_no_failure(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare.report(packages.PreparationError(2, "why"), order._replace(outputs="/dev/null/outputs.json"))
-    first, second = capsys.readouterr().err.splitlines()
-    assert first == "buildferry: why"
-    assert second.startswith("buildferry: the outputs could not be written: ")
+def test_a_failure_that_cannot_be_handed_on_is_shown(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare.report(packages.PreparationError(2, "why"), order._replace(said="/dev/null/said"))
+    assert capsys.readouterr().err == "| why\n"
 
 
 def test_a_cancelled_job_ends_it_at_once_and_leaves_nothing(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a phase without a tool too: here while the empty environment is made."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("venv.EnvBuilder.create", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    arguments = [order.cache, order.start, order.lock, "", order.found, "", order.opening, "", ""]
+    arguments = [order.cache, order.start, order.lock, "", order.found, "", order.said]
     try:
         with pytest.raises(SystemExit) as ended:
             prepare.main(arguments, {})

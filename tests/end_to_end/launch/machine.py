@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[3]
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-COMMANDS = {"bash", "cat", "cksum", "dirname", "id", "ls", "mkdir", "sed", "sh", "sleep", "tr", "uname", *SHELLS}
+COMMANDS = {"bash", "cat", "cksum", "dirname", "env", "id", "ls", "mkdir", "rm", "sed", "sh", "sleep", "tr", "uname"}
 LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py")
 NETWORK = re.compile(r"PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(?i:https?|no)_proxy")  # how this machine reaches an index
 PROGRAM = """
@@ -118,7 +118,7 @@ def machine(folder: Path, caches: Path, wheels: Path, *, imports: str, lock: str
     (checkout / "plugin" / "__main__.py").write_text(PROGRAM % imports, encoding="utf-8")
     (checkout / "plugin" / "requirements.txt").write_text(lock, encoding="utf-8")
     commands.mkdir()
-    for name in COMMANDS:
+    for name in COMMANDS.union(SHELLS):
         (commands / name).symlink_to(shutil.which(name) or name)
     script(commands / "python3", f'echo start >>{commands}/starts; exec {shlex.quote(sys.executable)} "$@"')
     return Machine(checkout, commands, caches, wheels)

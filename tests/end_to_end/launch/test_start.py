@@ -127,19 +127,3 @@ def test_a_local_source_tree_is_built_apart_and_again_when_it_changes(cold: Mach
     assert (len(cold.environments), len(list(tree.iterdir()))) == (1, 3)
     wheel(tree, "ferry", {"plugin/__main__.py": "print('changed')", "plugin/__init__.py": ""})
     assert cold.run(**alone, BUILDFERRY_PACKAGE="../source tree").stdout == "changed\n"
-
-
-@pytest.mark.parametrize("host", ["plain", "jenkins"])
-@pytest.mark.parametrize("wrong", ["no Python", "no package", "no lock"])
-def test_a_launcher_that_fails_hands_its_sentence_on(cold: Machine, tmp_path: Path, host: str, wrong: str) -> None:
-    outputs, lock = tmp_path / "outputs.json", cold.checkout / "plugin" / "requirements.txt"
-    if wrong == "no Python":
-        (cold.commands / "python3").unlink()
-    elif wrong == "no package":
-        lock.write_text("parcel==9.9 --hash=sha256:" + "0" * 64, encoding="utf-8")
-    else:
-        lock.unlink()  # in a folder whose name has quotes
-    done = cold.run(PLUGIN_HOST=host, PLUGIN_OUTPUT_FILE=str(outputs))
-    said = done.stderr.splitlines()[-1].removeprefix("buildferry: ")
-    assert done.returncode == 2
-    assert json.loads(outputs.read_text(encoding="utf-8")) == {"status": "failed", "error": said}

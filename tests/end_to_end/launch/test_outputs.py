@@ -1,0 +1,118 @@
+"""A run that ends in the launcher sets `status` and `error` too, the way each host takes outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from plugin.inputs import outputs
+from tests.end_to_end.launch.machine import ROOT, Machine, end_tree, script, wait_for
+from tests.unit.hosts.test_hosts import read_like_the_runner
+
+HOSTS = ("github", "bitrise", "jenkins", "plain")
+UNKNOWN = "parcel==9.9 --hash=sha256:" + "0" * 64
+Fault = Callable[[Machine], Mapping[str, str]]
+
+
+def _surroundings(machine: Machine, folder: Path, host: str) -> dict[str, str]:
+    """What `host` gives a step, with an envman that keeps each variable in a file, and what it knew in another."""
+    script(machine.commands / "envman", f'env >>{folder}/known; (test "$5" = --value || cat) >"{folder}/$3"')
+    host_files = {"github": "GITHUB_OUTPUT", "bitrise": "ENVMAN_ENVSTORE_PATH"}
+    return {"PLUGIN_HOST": host, host_files.get(host, "PLUGIN_OUTPUT_FILE"): str(folder / "outputs")}
+
+
+def _outputs(folder: Path, host: str) -> dict[str, str]:
+    if host == "bitrise":
+        return {name: (folder / f"BUILDFERRY_{name.upper()}").read_text() for name in ("status", "error")}
+    text = (folder / "outputs").read_text(encoding="utf-8")
+    return read_like_the_runner(text) if host == "github" else dict(json.loads(text))
+
+
+def no_python(machine: Machine) -> Mapping[str, str]:
+    (machine.commands / "python3").unlink()
+    return {}
+
+
+def no_lock(machine: Machine) -> Mapping[str, str]:
+    """In a folder whose name has quotes."""
+    (machine.checkout / "plugin" / "requirements.txt").unlink()
+    return {}
+
+
+def no_package(machine: Machine) -> Mapping[str, str]:
+    (machine.checkout / "plugin" / "requirements.txt").write_text(UNKNOWN, encoding="utf-8")
+    return {}
+
+
+def no_index(machine: Machine) -> Mapping[str, str]:
+    no_package(machine)
+    closed = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    return {**closed, "PIP_CONFIG_FILE": os.devnull}
+
+
+def a_bug(machine: Machine) -> Mapping[str, str]:
+    (machine.checkout / "plugin" / "packages.py").write_text("raise ValueError('unforeseen')\n", encoding="utf-8")
+    return {}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    ("fault", "code", "status"),
+    [
+        (no_python, 2, "failed"),
+        (no_lock, 2, "failed"),
+        (no_package, 2, "failed"),
+        (no_index, 5, "unknown"),
+        (a_bug, 1, "unknown"),
+    ],
+)
+def test_a_launcher_that_fails_sets_status_and_error(
+    cold: Machine, tmp_path: Path, host: str, fault: Fault, code: int, status: str
+) -> None:
+    done = cold.run(**_surroundings(cold, tmp_path, host), **fault(cold))
+    said = done.stderr.splitlines()[-1].removeprefix("::error title=buildferry::").removeprefix("\x1b[31;1m")
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert _outputs(tmp_path, host) == {"status": status, "error": said.removeprefix("buildferry: ").rstrip("\x1b[0m")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the tree of processes is read from /proc")
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("is_children_first", [False, True])
+def test_a_launcher_that_is_cancelled_sets_status(
+    cold: Machine, tmp_path: Path, host: str, is_children_first: bool
+) -> None:
+    script(cold.commands / "uv", f"echo $$ >{cold.commands}/installing; exec sleep 60")
+    with cold.start(**_surroundings(cold, tmp_path, host)) as process:
+        wait_for(cold.commands / "installing")
+        if is_children_first:
+            end_tree(process)
+        else:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert _outputs(tmp_path, host) == {"status": "aborted", "error": "cancelled by SIGTERM"}
+
+
+@pytest.mark.parametrize("prefix", ["", "IOS", "1; touch evil"])
+def test_on_bitrise_outputs_of_an_earlier_use_are_emptied(cold: Machine, tmp_path: Path, prefix: str) -> None:
+    used = prefix if prefix.isalpha() else "BUILDFERRY"
+    earlier = {f"{used}_BUILD_ID": "7", f"{used}_STATUS": "succeeded", f"{used}_LAUNCHER": "no output of ours"}
+    secrets = {"output_prefix": prefix, "api_token": "s3cret"}
+    cold.run(**_surroundings(cold, tmp_path, "bitrise"), **no_python(cold), **earlier, **secrets)
+    written = {path.name: path.read_text() for path in tmp_path.glob(f"{used}_*")}
+    assert written.pop(f"{used}_ERROR").startswith("Python 3.10 or newer is needed.")
+    assert written == {f"{used}_BUILD_ID": "", f"{used}_STATUS": "failed"}
+    assert "s3cret" not in (tmp_path / "known").read_text()
+    assert not (cold.checkout / "evil").exists()
+
+
+def test_the_launcher_knows_every_output() -> None:
+    text = (ROOT / "plugin" / "launch.sh").read_text(encoding="utf-8")
+    listed = text.partition("for output in ")[2].partition(";")[0].replace("\\", "").split()
+    declared = [name.upper().replace("-", "_") for name in outputs()]
+    assert sorted([*listed, "STATUS", "ERROR"]) == sorted(declared)
