@@ -60,7 +60,8 @@ class _Start:
         from plugin.log import Log
         from plugin.redact import Redactor
 
-        return Log(self._stdout if self.host.logs_to_stdout else self._stderr, Redactor(), self.host.dialect)
+        stream = self._stdout if self.host.logs_to_stdout else self._stderr
+        return Log(stream, Redactor(), self.host.dialect, spell=self.host.spell)
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -88,8 +89,9 @@ class _Start:
             folder = Path.cwd()
         except OSError as error:
             raise InputError(f"the working directory cannot be used: {error.strerror}; was it removed?") from None
+        self.log.spell = spell or self.host.spell
         publisher = self.publisher
-        self._run(raw, spell or self.host.spell, folder, self.log, publisher.publish, publisher.outputs.update)
+        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
@@ -97,13 +99,12 @@ class _Start:
         from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
-        self._run(raw, str, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
+        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
         return outputs
 
     def _run(
         self,
         raw: Mapping[str, Any],
-        spell: Callable[[str], str],
         folder: Path,
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
@@ -115,7 +116,6 @@ class _Start:
         around = run.Surroundings(
             host=self.host,
             log=log,
-            spell=spell,
             folder=folder,
             environment=self._env,
             publish=publish,

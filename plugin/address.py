@@ -53,5 +53,5 @@ def problem(url: str, allow_http: bool = False) -> str | None:
     if parts.username or parts.password:
         return "must not contain a user name or password"
     if parts.scheme == "http" and not allow_http and not is_loopback(host):
-        return "is plain http, which would send secrets unprotected; use https://, or set allow-http if you must"
+        return "is plain http, which would send secrets unprotected; use https://, or set §allow-http§ if you must"
     return None

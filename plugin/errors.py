@@ -5,9 +5,20 @@ The README's table of exit codes is made from these classes and their docstrings
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+_MARKED = re.compile(r"§([^§\s]+)§")
+
+
+def spelled(text: str, spell: Callable[[str], str]) -> str:
+    """Return `text` with each input that it names, as `§api-token§`, written by `spell`.
+
+    Every text for people marks inputs so, whether error or log line; the log spells them for its host.
+    """
+    return _MARKED.sub(lambda marked: spell(marked[1]), text)
 
 
 class PluginError(Exception):
@@ -21,21 +32,14 @@ class PluginError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the inputs: `text` about the input `name`, by its name in schema.json.
-
-    `{other-input}` in `text` stands for an input of `others`: each host spells both its own way.
-    """
+    """One thing wrong with the inputs: `text` about the input `name`, by its name in schema.json."""
 
     name: str
     text: str
-    others: tuple[str, ...] = ()
 
-    def spelled(self, spell: Callable[[str], str]) -> str:
-        """Return the problem as a sentence, its inputs written by `spell`."""
-        text = self.text
-        for other in self.others:
-            text = text.replace(f"{{{other}}}", spell(other))
-        return f"{spell(self.name)}: {text}"
+    def __str__(self) -> str:
+        """Return the problem as a sentence, its inputs marked."""
+        return f"§{self.name}§: {self.text}"
 
 
 class InputError(PluginError):
@@ -45,12 +49,8 @@ class InputError(PluginError):
 
     def __init__(self, *problems: Problem | str) -> None:
         """Take every problem found; a text is about something that is not an input."""
-        super().__init__("\n".join(each if isinstance(each, str) else each.spelled(str) for each in problems))
+        super().__init__("\n".join(map(str, problems)))
         self.problems: Sequence[Problem | str] = problems
-
-    def spelled(self, spell: Callable[[str], str]) -> InputError:
-        """Return this error with its inputs written the way `spell` writes them."""
-        return InputError(*(each if isinstance(each, str) else each.spelled(spell) for each in self.problems))
 
 
 class AuthError(PluginError):

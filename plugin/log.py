@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from plugin.encodings import UNSEEN
+from plugin.errors import spelled
 from plugin.redact import SHORTEST_SECRET, Redactor
 
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
@@ -55,8 +56,15 @@ class Dialect:
 class Log:
     """One log on one stream, safe to use from several threads."""
 
-    def __init__(self, stream: TextIO, redact: Redactor, dialect: Dialect | None = None, verbose: bool = False) -> None:
-        """Write to `stream`; `dialect` is the host's, plain text if None."""
+    def __init__(
+        self,
+        stream: TextIO,
+        redact: Redactor,
+        dialect: Dialect | None = None,
+        verbose: bool = False,
+        spell: Callable[[str], str] = str,
+    ) -> None:
+        """Write to `stream` in the host's `dialect`, else plain text; `spell` writes an input's name as users do."""
         self._stream = stream
         self._dialect = dialect or Dialect()
         self._lock = threading.RLock()
@@ -64,6 +72,7 @@ class Log:
         self._spoke = time.monotonic()
         self.redact = redact
         self.verbose = verbose
+        self.spell = spell
         self.lost: OSError | ValueError | None = None  # why a line could not be written, the first time
         self.is_terminal = not stream.closed and stream.isatty()
 
@@ -137,7 +146,9 @@ class Log:
                 self._draw()
 
     def _clean(self, text: str) -> str:
-        return inert(self.redact.declared(text))
+        shown = self.redact.declared(text)
+        told = spelled(shown, self.spell)
+        return inert(shown if told == shown else self.redact.declared(told))
 
     def _write(self, text: str) -> None:
         with self._lock, self._outliving():

@@ -35,7 +35,6 @@ class Surroundings:
 
     host: Host
     log: Log
-    spell: Callable[[str], str]  # an input's name as its user wrote it: the host's way, or as an option
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
@@ -46,16 +45,8 @@ class Surroundings:
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     """Do what the raw inputs ask for, and publish what comes of it.
 
-    Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems, spelled
-    the host's way: here, and nowhere else.
+    Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems.
     """
-    try:
-        _run(raw, around)
-    except InputError as error:
-        raise error.spelled(around.spell) from error
-
-
-def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
     raw = sources.with_short_refs(raw)
     values, wrong, ignored = inputs.check(raw)
@@ -81,10 +72,10 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
     log.verbose = values.verbose
     for notice in found.notices:
-        log.notice(f"{around.spell('artifacts')}: {notice}")
+        log.notice(f"§artifacts§: {notice}")
     for name in ignored:
         if name not in around.host.prefilled:
-            log.notice(f"{around.spell(name)} is ignored: {values.service} {values.operation} does not use it")
+            log.notice(f"§{name}§ is ignored: {values.service} {values.operation} does not use it")
 
     service = SERVICES[values.service]
     authorization = service.authorization(values)
@@ -106,11 +97,10 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
-        spell=around.spell,
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if found.artifacts:
-        log.line(f"artifacts: {artifacts.describe(found.artifacts)}")
+        log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
             _perform(job)
@@ -124,10 +114,11 @@ def _run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:
     if source.commit and not source.commit_timestamp:
-        name = around.spell("commit-timestamp")
         depth = "a clone of depth 1 has the merge commit only: check out with fetch-depth: 2, or give the time yourself"
         advice = depth if source.pull_request_id else "check that commit out, or give the time yourself"
-        around.log.notice(f"{name} is left out: git does not have commit {source.commit[:12]} here; {advice}")
+        around.log.notice(
+            f"§commit-timestamp§ is left out: git does not have commit {source.commit[:12]} here; {advice}"
+        )
 
 
 def _perform(job: Job) -> None:
@@ -150,7 +141,7 @@ def _perform(job: Job) -> None:
         if values.on_outage != "warn":
             raise
         job.receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} ({job.spell('on-outage')} is warn, so this step succeeds)")
+        log.warning(f"{unavailable} (§on-outage§ is warn, so this step succeeds)")
 
 
 # The inputs that name a place to write to, and what says why it cannot be written.

@@ -64,7 +64,9 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
                 last_line, silent = clock.now(), 0.0
             clock.sleep(min(left, EARLY * pace.heartbeat - silent))
         if clock.now() - started >= pace.timeout:
-            raise NotFinishedError(f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise timeout")
+            raise NotFinishedError(
+                f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise §timeout§"
+            )
         pause = min(pause * GROWTH, max(pace.interval, pace.longest))
 
 

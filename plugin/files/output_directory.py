@@ -49,7 +49,7 @@ class OutputDirectory:
         """Raise InputError, with all problems, when files of these names may not be put here."""
         problems = [problem for name in names if (problem := self._problem(name))]
         if problems:
-            raise InputError(*(Problem(INPUT, problem, ("overwrite",)) for problem in problems))
+            raise InputError(*(Problem(INPUT, problem) for problem in problems))
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""
@@ -76,7 +76,7 @@ class OutputDirectory:
             return f"{target} cannot be read: {error.strerror}"
         return (
             f"{target} is there, and no earlier download has written it as it is now: move it away, name another"
-            " folder, or set {overwrite} to true"
+            " folder, or set §overwrite§ to true"
         )
 
     def _record(self, name: str, sha256: str) -> None:

@@ -100,7 +100,7 @@ def _unknown(name: str) -> Problem:
     near = _similar(name.lower().replace("_", "-"), inputs())
     if not near:
         return Problem(name, "there is no such input")
-    return Problem(name, f"there is no such input; did you mean {{{near}}}?", (near,))
+    return Problem(name, f"there is no such input; did you mean §{near}§?")
 
 
 def _schema_problems(values: Mapping[str, Any], bad: set[str]) -> list[Problem]:
@@ -121,17 +121,17 @@ def _problems(error: ValidationError, values: Mapping[str, Any], bad: set[str]) 
     when, others = _condition(error.absolute_schema_path)
     if rule == "required":
         names = [name for name in limit if name not in values and name not in bad]
-        return [Problem(name, f"is required{_purpose(name, service, operation, when)}", others) for name in names]
+        return [Problem(name, f"is required{_purpose(name, service, operation, when)}") for name in names]
     if rule == "anyOf":  # of inputs, one of which must be there
         first, *more = (each["required"][0] for each in limit)
-        instead = "".join(f" or {{{name}}}" for name in more)
+        instead = "".join(f" or §{name}§" for name in more)
         said = f"this{instead} is required{_purpose(first, service, operation, when)}"
-        return [] if bad & {first, *more} else [Problem(first, said, (*more, *others))]
+        return [] if bad & {first, *more} else [Problem(first, said)]
     name = str(error.absolute_path[0])
     if rule == "not" and others:
-        return [Problem(name, f"cannot be given together with {{{others[-1]}}}: leave one of them out", others)]
+        return [Problem(name, f"cannot be given together with §{others[-1]}§: leave one of them out")]
     if rule == "const" and others:
-        return [Problem(name, f"must be {limit} together with {{{others[-1]}}}", others)]
+        return [Problem(name, f"must be {limit} together with §{others[-1]}§")]
     return [Problem(name, _say(field_of(name, service, operation), rule, limit, values))]
 
 
@@ -150,10 +150,10 @@ def _condition(path: Iterable[str | int]) -> tuple[str, tuple[str, ...]]:
             condition = node["if"]
             for name, wanted in condition.get("properties", {}).items():
                 if name not in ("service", "operation"):
-                    said += f" with {{{name}}} {wanted['const']}"
+                    said += f" with §{name}§ {wanted['const']}"
                     names.append(name)
             for name in condition.get("not", {}).get("required", ()):
-                said += f" without {{{name}}}"
+                said += f" without §{name}§"
                 names.append(name)
         node = node[step]
         if step == "dependentSchemas":
@@ -165,7 +165,7 @@ def _condition(path: Iterable[str | int]) -> tuple[str, tuple[str, ...]]:
 def _purpose(name: str, service: str, operation: str, when: str = "", why: str = "") -> str:
     if name == "service":
         return f": one of {', '.join(services())}"
-    return f" for {service} {operation}{when}{why}: {field_of(name, service, operation).description}"
+    return f" for {service} {operation}{when}{why}: {_described(field_of(name, service, operation))}"
 
 
 def _say(field: Field, rule: str, limit: Any, values: Mapping[str, Any]) -> str:
@@ -181,7 +181,14 @@ def _say(field: Field, rule: str, limit: Any, values: Mapping[str, Any]) -> str:
         "maxItems": lambda: f"takes {limit} value here, not {len(value)}",
         "pattern": lambda: f"{shown} has the wrong form{_example(field)}",
     }
-    return sayings[rule]() if rule in sayings else f"{shown} is not valid: {field.description}"
+    return sayings[rule]() if rule in sayings else f"{shown} is not valid: {_described(field)}"
+
+
+def _described(field: Field) -> str:
+    """The field's description, other inputs that it names marked; some operations have an input's name."""
+    operations = {name for names in services().values() for name in names}
+    names = "|".join(map(re.escape, sorted(set(inputs()) - operations)))
+    return re.sub(f"`({names})`", r"§\1§", field.description)
 
 
 def _example(field: Field) -> str:
@@ -195,7 +202,7 @@ def _url_problems(values: Mapping[str, Any]) -> list[Problem]:
     if not url:
         return []
     if said := address.problem(url, values.get("allow-http", False)):
-        return [Problem("service-url", said.replace("allow-http", "{allow-http}"), ("allow-http",))]
+        return [Problem("service-url", said)]
     parts = urlsplit(url)
     if parts.query or parts.fragment or "#" in url:
         return [Problem("service-url", "give the address of the service alone, without anything from ? or # on")]

@@ -46,7 +46,7 @@ TLS_HINTS = {  # by what OpenSSL's reason holds
 }
 NOT_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol, http.client.LineTooLong)
 FIRST_WORDS = 60  # characters shown of what is not HTTP
-OWN_CA_HINT = "; if your company has its own CA, set ca-bundle"
+OWN_CA_HINT = "; if your company has its own CA, set §ca-bundle§"
 CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
 WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
 
@@ -183,7 +183,7 @@ def lost(
         hint = CERTIFICATE_HINTS.get(cause.verify_code, OWN_CA_HINT)
         text, is_final = f"TLS: {host} is not trusted: {cause.verify_message.rstrip('.')}{hint}", True
     elif isinstance(cause, ssl.SSLError) and WANTS_CERTIFICATE.search(cause.reason or ""):
-        text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set client-certificate"
+        text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set §client-certificate§"
         kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
     elif isinstance(cause, ssl.SSLError):
         hint = next((hint for sign, hint in TLS_HINTS.items() if sign in (cause.reason or "")), "")

@@ -31,7 +31,9 @@ def resume(job: Job, look_up: Callable[[Intent], bool] = lambda _intent: False) 
     if unknown and job.values.on_doubt != "repeat":
         raise _doubt(job, unknown)
     for intent in unknown:
-        log.warning(f"{intent.what} may have happened in an earlier run; it is done again, because on-doubt is repeat")
+        log.warning(
+            f"{intent.what} may have happened in an earlier run; it is done again, because §on-doubt§ is repeat"
+        )
     if receipt.inherited:
         receipt.settle()
     if receipt.earlier:
@@ -45,7 +47,7 @@ def _doubt(job: Job, unknown: list[Intent]) -> UnavailableError:
     steps = "; ".join(f"{intent.what} (at {intent.since})" for intent in unknown)
     error = UnavailableError(
         f"an earlier run got no answer to this, so it may have happened: {steps}. Check at {job.values.service_url}."
-        f" To do it again set on-doubt to repeat; to start over remove {job.values.receipt}"
+        f" To do it again set §on-doubt§ to repeat; to start over remove {job.values.receipt}"
     )
     error.is_in_doubt = True
     return error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.errors import Problem, RefusedError, UnavailableError
+from plugin.errors import RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt
@@ -37,7 +37,6 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
-    spell: Callable[[str], str]  # an input's name as its user wrote it
 
     def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
         """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
@@ -47,10 +46,6 @@ class Job:
         """Log what has happened; a dry run makes nothing happen."""
         if not self.rest.connection.dry_run:
             self.log.line(text)
-
-    def warn(self, problem: Problem) -> None:
-        """Log what is odd about an input, but does not end the run."""
-        self.log.warning(problem.spelled(self.spell))
 
 
 Operation = Callable[[Job], object]  # what it finds out goes into the receipt
@@ -95,4 +90,4 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
     if said := error_in(answer, job.log.redact):
         raise RefusedError(f"{lacks}, but an error: {said}")
-    raise UnavailableError(f"{lacks}; is service-url right?")
+    raise UnavailableError(f"{lacks}; is §service-url§ right?")

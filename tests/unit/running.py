@@ -10,6 +10,7 @@ from typing import Any
 
 from plugin import run
 from plugin.clock import Clock
+from plugin.errors import PluginError, spelled
 from plugin.hosts import HOSTS
 from plugin.log import Log
 from plugin.redact import Redactor
@@ -51,7 +52,6 @@ def perform(
     around = run.Surroundings(
         host=replace(HOSTS[host], find_source=lambda _env, _folder: source or Source(), prefilled=prefilled),
         log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
-        spell=str,
         folder=folder,
         environment=environment or {},
         publish=ran.outputs.update,
@@ -62,4 +62,6 @@ def perform(
         run.run({name: str(value) for name, value in raw.items()}, around)
     except BaseException as error:
         ran.error = error
+        if isinstance(error, PluginError):
+            error.args = (spelled(str(error), str),)  # as the log says it
     return ran

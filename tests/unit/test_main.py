@@ -135,7 +135,7 @@ def test_an_unknown_host_is_an_input_error() -> None:
 
 def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(run, "run", lambda raw, around: seen.append((raw, around.spell("phase-id"))))
+    monkeypatch.setattr(run, "run", lambda raw, around: seen.append((raw, around.log.spell("phase-id"))))
 
     main("run", "--phase-id", "8", "--verbose", PLUGIN_PHASE_ID="7", PLUGIN_SERVICE="app-distribution")
     main("app-distribution", "upload", "--artifacts", "a", "--artifacts", "b", "--api-token", "-", stdin="from stdin\n")

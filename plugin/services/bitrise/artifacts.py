@@ -202,7 +202,7 @@ def parse_artifact(data: Any) -> RemoteArtifact:
     """Read one artifact of a list. Raises RefusedError when it is none."""
     slug, title = (data.get(key) if isinstance(data, dict) else None for key in ("slug", "title"))
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds an artifact without a slug; is service-url right?")
+        raise RefusedError("bitrise: the answer holds an artifact without a slug; is §service-url§ right?")
     size = data.get("file_size_bytes")
     is_number = isinstance(size, int) and not isinstance(size, bool)
     return RemoteArtifact(

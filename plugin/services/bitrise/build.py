@@ -122,7 +122,7 @@ def parse_build(data: Any) -> Build:
     """Read one build from an answer. Raises RefusedError when it is none."""
     slug = data.get("slug") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds a build without a slug; is service-url right?")
+        raise RefusedError("bitrise: the answer holds a build without a slug; is §service-url§ right?")
     status = data.get("status")
     is_number = isinstance(status, int) and not isinstance(status, bool)
     if is_number and status == NOT_FINISHED:
@@ -145,7 +145,7 @@ def parse_pipeline(data: Any, app_id: str) -> Build:
     """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is none."""
     slug = data.get("id") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds a pipeline without an id; is service-url right?")
+        raise RefusedError("bitrise: the answer holds a pipeline without an id; is §service-url§ right?")
     word = str(data.get("status"))
     return Build(
         slug=slug,

@@ -44,7 +44,7 @@ class _Start:
         if not is_clear and not self.builds and (said := error_in(answer.data, self._redact)):
             refused, is_clear = f"no build was started: {said}", True
         if not is_clear:
-            raise UnavailableError("bitrise: the answer does not tell what was started; is service-url right?")
+            raise UnavailableError("bitrise: the answer does not tell what was started; is §service-url§ right?")
         self.lookup.answered()
         return self.builds, refused
 

@@ -24,7 +24,7 @@ Query = Mapping[str, str | int]
 def envelope(answer: Any) -> Any:
     """Return what is in `data`. Raises RefusedError when there is none."""
     if not isinstance(answer, dict) or "data" not in answer:
-        raise RefusedError("bitrise: the answer has no data; is service-url right?")
+        raise RefusedError("bitrise: the answer has no data; is §service-url§ right?")
     return answer["data"]
 
 
@@ -46,11 +46,11 @@ def pages(
         answer = job.rest.send(Request("GET", path, query=asked, dry={"data": []}, patience=seconds)).data
         items = envelope(answer)
         if not isinstance(items, list):
-            raise RefusedError("bitrise: the answer's data is not a list; is service-url right?")
+            raise RefusedError("bitrise: the answer's data is not a list; is §service-url§ right?")
         size += len(json.dumps(items))
         if size > LARGEST_LIST:
             raise RefusedError(
-                f"bitrise: GET {path} gives more than {LARGEST_LIST >> 20} MiB; ask for less, by limit or by a filter"
+                f"bitrise: GET {path} gives more than {LARGEST_LIST >> 20} MiB; ask for less, by §limit§ or by a filter"
             )
         yield items
         paging = answer.get("paging")

@@ -201,7 +201,7 @@ def log_info(job: Job, slug: str, **query: str | None) -> dict[str, Any]:
     asked = {name: value for name, value in query.items() if value}
     info = job.rest.get(f"{build_path(job, slug)}/log", asked)
     if not isinstance(info, dict):
-        raise RefusedError("bitrise: the answer about the log is not a JSON object; is service-url right?")
+        raise RefusedError("bitrise: the answer about the log is not a JSON object; is §service-url§ right?")
     return info
 
 

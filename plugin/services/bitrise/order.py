@@ -70,7 +70,7 @@ def orders(job: Job) -> list[Order]:
     values = job.values
     variables, unset = environment(values.environment, job.environment)
     for problem in unset:
-        job.warn(problem)
+        job.log.warning(str(problem))
     for each in variables:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
             job.log.redact.add(each.value, is_declared=False)  # Bitrise may repeat in an error what it was sent
@@ -78,9 +78,8 @@ def orders(job: Job) -> list[Order]:
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
-        others = ("pipeline", "branch", "tag", "commit")
-        text = "nothing says what to build: give one, or {pipeline}, {branch}, {tag} or {commit}"
-        raise InputError(Problem("workflow", text, others))
+        text = "nothing says what to build: give one, or §pipeline§, §branch§, §tag§ or §commit§"
+        raise InputError(Problem("workflow", text))
     run = _run(job)
     made = []
     for place, target in enumerate(targets):

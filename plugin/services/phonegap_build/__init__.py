@@ -179,9 +179,9 @@ def _built_again(job: Job) -> str:
         if name in job.values.as_dict():
             text = (
                 f"this API takes code for new apps only; leave this out to build app {app_id} again from its own"
-                " repository, or leave {app-id} out to create a new app"
+                " repository, or leave §app-id§ out to create a new app"
             )
-            raise InputError(Problem(name, text, ("app-id",)))
+            raise InputError(Problem(name, text))
     if job.values.title or job.values.data:
         update_app(job)
     rebuild(job)

@@ -76,7 +76,7 @@ def record(job: Job, request: Request) -> Record:
 
 def strange(request: Request) -> RefusedError:
     """Return the error for JSON that is nothing this API would answer."""
-    return RefusedError(f"{request.name}: the answer is not what this API gives; is service-url right?")
+    return RefusedError(f"{request.name}: the answer is not what this API gives; is §service-url§ right?")
 
 
 def show(job: Job, app_id: str) -> Record:

@@ -38,7 +38,7 @@ def add_key(job: Job) -> None:
     """Add a signing key for `platform`."""
     platform, title = job.values.platform, job.values.title
     for name in sorted(_given(job) - {*FILES[platform].values(), *WORDS[platform].values()}):
-        job.log.notice(f"{job.spell(name)} is ignored: a key for {platform} has none")
+        job.log.notice(f"§{name}§ is ignored: a key for {platform} has none")
     data = {"title": title} | {
         key: getattr(job.values, name.replace("-", "_")) for key, name in WORDS[platform].items() if name in _given(job)
     }

@@ -66,7 +66,7 @@ def awaited(platforms: Sequence[Platform], wanted: Sequence[str]) -> tuple[Platf
     platform that the app does not have, RefusedError when it has none at all.
     """
     if not platforms:
-        raise RefusedError("the answer holds no status of any platform; is service-url right?")
+        raise RefusedError("the answer holds no status of any platform; is §service-url§ right?")
     if not wanted:
         return tuple(platform for platform in platforms if platform.state != NEEDS_KEY) or tuple(platforms)
     by_name = {platform.name.lower(): platform for platform in platforms}

@@ -66,7 +66,7 @@ def test_a_request_without_an_answer_is_not_repeated_unasked(
 
     assert second.code == 5, second.log
     assert f"so it may have happened: {what} (at " in second.log
-    assert "on-doubt to repeat" in second.log
+    assert "set PLUGIN_ON_DOUBT to repeat" in second.log
     assert len(sandbox.state()["requests"]) == before
     if number == signal.SIGTERM:
         assert first.code == 143

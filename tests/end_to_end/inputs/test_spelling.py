@@ -1,4 +1,4 @@
-"""Errors that are found after the first check name the input as its user wrote it, on every host."""
+"""Whatever is said after the first check names an input as its user wrote it, on every host."""
 
 from __future__ import annotations
 
@@ -71,6 +71,40 @@ def test_a_late_error_names_the_input_as_its_user_wrote_it(
     assert f"{spell(name)}: " in done.log
     assert other is None or spell(other) in done.log.partition(f"{spell(name)}: ")[2]
     assert "does not fit" not in done.log
+
+
+# Ends of another kind than exit 2: the exit code, and what is said around the input's name.
+ENDS: dict[str, tuple[str, str, dict[str, Any], str, int, str]] = {
+    "timeout": ("bitrise", "create-build", {"workflow": "hanging", "wait": "true", "timeout": 1}, "", 7, "raise {}"),
+    "on-doubt": (
+        "app-distribution",
+        "create-build",
+        {"phase_id": 7, "receipt": "receipt.json"},
+        "POST /api/v2/builds reset-afterx*",
+        5,
+        "set {} to repeat",
+    ),
+    "on-outage": ("bitrise", "whoami", {"on_outage": "warn"}, "GET /v0.1/me 503;retry-after=900x*", 0, "({} is warn"),
+    "service-url": ("bitrise", "list-builds", {}, "GET /v0.1/* untoldx*", 4, "is {} right?"),
+}
+
+
+@pytest.mark.parametrize("user", SPELLINGS)
+@pytest.mark.parametrize("name", ENDS)
+def test_any_end_names_the_input_as_its_user_wrote_it(
+    name: str, user: str, sandbox: SandboxProcess, folder: Path
+) -> None:
+    service, operation, more, fault, code, said = ENDS[name]
+    sandbox.faults(*([fault] if fault else []))
+    given = _asked(sandbox, service, operation, more, folder)
+    if name == "on-doubt":  # the first run leaves the doubt
+        assert run(given, folder).code == 5
+
+    done = _by_options(given, folder) if user == "shell" else run(given, folder, user)
+
+    assert done.code == code, done.log
+    assert said.format(SPELLINGS[user](name)) in done.log
+    assert "§" not in done.log
 
 
 def _asked(

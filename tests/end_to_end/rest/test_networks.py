@@ -221,7 +221,7 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(company: Company) -> None
     assert done.code == 5, done.log
     error = one_line(done)
     assert "TLS: 127.0.0.1 is not trusted: " in error
-    assert error.endswith("; if your company has its own CA, set ca-bundle")
+    assert error.endswith("; if your company has its own CA, set PLUGIN_CA_BUNDLE")
     assert len(server.connections) == 1
     assert company.sandbox.state()["requests"] == []
 
@@ -275,7 +275,7 @@ def test_without_the_right_client_certificate_nothing_is_done_and_that_is_told(
     inputs: dict[str, Any] = {"client_certificate": "stranger.pem"} if shown else {}
     done = company.deliver(f"https://127.0.0.1:{server.port}", ca_bundle=company.bundle, **inputs)
     assert done.code == 5, done.log
-    assert one_line(done).endswith("if it wants a client certificate, set client-certificate")
+    assert one_line(done).endswith("if it wants a client certificate, set PLUGIN_CLIENT_CERTIFICATE")
     assert company.sandbox.state()["requests"] == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.errors import InputError
+from plugin.errors import InputError, spelled
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
 
@@ -63,7 +63,7 @@ def test_what_somebody_else_wrote_is_replaced_only_if_asked(tmp_path: Path, lay_
     lay_out(tmp_path / "Makefile")
     with pytest.raises(InputError) as caught:
         put(tmp_path, "Makefile", "new")
-    assert str(caught.value.spelled(str.upper)) == (
+    assert spelled(str(caught.value), str.upper) == (
         f"OUTPUT-DIRECTORY: {tmp_path}/Makefile is there, and no earlier download has written it as it is now:"
         " move it away, name another folder, or set OVERWRITE to true"
     )
@@ -100,6 +100,6 @@ def test_no_title_becomes_the_record(title: str) -> None:
 def test_a_folder_that_cannot_be_made_is_an_input_to_mend(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="output-directory: ") as caught:
+        with pytest.raises(InputError, match="§output-directory§: ") as caught:
             put(path, "app.apk", "one")
-        assert str(caught.value).startswith(f"output-directory: {path} cannot be written to: ")
+        assert str(caught.value).startswith(f"§output-directory§: {path} cannot be written to: ")

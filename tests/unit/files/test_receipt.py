@@ -186,7 +186,7 @@ def test_a_receipt_that_is_open_refuses_a_second_run(tmp_path: Path) -> None:
     told = pytest.raises(InputError, match=rf"in use by another run \(process {os.getpid()}, ")
     with first.opened([]), told as caught, second.opened([]):
         pass
-    assert str(caught.value).startswith("receipt: ")
+    assert str(caught.value).startswith("§receipt§: ")
     with second.opened([]):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin import inputs
+from plugin.errors import spelled
 
 GOOD = {
     "service": "app-distribution",
@@ -23,7 +24,7 @@ GOOD = {
 def check(changes: dict[str, Any]) -> tuple[inputs.Values, list[str], list[str]]:
     raw = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     values, problems, ignored = inputs.check(raw)
-    return values, [problem.spelled(str) for problem in problems], ignored
+    return values, [spelled(str(problem), str) for problem in problems], ignored
 
 
 def test_good_inputs_become_values_and_the_rest_takes_its_defaults() -> None:
@@ -150,7 +151,7 @@ def test_inputs_that_exclude_or_need_each_other_are_both_named(
         raw |= {"api-token": "t", "app-id": "a"}
     raw |= {name: texts.get(name, "1") for name in given.split()}
 
-    said = [each.spelled(str) for each in inputs.check(raw)[1]]
+    said = [spelled(str(each), str) for each in inputs.check(raw)[1]]
 
     assert [text for text in said if text.startswith(problem)], said
     assert "does not fit" not in "".join(said)
@@ -203,7 +204,7 @@ def test_a_service_with_one_address_need_not_be_told_it() -> None:
 def test_problems_are_said_in_the_hosts_spelling() -> None:
     _, problems, _ = inputs.check({"phase-id": "x"})
 
-    said = [each.spelled(lambda name: f"PLUGIN_{name.upper().replace('-', '_')}") for each in problems]
+    said = [spelled(str(each), lambda name: f"PLUGIN_{name.upper().replace('-', '_')}") for each in problems]
     assert "PLUGIN_PHASE_ID: 'x' is not a whole number" in said
 
 

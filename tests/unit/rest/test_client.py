@@ -157,5 +157,5 @@ def test_a_dry_run_sends_nothing_not_even_a_download() -> None:
 def test_a_file_without_certificates_is_named_before_anything_is_sent(tmp_path: Any, name: str) -> None:
     file = tmp_path / "company.pem"
     file.write_text("not PEM\n")
-    with pytest.raises(InputError, match=f"{name}: .*company.pem is not a PEM file with "):
+    with pytest.raises(InputError, match=f"§{name}§: .*company.pem is not a PEM file with "):
         client(**{name.replace("-", "_"): str(file)})

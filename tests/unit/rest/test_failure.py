@@ -188,7 +188,7 @@ MAY_WORK_LATER = {
     "the proxy cannot be reached or fails: Tunnel connection failed: 503": tunnel(503),
 }
 NEVER_WORKS = {
-    "TLS: h is not trusted: self-signed certificate; if your company has its own CA, set ca-bundle": wrapped(
+    "TLS: h is not trusted: self-signed certificate; if your company has its own CA, set §ca-bundle§": wrapped(
         untrusted(18, "self-signed certificate")
     ),
     "certificate is not valid for 'h'; is this the right address?": wrapped(
@@ -197,8 +197,8 @@ NEVER_WORKS = {
     "certificate has expired; is this machine's clock right?": wrapped(untrusted(10, "certificate has expired")),
     "TLS with h failed: WRONG_VERSION_NUMBER": wrapped(tls("WRONG_VERSION_NUMBER")),
     "NO_APPLICATION_PROTOCOL; it does not speak HTTP/1.1": wrapped(tls("NO_APPLICATION_PROTOCOL")),
-    "REQUIRED; if it wants a client certificate, set client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
-    "FAILURE; if it wants a client certificate, set client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
+    "REQUIRED; if it wants a client certificate, set §client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
+    "FAILURE; if it wants a client certificate, set §client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
     "407 from the proxy; the proxy wants a user name and a password": tunnel(407),
     "403 from the proxy; the proxy does not let this machine reach h": tunnel(403),
     "Header value must be str": requests.exceptions.InvalidHeader("Header value must be str"),

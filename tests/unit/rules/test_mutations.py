@@ -48,7 +48,13 @@ MUTATIONS: dict[str, tuple[str, str, str, Callable[[str], None]]] = {
         "hosts/publisher",
         "        self._host = host\n",
         '        raise InputError("timeout: is too long")\n',
-        lambda _module: test_messages.test_an_input_errors_text_leaves_the_name_to_one_place(),
+        lambda _module: test_messages.test_every_text_marks_the_inputs_that_it_names(),
+    ),
+    "a line that names an input without its marks": (
+        "services/delivery",
+        "because §on-doubt§ is repeat",
+        "because on-doubt is repeat",
+        lambda _module: test_messages.test_every_text_marks_the_inputs_that_it_names(),
     ),
 }
 

@@ -99,7 +99,7 @@ def test_wanted_platforms_may_be_written_in_any_case_and_twice() -> None:
 
 
 def test_a_platform_that_the_app_has_not_is_said_with_those_that_it_has() -> None:
-    with pytest.raises(InputError, match=r"^platforms: the app has no windows, ios; it has android, webos$"):
+    with pytest.raises(InputError, match=r"^§platforms§: the app has no windows, ios; it has android, webos$"):
         awaited(platforms(android="error", webos="error"), ["windows", "android", "ios"])
     with pytest.raises(RefusedError, match="no status of any platform"):
         awaited((), ())
