@@ -106,7 +106,11 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             _perform(job)
     finally:
         if values.dry_run:
-            asked = {"service": values.service, "operation": values.operation, "service-url": values.service_url}
+            asked = {
+                "service": values.service,
+                "operation": values.operation,
+                "service-url": log.redact.declared(values.service_url),
+            }
             around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
         else:
             around.conclude({**receipt.outputs, "result": receipt.as_json()})

@@ -1,10 +1,14 @@
-"""File names for titles that come from elsewhere: one path component each, on every file system, no two the same."""
+"""File names for titles that come from elsewhere: one path component each, on every file system, no two the same.
+
+Files are seen by everybody, and outputs must name them as they are: so no name of ours holds a secret.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
 LONGEST_MARK = 48  # bytes of what tells it apart
@@ -15,15 +19,20 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def file_names(titles: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a file name for each (title, id), in order; of those that would be the same the later get their id."""
+def file_names(titles: Sequence[tuple[str, str]], redact: Callable[[str], str]) -> list[str]:
+    """Return a file name for each (title, id), in order; of those that would be the same the later get their id.
+
+    A title from which `redact` hides something is named after its id alone.
+    """
     taken: set[str] = set()
     numbers: dict[str, int] = {}  # by folded name: the last that told another of that name apart
     names = []
-    for title, id_ in titles:
+    for given, given_id in titles:
+        id_ = _shortened(safe_name(given_id), LONGEST_MARK) if redact(given_id) == given_id else "hidden"
+        title = _public(given, id_, redact)
         name = safe_name(title)
         if _folded(name) in taken:
-            name = _with(name, f"-{_shortened(safe_name(id_), LONGEST_MARK)}")
+            name = _with(name, f"-{id_}")
         first = safe_name(title)
         while _folded(name) in taken:
             number = numbers[_folded(first)] = numbers.get(_folded(first), 1) + 1
@@ -31,6 +40,16 @@ def file_names(titles: Sequence[tuple[str, str]]) -> list[str]:
         taken.add(_folded(name))
         names.append(name)
     return names
+
+
+def _public(title: str, id_: str, redact: Callable[[str], str]) -> str:
+    """The title, or one made of `id_` if anybody would see a secret in it, or in the name that it becomes."""
+    shown = redact(title)
+    if shown == title and redact(name := safe_name(title)) == name:
+        return title
+    suffix = PurePath(shown).suffix
+    named = f"artifact-{id_}{'' if '*' in suffix else suffix}"
+    return named if redact(named) == named else "artifact"
 
 
 def safe_name(title: str) -> str:

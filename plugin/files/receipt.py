@@ -26,7 +26,7 @@ from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
 
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that hold for this one too
 DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
-PATHS = ("downloaded-files", "log-file")  # of ours, which later steps must find as they are
+PATHS = ("downloaded-files", "log-file")  # as they are on disk: what a service adds to them is redacted in names.py
 
 
 class Entry:
@@ -74,12 +74,12 @@ class Receipt:
         to `path`, if any, by `write`, and its outputs are handed to `publish` whenever there are new ones. What a
         service says passes `redact`.
         """
-        self._identity = dict(identity)
-        self._about = {name: value for name, value in about.items() if value is not None}
+        self._redact = redact
+        self._identity = {name: value if name == "inputs" else self._told(value) for name, value in identity.items()}
+        self._about = {name: self._told(value) for name, value in about.items() if value is not None}
         self._path = path
         self._write = write
         self._publish = publish
-        self._redact = redact
         self._wall = wall
         self._lock = threading.RLock()
         self._intents: dict[Entry, Intent] = {}

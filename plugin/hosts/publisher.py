@@ -83,7 +83,7 @@ class Publisher:
         if not self._is_summarized:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
-                self._host.summarize(markdown(self.outputs), self._env)
+                self._host.summarize(markdown(self.outputs, self._log.redact.declared), self._env)
 
     @property
     def _patience(self) -> float:

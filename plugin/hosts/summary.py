@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from plugin import inputs
 from plugin.hosts.spelling import text_of
 
 
-def markdown(outputs: Mapping[str, Any]) -> str:
-    """A table of the outputs, and one of the artifacts."""
+def markdown(outputs: Mapping[str, Any], redact: Callable[[str], str]) -> str:
+    """A table of the outputs, and one of the artifacts.
+
+    People see it: a secret in a path that the user has named is whole in the outputs alone.
+    """
+
+    def cell(value: Any) -> str:
+        return _cell(redact(text_of(value)))
+
     result = outputs.get("result", {})
     rows = [(inputs.outputs()[name].title, value) for name, value in outputs.items() if name != "result"]
     title = " ".join(str(result[name]) for name in ("service", "operation") if name in result)
-    lines = [f"### buildferry {_cell(title)}", "", "| | |", "|---|---|"]
-    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows]
+    lines = [f"### buildferry {cell(title)}", "", "| | |", "|---|---|"]
+    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in rows]
     artifacts = result.get("artifacts", ())
     if artifacts:
         lines += ["", "| artifact | bytes | SHA-256 | id |", "|---|--:|---|---|"]
         lines += [
-            f"| {_cell(item['name'])} | {item['size']} | `{item['sha256']}` | {_cell(item['id'])} |"
-            for item in artifacts
+            f"| {cell(item['name'])} | {item['size']} | `{item['sha256']}` | {cell(item['id'])} |" for item in artifacts
         ]
     return "\n".join(lines) + "\n\n"
 
 
-def _cell(value: Any) -> str:
+def _cell(text: str) -> str:
     """Text from anywhere as a table's cell: no markup, mention, image or new row can come of it."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text_of(value))
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text)
     return "<br>".join(escaped.splitlines())

@@ -97,6 +97,84 @@ def test_a_title_that_is_the_token_is_told_nowhere(host: str, tmp_path: Path) ->
     assert not [part for part in PARTS if part in told(done)]
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_branch_or_link_that_holds_the_token_is_not_told(host: str, tmp_path: Path) -> None:
+    source = {"branch": f"feature/{TOKEN}", "tag": f"v-{TOKEN}", "run_url": f"https://ci.example.com/{TOKEN}/1"}
+    more = {"commit": f"x{TOKEN}", "workflow": "w", "build_id": "", "reattach": "never"}
+    started = {"build_slug": "b", "build_number": 7, "status": "ok"}
+    done = bitrise(lambda _: answered(started, "201 x"), tmp_path, host, operation="create-build", **source, **more)
+
+    assert done.code == 0, done.log
+    assert not [part for part in PARTS if part in told(done)]
+
+
+def test_a_receipt_that_hides_a_token_is_gone_on_from(tmp_path: Path) -> None:
+    """The service's address holds it, and so does the link to the run."""
+    asked_for = []
+
+    def answer(asked: Asked) -> bytes:
+        asked_for.append(asked.path)
+        return answered({"id": len(asked_for)}, "201 x")
+
+    token = "t0ken-S3cr3t"
+    given = {"service": "app-distribution", "operation": "create-build", "api-token": token, "phase-id": 7}
+    given |= {"receipt": "receipt.json", "run-url": f"https://ci.example.com/{token}"}
+    with hostile(answer) as server:
+        runs = [run({**given, "service-url": f"{server.url}/{token}"}, tmp_path) for _ in range(2)]
+
+    assert [done.result["build-id"] for done in runs] == ["1", "1"]
+    assert not any(token in told(done) for done in runs)
+
+
+def test_logs_and_packages_are_not_named_after_a_token(tmp_path: Path) -> None:
+    token = "t0kenS3cr3t"
+
+    def logs(asked: Asked) -> bytes:
+        if asked.path.split("?")[0].endswith("/log"):
+            return answered({"log_chunks": [{"position": 0, "chunk": "x"}]})
+        slug = asked.path.split("?")[0].rpartition("/")[2]
+        build = {"slug": slug, "status": 1, "build_number": 1}
+        return answered({"data": [] if slug == "builds" else build})
+
+    given = {"api_token": token, "operation": "wait", "build_id": f"b\n{token}\nx{token}", "log_file": "out/build.log"}
+    done = bitrise(logs, tmp_path, **given)
+    assert done.code == 0, done.log
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "build-artifact-2.log",
+        "build-artifact-3.log",
+        "build.log",
+    ]
+    assert token not in told(done)
+
+    def packages(asked: Asked) -> bytes:
+        zipped = b"PK\x03\x04 and more"
+        is_package = asked.path.rpartition("/")[2] in ("android", token)
+        return answered(
+            zipped if is_package else {"id": 1, "android_status": "complete", f"{token}_status": "complete"}
+        )
+
+    own = {"service": "phonegap-build", "username": "u", "password": token, "app-id": "1", "operation": "download"}
+    with hostile(packages) as server:
+        done = run({**own, "service-url": server.url, "output-directory": "got"}, tmp_path)
+    assert done.code == 0, done.log
+    files = {path.name for path in (tmp_path / "got").iterdir()}
+    assert files == {"app_1_android.apk", "artifact-hidden.zip", RECORD}
+    assert token not in told(done)
+    assert sorted(done.result["downloaded-files"]) == ["got/app_1_android.apk", "got/artifact-hidden.zip"]
+
+
+def test_a_folder_that_its_user_named_after_a_secret_is_whole_in_outputs(tmp_path: Path) -> None:
+    """Later steps must find it; the page for people does not show it."""
+    token = "t0ken-S3cr3t"
+    done = bitrise(
+        artifacts, tmp_path, "github", operation="download", output_directory=f"got-{token}", api_token=token
+    )
+
+    assert done.code == 0, done.log
+    assert f"got-{token}/whole.txt" in (tmp_path / "OUTPUT").read_text()
+    assert token not in (tmp_path / "STEP_SUMMARY").read_text()
+
+
 def test_a_remote_log_that_colours_and_splits_the_token_does_not_tell_it(tmp_path: Path) -> None:
     chunks = [f"a\n{TOKEN[:9]}", f"\x1b[01;31m{TOKEN[9:20]}\x1b[m{TOKEN[20:]}\n", "x" * 32_760 + TOKEN[:9], TOKEN[9:]]
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,6 @@ from plugin.files.output_directory import OutputDirectory, open_directory
 from plugin.files.parallel import in_parallel
 from plugin.files.patterns import chooses
 from plugin.files.record import Delivery
-from plugin.redact import MASK
 from plugin.rest.exchange import Download, Request, json_body
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.build import SITE, build_path, show
@@ -70,7 +69,7 @@ def download(job: Job) -> None:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
         about = "match" if job.values.match else "build-id"
         raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
-    names = file_names([_public_name(job, artifact) for artifact in found])
+    names = file_names([(artifact.title, artifact.slug) for artifact in found], job.log.redact.declared)
     with open_directory(Path(job.values.output_directory), job.values.overwrite) as folder:
         _download(job, list(zip(found, names, strict=True)), folder)
 
@@ -97,15 +96,6 @@ def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: Ou
         paths = [str(folder.path / wanted[index][1]) for index in here]
         _note(job, artifact_ids=[wanted[index][0].slug for index in here], downloaded_files=paths)
         job.log.line(f"{len(here)} of {len(wanted)} artifacts are in {folder.path}")
-
-
-def _public_name(job: Job, artifact: RemoteArtifact) -> tuple[str, str]:
-    """The title and id to name a file after: files are seen by everybody, so a declared secret stands in neither."""
-    title, slug = job.log.redact.declared(artifact.title), job.log.redact.declared(artifact.slug)
-    if title == artifact.title:
-        return title, slug
-    suffix = PurePath(title).suffix
-    return f"artifact-{slug}{'' if MASK in suffix else suffix}", slug
 
 
 def _get(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory, stop: threading.Event) -> Delivery:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.files.names import safe_name
+from plugin.files.names import file_names, safe_name
 from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build, show
@@ -154,12 +154,10 @@ class _Watch:
     def finish_logs(self) -> InputError | None:
         """Show what is left of the logs, and save them if asked; return why a log could not be written."""
         unsaved: InputError | None = None
-        for place_in_list, build in enumerate(self._builds):
-            stream, path = self._streams.get(build.slug), self._job.values.log_file
+        for build, path in zip(self._builds, self._log_files(), strict=True):
+            stream = self._streams.get(build.slug)
             if (not stream and not path) or build.is_pipeline:
                 continue
-            if path and place_in_list:
-                path = str(Path(path).with_name(safe_name(f"{Path(path).stem}-{build.slug}{Path(path).suffix}")))
             try:
                 if stream:
                     stream.finish()
@@ -179,6 +177,16 @@ class _Watch:
             if stream:
                 stream.close()
         return unsaved
+
+    def _log_files(self) -> list[str]:
+        """The path for each build's log, named after its slug from the second on; empty texts if none is asked for."""
+        given = Path(self._job.values.log_file)
+        if not self._job.values.log_file:
+            return [""] * len(self._builds)
+        slugs = [(build.slug, str(number)) for number, build in enumerate(self._builds[1:], 2)]
+        marks = file_names(slugs, self._job.log.redact.declared)
+        others = [given.with_name(safe_name(f"{given.stem}-{mark}{given.suffix}")) for mark in marks]
+        return [self._job.values.log_file, *map(str, others)]
 
     def close(self) -> None:
         """End the logs."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from plugin.errors import BuildFailedError, NotFinishedError, PluginError, RefusedError
 from plugin.files.download import save
+from plugin.files.names import file_names
 from plugin.files.output_directory import OutputDirectory, open_directory
 from plugin.files.parallel import in_parallel
 from plugin.rest.exchange import Request
@@ -57,8 +58,9 @@ class Saved:
 def save_icon(job: Job, app_id: str) -> None:
     """Download the app's icon."""
     with _directory(job) as folder:
-        folder.check(_names(f"app_{app_id}_icon", ICONS))
-        saved = _save(job, app_path(app_id, "icon"), folder, f"app_{app_id}_icon", ICONS)
+        (stem,) = _stems(job, app_id, ["icon"])
+        folder.check(_names(stem, ICONS))
+        saved = _save(job, app_path(app_id, "icon"), folder, stem, ICONS)
     job.receipt.note(downloaded_files=[str(saved.path)])
 
 
@@ -68,21 +70,19 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
     Raises BuildFailedError in the service's own words when a platform has failed or needs a key, NotFinishedError when
     one is still being built.
     """
+    stems = dict(zip(platforms, _stems(job, app_id, [platform.name for platform in platforms]), strict=True))
     with _directory(job) as folder:
 
         def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
             if platform.state != SUCCEEDED:
                 return why_not(job, app_id, platform)
-            return _save(job, app_path(app_id, platform.name), folder, stem(platform), kinds(platform))
-
-        def stem(platform: Platform) -> str:
-            return f"app_{app_id}_{platform.name}"
+            return _save(job, app_path(app_id, platform.name), folder, stems[platform], kinds(platform))
 
         def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
             return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
 
         ready = [platform for platform in platforms if platform.state == SUCCEEDED]
-        folder.check(name for platform in ready for name in dict.fromkeys(_names(stem(platform), kinds(platform))))
+        folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
         results = in_parallel(platforms, get, job.values.parallel)
     saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
     job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
@@ -121,9 +121,15 @@ def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
     return open_directory(folder, overwrite)
 
 
+def _stems(job: Job, app_id: str, whats: Sequence[str]) -> list[str]:
+    """The names, without endings, of files of an app: its icon, or the package of a platform each."""
+    titles = [(re.sub(r"[^A-Za-z0-9_-]", "_", f"app_{app_id}_{what}"), what) for what in whats]
+    return file_names(titles, job.log.redact.declared)
+
+
 def _names(stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> list[str]:
     """The names that a file may get, by the kinds that it may be."""
-    return [re.sub(r"[^A-Za-z0-9_-]", "_", stem) + ending for ending in kinds.values()]
+    return [stem + ending for ending in kinds.values()]
 
 
 def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> Saved:
@@ -132,7 +138,7 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
     The API redirects to a storage, which gets no credentials. Raises RefusedError when what came is something else.
     """
     request = Request("GET", path)
-    unseen = folder.unseen / re.sub(r"[^A-Za-z0-9_-]", "_", stem)
+    unseen = folder.unseen / stem
     sha256 = save(job.rest, lambda: request, unseen, job.progress)
     with unseen.open("rb") as file:
         head = file.read(HEAD)
