@@ -51,6 +51,10 @@ class OutputDirectory:
         if problems:
             raise InputError(*(Problem(INPUT, problem) for problem in problems))
 
+    def has_had(self, name: str) -> bool:
+        """Return whether a download of ours has ever written a file of this name here, whatever became of it."""
+        return any(written == name for written, _ in self._written)
+
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""
         target = self.path / name

@@ -31,7 +31,14 @@ from plugin.services.phonegap_build.api import (
     show,
 )
 from plugin.services.phonegap_build.keys import add_key, list_keys
-from plugin.services.phonegap_build.packages import MISSING, raise_all, save_icon, save_packages, why_not
+from plugin.services.phonegap_build.packages import (
+    MISSING,
+    check_places,
+    raise_all,
+    save_icon,
+    save_packages,
+    why_not,
+)
 from plugin.services.phonegap_build.platforms import ENDED, Platform, awaited, phrases, platforms_of, whole
 from plugin.services.service import FAILED, SUCCEEDED, Job, Service, identifier
 
@@ -155,6 +162,7 @@ def download(job: Job) -> None:
 def deliver(job: Job) -> None:
     """Create the app, or have the one that `app-id` names built again; set its icon; wait; download the packages."""
     icon = file_part(job, "icon") if job.values.icon else None
+    check_places(job)
     app_id = _built_again(job) if job.values.app_id else _resumed(job) or _create_new(job)
     if icon:
         _set_icon(job, app_id, icon)

@@ -64,6 +64,24 @@ def save_icon(job: Job, app_id: str) -> None:
     job.receipt.note(downloaded_files=[str(saved.path)])
 
 
+def check_places(job: Job) -> None:
+    """Raise InputError when a file may be in the way of a package, before there is one.
+
+    An app that is still to be made may get any id but those of apps that we have had packages of.
+    """
+    earlier = job.receipt.earlier
+    app_id = job.values.app_id or (earlier.get("build-id") if earlier.get("status") != FAILED else None)
+    path = Path(job.values.output_directory)
+    folder = OutputDirectory(path, path, job.values.overwrite)
+    endings = {ending for kinds in (*PACKAGES.values(), ANY_PACKAGE) for ending in kinds.values()}
+    id_, platform, ending = (
+        "|".join(map(re.escape, each)) for each in ([app_id] if app_id else [], job.values.platforms, endings)
+    )
+    package = re.compile(rf"app_({id_ or '.+'})_({platform or '.+'})({ending})", re.IGNORECASE)
+    names = sorted(path.name for path in path.iterdir()) if path.is_dir() else []
+    folder.check(name for name in names if package.fullmatch(name) and (app_id or not folder.has_had(name)))
+
+
 def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
     """Download the package of every platform; those that are there are kept even if others are not.
 

@@ -53,6 +53,23 @@ def test_deliver_makes_an_app_gives_it_an_icon_and_brings_its_packages(sandbox: 
     assert not [secret for secret in (PASSWORD, AUTHORIZATION.split()[1]) if secret in "\n".join(shown)]
 
 
+def test_a_file_in_the_way_of_a_package_is_found_before_there_is_an_app(
+    sandbox: SandboxProcess, phonegap: Run, folder: Path
+) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "app_50_webos.ipk").write_text("somebody's work")
+    wanted = {"title": "An app", "artifacts": "www.zip", "output_directory": "out", "poll_interval": 0.05}
+
+    done = phonegap("deliver", receipt="receipt.json", **wanted)
+    assert done.code == 2, done.log
+    assert "PLUGIN_OUTPUT_DIRECTORY: out/app_50_webos.ipk is there, and no earlier download has written it" in done.log
+    assert "or set PLUGIN_OVERWRITE to true" in done.log
+    assert sandbox.state()["requests"] == []
+
+    assert phonegap("deliver", receipt="receipt.json", overwrite="true", **wanted).code == 0
+    assert (folder / "out" / "app_50_webos.ipk").read_bytes() != b"somebody's work"
+
+
 def test_credentials_are_in_no_url_and_never_reach_the_storage(sandbox: SandboxProcess, phonegap: Run) -> None:
     app_id = made(sandbox, "An app")
     assert phonegap("wait", app_id=app_id, poll_interval=0.05).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests_mock
@@ -179,6 +180,60 @@ def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
     assert package.read_bytes() == b"somebody's work"
     assert phonegap("download", app_id=50, overwrite="true").error is None
     assert package.read_bytes() == ZIP + b" newer"
+
+
+NEW = {"title": "x", "repository": "r"}
+
+
+@pytest.mark.parametrize(
+    ("there", "more"),
+    [
+        ("app_50_android.apk", NEW),
+        ("app_50_hologram.bin", NEW),
+        ("app_50_android.apk", {"app_id": 50}),
+        ("APP_50_Android.apk", {"app_id": 50, "platforms": "android"}),
+        ("app_50_blackberry.zip", {"app_id": 50, "platforms": "ios\nblackberry"}),
+    ],
+)
+def test_deliver_finds_what_is_in_the_way_before_it_asks_for_anything(
+    there: str, more: dict[str, Any], http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / there).write_text("somebody's work")
+    ran = phonegap("deliver", output_directory="out", **more)
+    assert str(ran.error).startswith(f"output-directory: out/{there} is there, and no earlier download has written it")
+    assert http.call_count == 0
+
+
+@pytest.mark.parametrize(
+    ("there", "more"),
+    [
+        ("app_51_android.apk", {"app_id": 50}),
+        ("app_50_android.apk", {"app_id": 50, "platforms": "ios"}),
+        ("app_50_android.apk", {"app_id": 50, "overwrite": "true"}),
+        ("app_50_notes.txt", NEW),
+        ("my_app.apk", NEW),
+    ],
+)
+def test_deliver_passes_over_what_is_in_nobodys_way(
+    there: str, more: dict[str, Any], http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / there).write_text("somebody's work")
+    http.register_uri(requests_mock.ANY, requests_mock.ANY, status_code=418)
+    assert isinstance(phonegap("deliver", output_directory="out", **more).error, RefusedError)
+    assert http.call_count == 1
+
+
+def test_a_package_of_another_app_of_ours_is_in_nobodys_way(http: requests_mock.Mocker, phonegap: Run) -> None:
+    """Even if it was signed in place since: a new app gets an id of its own."""
+    http.get(f"{URL}/apps/50", text=app(android="complete"))
+    redirects(http, "android", ZIP)
+    assert phonegap("download", app_id=50).error is None
+    Path("buildferry-artifacts/app_50_android.apk").write_bytes(ZIP + b" signed")
+    http.register_uri(requests_mock.ANY, requests_mock.ANY, status_code=418)
+    assert isinstance(phonegap("deliver", **NEW).error, RefusedError)
+    assert isinstance(phonegap("deliver", app_id=50).error, InputError)
 
 
 @pytest.mark.parametrize(
