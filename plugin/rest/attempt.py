@@ -69,7 +69,9 @@ class Attempts:
             except ValueError:
                 said = words(body, self._log.redact) or "an empty answer"
                 text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
-                raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
+                unclear = UnavailableError(text)
+                unclear.status = response.status_code
+                raise Failure(unclear, Kind.UNKNOWN) from None
             return Answer(response.status_code, response.headers, data)
 
     def open(self, request: Request, may_redirect: bool = False) -> requests.Response:

@@ -85,18 +85,22 @@ class Rest:
     def create(self, request: Request, parse: Callable[[Answer], T], look: Callable[[], T | None] | None = None) -> T:
         """Send `request`, a second sending of which may do its work twice; return what it made.
 
-        `parse` makes that of the answer; it raises UnavailableError if the answer does not tell, which is looked into
-        but not tried again. `look` is called before each further try after one whose body had gone out whole, whatever
-        was answered, and before giving up on one that may have been carried out. It returns what it found, or None if
-        that proves that nothing was made; it may wait, and raises a PluginError when looking proves nothing. Without
-        `look`, a try with an unknown outcome is the last. Raises as `send` does, with `is_in_doubt` if something may
-        have been made.
+        `parse` makes that of the answer; it raises UnavailableError if the answer does not tell. Such an answer, and a
+        2xx one that is not JSON, is looked into, but the request is not sent again. `look` is called before each
+        further try after one whose body had gone out whole, whatever was answered, and before giving up on one that may
+        have been carried out. It returns what it found, or None if that proves that nothing was made; it may wait, and
+        raises a PluginError when looking proves nothing. Without `look`, a try with an unknown outcome is the last.
+        Raises as `send` does, with `is_in_doubt` if something may have been made.
         """
         if self.connection.dry_run:
             return parse(self._show(request))
 
         def once() -> T:
-            answer = self._attempts.answer(request)
+            try:
+                answer = self._attempts.answer(request)
+            except Failure as failure:
+                failure.is_final |= 200 <= (failure.error.status or 0) < 300
+                raise
             try:
                 return parse(answer)
             except UnavailableError as error:

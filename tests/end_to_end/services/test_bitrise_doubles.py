@@ -64,9 +64,11 @@ def test_sixty_builds_of_others_do_not_hide_ours(sandbox: SandboxProcess, tmp_pa
 
 
 SILENT: list[dict[str, Any]] = [
-    {"params": False},
+    {"params": False, "fault": "reset-after"},
     {"list_lag": 3600, "trigger_answer": "empty"},
     {"list_lag": 3600, "trigger_answer": "null"},
+    {"list_lag": 3600, "fault": "truncated"},
+    {"list_lag": 3600, "fault": "empty"},
 ]
 
 
@@ -76,9 +78,9 @@ def test_what_cannot_be_looked_up_is_exit_5_with_the_marker(tmp_path: Path) -> N
     try:
         running = []
         for sandbox, switches in zip(sandboxes, SILENT, strict=True):
-            sandbox.control("PUT", "bitrise", switches)
-            if "trigger_answer" not in switches:
-                sandbox.faults(f"{TRIGGER} reset-after")
+            fault = switches.get("fault")
+            sandbox.control("PUT", "bitrise", {name: value for name, value in switches.items() if name != "fault"})
+            sandbox.faults(*([f"{TRIGGER} {fault}"] if fault else []))
             running.append(start(asked(sandbox, "create-build", workflow="hanging"), tmp_path))
         ends = [process.communicate(timeout=90) for process in running]
         made = [builds(sandbox) for sandbox in sandboxes]

@@ -54,6 +54,11 @@ def not_done(step: Step) -> Outcome:
     return DOUBT if step.nature is Nature.ONCE else AGAIN
 
 
+def not_told(step: Step) -> Outcome:
+    """Nothing was done, and the answer is a good one that does not tell: what makes something is not sent again."""
+    return AGAIN if step.nature is Nature.SAFE else DOUBT
+
+
 def done(step: Step) -> Outcome:
     """It was done, which the answer does not tell."""
     return {Nature.SAFE: AGAIN, Nature.ONCE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
@@ -132,7 +137,7 @@ ROWS = (
     Row("503 twice", "503x2", thrice(not_done), any_step),
     Row("502 after the body was taken", "after:502", done),
     Row("500", "500", not_done, any_step),
-    Row("a page with 200", "html", not_done),
+    Row("a page with 200", "html", not_told),
     Row("half of the JSON", "truncated", done, with_json),
     Row("a redirect to another host", "redirect", refused("302 Found; it redirects to http://127.0.0.1:")),
     Row("a redirect loop", "loop", refused("302 Found; it redirects to ")),

@@ -114,12 +114,16 @@ UNKNOWN = {
     "502": answer(502),
     "503": answer(503),
     "504": answer(504),
+}
+NOT_JSON = {
+    "204": answer(204, ""),
+    "nothing": answer(200, ""),
     "a page": answer(200, "<html><title>Welcome</title>"),
     "half of the JSON": answer(200, '{"id": 1'),
 }
-UNUSABLE = {"an empty object": answer(200), "null": answer(201, "null")}  # which a create needs more of
+UNUSABLE = {"an empty object": answer(200), "null": answer(201, "null"), **NOT_JSON}  # a create needs more of it
 LATER = {name: step for name, step in NOT_TAKEN.items() if name[0] in "45"}  # after the whole body
-WHOLE = {**UNKNOWN, **UNUSABLE, "204": answer(204, ""), **LATER}
+WHOLE = {**UNKNOWN, **UNUSABLE, **LATER}
 
 
 def parse(answer: Answer) -> Any:

@@ -14,9 +14,21 @@ from plugin.errors import AuthError, InputError, PluginError, RefusedError, Unav
 from plugin.rest.attempt import LARGEST_ANSWER
 from plugin.rest.client import TRIES, DryRunEnds
 from plugin.rest.exchange import Request
-from tests.unit.rest.calls import CREATE, NOON, NOT_TAKEN, UNKNOWN, URL, answer, client, parse, read_all, serve
+from tests.unit.rest.calls import (
+    CREATE,
+    NOON,
+    NOT_JSON,
+    NOT_TAKEN,
+    UNKNOWN,
+    URL,
+    answer,
+    client,
+    parse,
+    read_all,
+    serve,
+)
 
-CASES = [*NOT_TAKEN.items(), *UNKNOWN.items()]
+CASES = [*NOT_TAKEN.items(), *UNKNOWN.items(), *NOT_JSON.items()]
 every_case = pytest.mark.parametrize("step", [step for _, step in CASES], ids=[name for name, _ in CASES])
 
 

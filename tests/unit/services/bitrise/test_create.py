@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
+from plugin.services.bitrise.lookup import LAG
 from plugin.services.bitrise.order import MARKER, owner
 from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, CI_RUN, SOURCE, STARTED, Run, Service, runner, takes
@@ -236,3 +238,28 @@ def test_when_time_is_up_the_id_is_output_all_the_same(http: requests_mock.Mocke
     assert isinstance(ran.error, NotFinishedError)
     assert (ran.outputs["build-id"], ran.outputs["status"]) == ("b1", "running")
     assert "https://app.bitrise.io/build/b1" in str(ran.error)
+
+
+@pytest.mark.parametrize("said", ["", " ", "<!DOCTYPE html><title>Sign in</title>", '{"status": "ok", "build_sl'])
+@pytest.mark.parametrize("status", [200, 201, 204])
+@pytest.mark.parametrize("lag", [3, 10**6])
+def test_an_answer_that_is_not_json_is_looked_into_and_not_repeated(
+    http: requests_mock.Mocker, bitrise: Run, said: str, status: int, lag: int
+) -> None:
+    service = Service(http, lag=lag)
+
+    def answered(request: Any, context: Any) -> str:
+        context.status_code = status
+        service.bodies.append(json.loads(b"".join(request.body)))
+        service._start(None)
+        return said
+
+    http.post(f"{APP}/builds", text=answered)
+    ran = bitrise("create-build", source=Source(branch="main"))
+    assert len(service.bodies) == 1
+    if lag == 3:
+        assert ran.outputs["build-ids"] == ["b1"]
+    else:
+        assert isinstance(ran.error, UnavailableError)
+        assert service.bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)
+        assert sum(ran.slept) >= LAG
