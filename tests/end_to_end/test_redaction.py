@@ -163,7 +163,7 @@ def test_logs_and_packages_are_not_named_after_a_token(tmp_path: Path) -> None:
     assert sorted(done.result["downloaded-files"]) == ["got/app_1_android.apk", "got/artifact-hidden.zip"]
 
 
-def test_a_folder_that_its_user_named_after_a_secret_is_whole_in_outputs(tmp_path: Path) -> None:
+def test_a_folder_that_a_user_named_after_a_secret_stays_whole(tmp_path: Path) -> None:
     """Later steps must find it; the page for people does not show it."""
     token = "t0ken-S3cr3t"
     done = bitrise(

@@ -165,6 +165,69 @@ def test_a_path_that_leads_nowhere_is_an_input_to_mend(
     assert sent(sandbox) == []
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"receipt": "theirs/receipt.json"},
+        {"receipt": "theirs/more/receipt.json"},
+        {"receipt": "latest.json"},
+        {"output_directory": "theirs"},
+        {"output_directory": "theirs/got"},
+        {"output_directory": "out/theirs"},
+        {"log_file": "theirs/build.log"},
+        {"log_file": "out/latest.log"},
+    ],
+)
+def test_a_place_behind_a_link_to_a_closed_folder_is_refused(
+    sandbox: SandboxProcess, deliver: Run, folder: Path, place: dict[str, str]
+) -> None:
+    """A folder of somebody else, which one may not enter: found before anything is sent."""
+    in_a_closed_folder(folder)
+    if IS_ROOT:
+        os.chown(folder, NOBODY, NOBODY)
+        os.chown(folder / "out", NOBODY, NOBODY)
+    for link, target in LINKS.items():
+        (folder / link).symlink_to(target)
+    (name, path), *_ = place.items()
+    more: dict[str, Any] = {}
+    if name != "receipt":
+        operation = "download" if name == "output_directory" else "log"
+        more = {"service": "bitrise", "app-id": "app1", "build-id": "b", "operation": operation}
+        more["api-token"] = "sandbox-token-bitrise"
+    done = deliver("out/*.apk", **more, **{name.replace("_", "-"): path})
+    assert done.code == 2, done.log
+    assert f"PLUGIN_{name.upper()}: cannot write {folder}/{path}: Permission denied" in done.stderr
+    assert sandbox.state()["requests"] == []
+    assert sorted(path.name for path in (folder / "closed").iterdir()) == ["app.apk"]
+
+
+LINKS = {
+    "theirs": "closed",
+    "latest.json": "closed/receipt.json",
+    "out/theirs": "../closed",
+    "out/latest.log": "../closed/build.log",
+}
+
+
+def test_a_link_in_the_way_of_a_download_leads_nowhere(deliver: Run, folder: Path) -> None:
+    """It is replaced if one asks for that, and never followed."""
+    in_a_closed_folder(folder)
+    if IS_ROOT:
+        os.chown(folder / "out", NOBODY, NOBODY)
+    bitrise = {"service": "bitrise", "app-id": "app1", "api-token": "sandbox-token-bitrise"}
+    started = deliver("", **bitrise, operation="create-build", workflow="primary", wait="true")
+    wanted = {**bitrise, "operation": "download", "output-directory": "out", "build-id": started.result["build-id"]}
+    listed = deliver("", **{**wanted, "operation": "list-artifacts"}).result["result"]["listed-artifacts"]
+    title = listed[0]["title"]
+    (folder / "out" / title).symlink_to("../closed/app.apk")
+    done = deliver("", **wanted)
+    assert done.code == 2, done.log
+    assert f"PLUGIN_OUTPUT_DIRECTORY: out/{title} is there, and no earlier download has written it" in done.stderr
+    assert deliver("", overwrite="true", **wanted).code == 0
+    assert not (folder / "out" / title).is_symlink()
+    assert (folder / "closed" / "app.apk").read_text() == "x"
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="a user that no list of users has is needed")
 def test_a_tilde_without_a_home_is_an_input_to_mend(deliver: Run) -> None:
     done = deliver("~/x.apk", {"HOME": None}, user=54321, receipt="~/receipt.json")

@@ -53,7 +53,7 @@ def test_deliver_makes_an_app_gives_it_an_icon_and_brings_its_packages(sandbox: 
     assert not [secret for secret in (PASSWORD, AUTHORIZATION.split()[1]) if secret in "\n".join(shown)]
 
 
-def test_a_file_in_the_way_of_a_package_is_found_before_there_is_an_app(
+def test_a_file_in_a_packages_way_is_found_before_there_is_an_app(
     sandbox: SandboxProcess, phonegap: Run, folder: Path
 ) -> None:
     (folder / "out").mkdir()
