@@ -6,19 +6,27 @@ that starts a tool while the environment is made.
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-# The way to packages: of PIP_* and of pip's files this counts here, and nothing else.
+# The way to packages: of PIP_* and of pip's and uv's files this counts here, and nothing else.
 PIP_SETTINGS = r"""
 (EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|(CLIENT_)?CERT|PROXY|(DEFAULT_)?TIMEOUT|RETRIES
 |(NO_)?CACHE_DIR|KEYRING_PROVIDER|USE_(FEATURE|DEPRECATED)
 """
+UV_SETTINGS = r"""
+(extra-)?index-url|index|find-links|no-index|keyring-provider|native-tls|system-certs|offline|allow-insecure-host
+|(https?|no)-proxy|cache-dir|no-cache|link-mode|concurrent-\w+
+"""
+UV_PATHS = ("index-url", "extra-index-url", "find-links", "cache-dir", "url")  # which may be relative to their file
 PASSED_ON = rf"""
 PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC
 |PROCESSOR_\w+|TMPDIR|TE?MP|LANG|LC_\w+|XDG_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE
@@ -75,7 +83,7 @@ def install(
     for installer, environment in installers:
         before = len(list(site.iterdir()))
         said, code = run([*installer, "--no-deps", *arguments], environment)
-        if code == 0 and len(list(site.iterdir())) > before:  # a uv.toml may ask for another target, or for a dry run
+        if code == 0 and len(list(site.iterdir())) > before:  # some setting may ask for another target, or a dry run
             return True, said
         if log.exists():  # only here pip tells what it could not reach
             text = log.read_text(encoding="utf-8", errors="replace")
@@ -88,10 +96,10 @@ def cause(said: str) -> tuple[int, str]:
     return next(told for pattern, told in CAUSES.items() if re.search(pattern, said, re.IGNORECASE))
 
 
-def uv_command(uv: str, python: Path, folder: Path, environment: Mapping[str, str]) -> list[str]:
-    """Begin an install command of uv. It works in `folder`, so that no uv.toml of the checkout counts."""
+def uv_command(uv: str, python: Path, settings: Path, environment: Mapping[str, str]) -> list[str]:
+    """Begin an install command of uv, which reads no file of settings but `settings`."""
     no_index = ["--no-index"] if environment.get("PIP_NO_INDEX", "").lower() in TRUE else []
-    return [uv, "--project", str(folder), "pip", "install", "--quiet", "--python", str(python), *no_index]
+    return [uv, "--config-file", str(settings), "pip", "install", "--quiet", "--python", str(python), *no_index]
 
 
 def pip_command(python: str, site: Path) -> list[str]:
@@ -163,6 +171,83 @@ def _pip_settings(files: Sequence[Path]) -> dict[str, str]:
             if re.fullmatch(PIP_SETTINGS, name, re.VERBOSE) and value.strip():
                 found[f"PIP_{name}"] = value.strip()
     return found
+
+
+def for_uv(known: Mapping[str, str], home: Path, settings: Path) -> dict[str, str]:
+    """Isolate uv as pip is: of its files it gets the way to packages, in the file `settings`.
+
+    Return its environment. Raises PreparationError.
+    """
+    kept: dict[str, Any] = {}
+    for path in uv_files(known, home):
+        for name, value in _uv_settings(path).items():
+            stronger = kept.setdefault(name, value)
+            if stronger is not value and isinstance(stronger, list) and isinstance(value, list):
+                kept[name] = [*stronger, *value]
+    settings.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in kept.items()), encoding="utf-8")
+    return {name: value for name, value in known.items() if name not in ("UV_CONFIG_FILE", "UV_NO_CONFIG")}
+
+
+def uv_files(known: Mapping[str, str], home: Path) -> list[Path]:
+    """Name the files in which uv looks for settings, the strongest first, those of the checkout apart.
+
+    Source: docs.astral.sh/uv/concepts/configuration-files
+    """
+    if known.get("UV_NO_CONFIG", "").lower() in TRUE:
+        return []
+    if known.get("UV_CONFIG_FILE"):
+        return [Path(known["UV_CONFIG_FILE"])]
+    if os.name == "nt":
+        folders = [known.get("APPDATA") or home, known.get("PROGRAMDATA", "C:/ProgramData")]
+    else:
+        shared = (known.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        folders = [known.get("XDG_CONFIG_HOME") or home / ".config", *shared, "/etc"]
+    return [path for path in (Path(folder, "uv", "uv.toml") for folder in folders) if path.exists()]
+
+
+def _uv_settings(path: Path) -> dict[str, Any]:
+    """Read the way to packages from one of uv's files: its table `pip` wins. Raises PreparationError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        told = _toml_parser()(text)
+    except (OSError, ValueError) as error:
+        advice = f"correct it ({path}), or set UV_NO_CONFIG=1"
+        raise PreparationError(
+            2, f"a file with uv's settings cannot be read, {type(error).__name__}: {advice}."
+        ) from error
+    pip = told.get("pip")
+    every = {**told, **(pip if isinstance(pip, dict) else {})}
+    names = re.compile(UV_SETTINGS, re.VERBOSE)
+    return {name: _rooted(value, path.parent, name) for name, value in every.items() if names.fullmatch(name)}
+
+
+def _toml_parser() -> Callable[[str], dict[str, Any]]:
+    """Python has had one since 3.11, pip brings its own; without either uv's files say nothing."""
+    for module in ("tomllib", "pip._vendor.tomli"):
+        try:
+            parser: Callable[[str], dict[str, Any]] = importlib.import_module(module).loads
+        except ImportError:
+            continue
+        return parser
+    return lambda _text: {}
+
+
+def _rooted(value: Any, folder: Path, name: str) -> Any:
+    """A setting as it was meant in a file in `folder`."""
+    if isinstance(value, dict):
+        return {key: _rooted(inner, folder, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rooted(inner, folder, name) for inner in value]
+    is_path = isinstance(value, str) and name in UV_PATHS and "://" not in value
+    return str(folder / value) if is_path else value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int]:

@@ -232,7 +232,9 @@ def _installers(
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Each way to install that may work here, the best first: the beginning of a command, and its variables."""
     if order.uv:
-        yield packages.uv_command(order.uv, python_of(environment.made), Path(order.cache), known), dict(known)
+        settings = environment.scratch / "uv.toml"
+        alone = packages.for_uv(known, Path.home(), settings)
+        yield packages.uv_command(order.uv, python_of(environment.made), settings, known), alone
     isolated = packages.for_pip(known, Path.home())
     python = sys.executable
     if not importlib.util.find_spec("pip"):

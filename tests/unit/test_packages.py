@@ -6,10 +6,16 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plugin import packages
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    from pip._vendor import tomli as tomllib
 
 LOG = Path("/scratch/pip.log")
 
@@ -68,6 +74,47 @@ def test_a_broken_file_of_pip_is_named_and_not_quoted(tmp_path: Path, content: s
         packages.for_pip(given, tmp_path)
     assert failed.value.code == 2
     assert "s3cret" not in str(failed.value)
+
+
+UNWANTED = 'python = "2.7"\ntarget = "/x"\ndry-run = true\nexclude-newer = "2001-01-01"\nrequire-hashes = false\n'
+
+
+def uv_settings(known: dict[str, str], home: Path) -> dict[str, Any]:
+    """What uv is given to read in place of its own files."""
+    environment = packages.for_uv(known, home, home / "given.toml")
+    assert not {"UV_CONFIG_FILE", "UV_NO_CONFIG"} & set(environment)
+    return tomllib.loads((home / "given.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="uv looks elsewhere on Windows")
+def test_uv_gets_from_its_files_only_the_way_to_packages(tmp_path: Path) -> None:
+    mine, shared = tmp_path / "mine" / "uv", tmp_path / "shared" / "uv"
+    for folder in (mine, shared):
+        folder.mkdir(parents=True)
+    index = '[[index]]\nname = "c\\"é"\nurl = "simple"\ndefault = true\n'
+    (mine / "uv.toml").write_text(f'no-index = false\n{UNWANTED}{index}[pip]\nprefix = "/x"\nfind-links = ["wheels"]\n')
+    (shared / "uv.toml").write_text('no-index = true\noffline = true\nfind-links = ["https://i.invalid", "/a"]\n')
+    known = {"XDG_CONFIG_HOME": str(tmp_path / "mine"), "XDG_CONFIG_DIRS": str(tmp_path / "shared")}
+    assert uv_settings(known, tmp_path) == {
+        "no-index": False,
+        "index": [{"name": 'c"é', "url": str(mine / "simple"), "default": True}],
+        "find-links": [str(mine / "wheels"), "https://i.invalid", "/a"],
+        "offline": True,
+    }
+    assert uv_settings({**known, "UV_NO_CONFIG": "1"}, tmp_path) == {}
+    (tmp_path / "own.toml").write_text('index-url = "https://own.invalid"\n')
+    own = {**known, "UV_CONFIG_FILE": str(tmp_path / "own.toml")}
+    assert uv_settings(own, tmp_path) == {"index-url": "https://own.invalid"}
+
+
+@pytest.mark.parametrize("content", ["index-url = [", "index-url = '\xff'", None])
+def test_a_broken_file_of_uv_is_named_and_not_quoted(tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / "uv.toml").write_bytes(content.encode("latin-1"))
+    with pytest.raises(packages.PreparationError, match=r"uv\.toml") as failed:
+        packages.for_uv({"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}, tmp_path, tmp_path / "given.toml")
+    assert failed.value.code == 2
+    assert "index-url" not in str(failed.value)
 
 
 @pytest.mark.parametrize(

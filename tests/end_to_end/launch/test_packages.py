@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,33 @@ def test_an_installer_learns_where_packages_are_and_no_secret(cold: Machine) -> 
     assert not [kept for kept in ("c00kie", "http://p.test", cold.wheels.as_uri()) if kept not in known]
     assert " --no-index " in (cold.commands / "arguments").read_text()
     assert report["known"]["api_token"] == "s3cret"
+
+
+def hostile_to_uv(machine: Machine, find_links: str) -> dict[str, str]:
+    """Settings of the user and of the checkout that lead uv astray, and the user's way to packages."""
+    astray = '[pip]\ntarget = "/nowhere"\ndry-run = true\nno-deps = false\nexclude-newer = "2001-01-01"\n'
+    (machine.caches / ".config" / "uv").mkdir(parents=True)
+    (machine.caches / ".config" / "uv" / "uv.toml").write_text(
+        f'no-index = true\nfind-links = ["{find_links}"]\n{astray}'
+    )
+    (machine.checkout / "uv.toml").write_text("broken = [")
+    (machine.checkout / "pyproject.toml").write_text("[tool.uv.pip]\ndry-run = true\n")
+    return {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "UV_PYTHON": "2.7", "UV_TARGET": "/nowhere", "UV_DRY_RUN": "1"}
+
+
+def test_uv_reads_no_settings_but_the_way_to_packages(cold: Machine) -> None:
+    script(cold.commands / "uv", f'test "$1" = --config-file && cat "$2" >{cold.commands}/settings; exit 1')
+    cold.run(**hostile_to_uv(cold, "../wheels"), PIP_CONFIG_FILE=os.devnull)
+    folder = cold.caches / ".config" / "uv"
+    settings = (cold.commands / "settings").read_text(encoding="utf-8")
+    assert settings == f'no-index = true\nfind-links = ["{folder}/../wheels"]\n'
+
+
+@pytest.mark.skipif(not shutil.which("uv"), reason="uv is needed")
+def test_the_real_uv_installs_whatever_its_settings_say(cold: Machine) -> None:
+    (cold.commands / "uv").symlink_to(str(shutil.which("uv")))
+    cold.hide("ensurepip")  # no pip comes to its help
+    cold.report(**hostile_to_uv(cold, str(cold.wheels)))
 
 
 @pytest.mark.parametrize(
