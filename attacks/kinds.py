@@ -29,6 +29,7 @@ WITH_RECEIPT = [subject for subject in SUBJECTS if subject.takes_receipt]
 BITRISE = next(replace(subject, wanted=subject.wanted[:1]) for subject in SUBJECTS if subject.service == "bitrise")
 TIMES = {"once": "", "always": "x*"}
 CROWD_SIZE, CROWD_PAGE = 60, 20
+LAGS = (0, 4)  # seconds until a build shows in a list, within those that the program waits for it
 
 
 def cancel(random: Random) -> Iterable[Case]:
@@ -129,6 +130,8 @@ def _kill(attempt: Attempt) -> None:
     if attempt.random.random() < 0.25:
         rules.insert(0, f"{attempt.random.choice(attempt.subject.makes)} stall-in-body")
     attempt.more = {"parallel": attempt.random.choice((1, 4))} if "artifacts" in attempt.subject.inputs else {}
+    if attempt.subject.service == "bitrise":
+        attempt.sandbox.control("PUT", "bitrise", {"list_lag": attempt.random.choice(LAGS)})
     attempt.sandbox.faults(*rules)
     process = attempt.start()
     attempt.wait_for(process, lambda _: True)

@@ -162,12 +162,16 @@ def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:
     return [Problem(name, why) for name, why in tried.items() if why]
 
 
+FROM_SOURCE = ("branch", "tag", "pull-request-id")  # inputs that the CI system may give, and that tell builds apart
+
+
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
     used = inputs.used_by(values.service, values.operation)
     own = used - inputs.for_all()
     keeps = "receipt" in used and values.receipt
-    asked = {name: value for name, value in values.as_dict().items() if name in own}
+    given = {name: getattr(source, inputs.inputs()[name].attribute) for name in FROM_SOURCE if name in own}
+    asked = given | {name: value for name, value in values.as_dict().items() if name in own}
     asked = {name: value for name, value in asked.items() if not inputs.inputs()[name].is_manner}
     return Receipt(
         identity={

@@ -25,6 +25,7 @@ from plugin.files.lock import HeldError, held
 from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
 
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that hold for this one too
+KEPT = ("orders",)  # of the earlier run's record, until this one has its own
 DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
 PATHS = ("downloaded-files", "log-file")  # as they are on disk: what a service adds to them is redacted in names.py
 
@@ -38,9 +39,9 @@ class Entry:
         self._what = what
         self._facts = facts
 
-    def begin(self) -> None:
-        """Write the intent: from here on the service may do what it is asked for."""
-        self._receipt._begin(self, Intent(self._what, self._receipt.now(), self._facts))
+    def begin(self, **more: Any) -> None:
+        """Write the intent: from here on the service may do what it is asked for. `more` are facts known only now."""
+        self._receipt._begin(self, Intent(self._what, self._receipt.now(), {**self._facts, **more}))
 
     def done(self, **outputs: Any) -> None:
         """Write the outcome in place of the intent, as outputs (`build_id="7"`)."""
@@ -164,8 +165,9 @@ class Receipt:
 
     def _begin(self, entry: Entry, intent: Intent) -> None:
         with self._lock:
-            if entry not in self._intents:
-                self._intents[entry] = intent
+            known = self._intents.get(entry)
+            if not known or known.facts != intent.facts:
+                self._intents[entry] = replace(intent, since=known.since) if known else intent
                 self._save()
 
     def _close(
@@ -203,6 +205,7 @@ class Receipt:
         with self._lock:
             self.deliveries.clear()
             self.outputs = {name: value for name, value in self.outputs.items() if name not in CARRIED}
+            self._more = {name: value for name, value in self._more.items() if name not in KEPT}
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole record."""
@@ -230,6 +233,7 @@ class Receipt:
             return
         self.earlier, self.inherited = record, intents
         self.outputs |= {name: record[name] for name in CARRIED if name in record}
+        self._more |= {name: record[name] for name in KEPT if name in record}
         self.deliveries.update(taken)
 
     def _told(self, data: Any) -> Any:

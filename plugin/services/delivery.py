@@ -18,11 +18,19 @@ Send = Callable[[Upload, Entry], tuple[str, str]]
 
 
 def resume(job: Job, look_up: Callable[[Intent], bool] = lambda _intent: False) -> dict[str, Any]:
-    """Return the record of the interrupted run that this one goes on from, or an empty one.
+    """Settle what the interrupted run left in doubt, and return its record, or an empty one. As `settle_doubts`."""
+    settle_doubts(job, look_up)
+    if job.receipt.earlier:
+        have, total = len(job.receipt.deliveries), len(job.artifacts)
+        job.log.notice(f"{job.values.receipt} is of the same inputs: {have} of {total} artifacts are there already")
+    return job.receipt.earlier
 
-    `look_up` asks the service what became of a request that got no answer: it keeps what it finds in the receipt, and
-    returns whether the outcome is known now. Raises UnavailableError when one stays unknown, unless `on-doubt` is
-    `repeat`.
+
+def settle_doubts(job: Job, look_up: Callable[[Intent], bool]) -> None:
+    """Find out what became of requests of an earlier run that got no answer.
+
+    `look_up` asks the service about one: it keeps what it finds in the receipt, and returns whether the outcome is
+    known now. Raises UnavailableError when one stays unknown, unless `on-doubt` is `repeat`.
     """
     receipt, log, path = job.receipt, job.log, job.values.receipt
     for intent in receipt.abandoned:
@@ -36,10 +44,6 @@ def resume(job: Job, look_up: Callable[[Intent], bool] = lambda _intent: False) 
         )
     if receipt.inherited:
         receipt.settle()
-    if receipt.earlier:
-        have, total = len(receipt.deliveries), len(job.artifacts)
-        log.notice(f"{path} is of the same inputs: {have} of {total} artifacts are there already")
-    return receipt.earlier
 
 
 def _doubt(job: Job, unknown: list[Intent]) -> UnavailableError:

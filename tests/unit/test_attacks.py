@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from attacks.judge import Run, groups, judge
+from attacks.kinds import WITH_RECEIPT
 from attacks.subjects import SUBJECTS, app_distribution, bitrise, phonegap_build, product_science
 
 A, B = "aa" * 32, "bb" * 32
@@ -75,7 +76,7 @@ def test_a_double_is_seen_on_every_service() -> None:
     [
         (5, SAYS, True, True),
         (5, "creating the build may have happened. To do it again set on-doubt to repeat", True, True),
-        (143, "warning: a build may have been started: look at https://app.bitrise.io", True, False),
+        (143, "warning: starting a build of workflow a may have happened, although no answer came", True, False),
         (0, "warning: a.apk was sent before and got no answer: the build may hold it twice now", True, False),
         (0, "warning: build #1 was started too, because the trigger had to be sent again", True, False),
         (0, "note: should another build show up whose BUILDFERRY_REQUEST_ID is 1-2, abort it", True, False),
@@ -108,3 +109,4 @@ def test_every_service_is_attacked() -> None:
     from plugin.services import SERVICES
 
     assert {subject.service for subject in SUBJECTS} == set(SERVICES)
+    assert {subject.service for subject in WITH_RECEIPT} == set(SERVICES)

@@ -30,16 +30,16 @@ Patience = Callable[[], float]
 class Lookup:
     """What one order has started, over all the tries to send it."""
 
-    def __init__(self, job: Job, order: Order) -> None:
-        """Look up builds that are triggered from now on."""
-        self.tries = 0  # that have ended and may have been carried out
-        self._is_on_its_way = True  # whether another try may be
+    def __init__(self, job: Job, order: Order, tries: int = 0, since: float | None = None) -> None:
+        """Look up builds that are triggered from now on, or from `since` on, by so many tries of an earlier run."""
+        self.tries = tries  # that have ended and may have been carried out
+        self._is_on_its_way = False  # whether another try may be
         self._known: set[str] = set()  # what was started once, or found to be a twin
         self._job = job
         self._order = order
         self._sent = job.clock.now()  # the first try
         self._lag = LAG  # seconds; longer if a build was seen to show later
-        self._since = job.clock.wall()
+        self._since = job.clock.wall() if since is None else since
         self._ahead: float | None = None  # seconds by which Bitrise's clock is ahead of this machine's, once known
         self._unclear = ""  # why not finding it proves nothing
 
@@ -47,6 +47,12 @@ class Lookup:
     def most(self) -> int:
         """How many tries may have started something."""
         return self.tries + self._is_on_its_way
+
+    def sent(self) -> None:
+        """Count a try that goes out."""
+        self._is_on_its_way = True
+        if not self.tries:
+            self._sent, self._since = self._job.clock.now(), self._job.clock.wall()
 
     def answered(self) -> None:
         """Count a try that has ended."""
@@ -59,19 +65,28 @@ class Lookup:
         Raises UnavailableError when looking proves nothing.
         """
         self.answered()
+        found = self.search()
+        if not found:
+            return None
+        self._lag = max(LAG, self._job.clock.now() - self._sent)
+        kept = by_try(found)[0] if self.tries > 1 else found
+        names = " and ".join(build.name for build in kept)
+        self._job.log.line(f"the answer was lost, but {names} was started")
+        return kept
+
+    def search(self) -> list[Build]:
+        """Look for as long as a list may lag; return what shows first, nothing if that is proven to be nothing.
+
+        Raises UnavailableError when looking proves nothing.
+        """
         if self._ahead is None:
             self._ahead = self._clock_ahead()
         for found in self._polls(LAG):
             if found:
-                self._lag = max(LAG, self._job.clock.now() - self._sent)
-                kept = by_try(found)[0] if self.tries > 1 else found
-                names = " and ".join(build.name for build in kept)
-                self._job.log.line(f"the answer was lost, but {names} was started")
-                return kept
+                return found
         if self._unclear:
             raise UnavailableError(f"no build shows that {MARKER}, but {self._unclear}")
-        self._is_on_its_way = True
-        return None
+        return []
 
     def twins(self, kept: Sequence[Build]) -> Iterator[Build]:
         """Give the builds that other tries than that of `kept` have started, as they show, for as long as lists lag."""

@@ -19,6 +19,7 @@ from plugin.services.service import Job
 
 LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
+MARKER_FORM = re.compile("[0-9a-f]{32}-[0-9a-f]{8}")
 LINES = (
     "A value of several lines is set as a variable of this job and passed on by KEY alone, or written in a JSON list"
 )

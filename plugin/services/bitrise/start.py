@@ -1,0 +1,75 @@
+"""One order on its way: what is known to have come of it, and what the receipt is told of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plugin.errors import UnavailableError
+from plugin.files.receipt import Entry
+from plugin.rest.exchange import Answer
+from plugin.rest.failure import error_in
+from plugin.services.bitrise.build import Build
+from plugin.services.bitrise.lookup import Lookup
+from plugin.services.bitrise.order import MARKER, Order
+from plugin.services.bitrise.trigger import read_answer
+from plugin.services.service import Job
+
+
+class Start:
+    """One order, from before its trigger until nothing else can have come of it."""
+
+    def __init__(self, job: Job, place: int, order: Order) -> None:
+        """Begin with nothing sent; `place` is the order's among those of the job."""
+        self.place = place
+        self.order = self._anew = order
+        self.lookup = Lookup(job, order)
+        self.builds: list[Build] = []
+        self.is_open = False  # whether something that is not known may have come of it
+        self.entry: Entry | None = None  # the receipt's, while it is open
+        self._job = job
+
+    @property
+    def what(self) -> str:
+        """What the receipt calls it."""
+        return f"starting a build of {self.order.name} with {MARKER} {self.order.marker}"
+
+    def inherit(self, marker: str, tries: int, since: float) -> None:
+        """Go on from a run that has sent the trigger with `marker` up to `tries` times, first at `since`."""
+        self.order = replace(self.order, marker=marker)
+        self.lookup = Lookup(self._job, self.order, tries, since)
+        self.is_open = True
+
+    def renew(self) -> None:
+        """Begin anew: what earlier runs have sent is settled."""
+        self.order = self._anew
+        self.lookup = Lookup(self._job, self.order)
+        self.is_open = False
+
+    def begin(self) -> None:
+        """Tell the receipt that the trigger goes out, once more or for the first time."""
+        self.is_open = True
+        self.lookup.sent()
+        if self.entry:
+            self.entry.begin(tries=self.lookup.most)
+
+    def parse(self, answer: Answer) -> tuple[list[Build], str]:
+        """Read the trigger's answer. Raises UnavailableError when it does not tell all."""
+        self.builds, refused, is_clear = read_answer(answer.data)
+        if not is_clear and not self.builds and (said := error_in(answer.data, self._job.log.redact)):
+            refused, is_clear = f"no build was started: {said}", True
+        if not is_clear:
+            raise UnavailableError("bitrise: the answer does not tell what was started; is §service-url§ right?")
+        self.lookup.answered()
+        return self.builds, refused
+
+    def look(self) -> tuple[list[Build], str] | None:
+        """Look for what was started although no answer says so."""
+        found = self.lookup.after_try()
+        return (found, "") if found else None
+
+
+def keep(job: Job, starts: Sequence[Start]) -> None:
+    """Tell the receipt which builds each order has started."""
+    known = [(start.place, [build.slug for build in start.builds]) for start in starts if start.builds]
+    job.receipt.add("orders", [{"order": place, "build-ids": slugs} for place, slugs in known])
