@@ -10,6 +10,7 @@ from plugin.inputs import Field
 from scripts.words import about, code, text_of
 
 UNLESS = "unless the CI system provides it"
+HOST_TITLES = {"github": "GitHub", "bitrise": "Bitrise", "jenkins": "Jenkins"}  # others are called as their folder
 
 
 def part(name: str, root: Path) -> str:
@@ -21,6 +22,7 @@ def part(name: str, root: Path) -> str:
     if name in inputs.services():
         return _service_tables(name)
     parts = {
+        "services": lambda: _services(root),
         "inputs of all services": lambda: _inputs_table(
             [field for name, field in inputs.inputs().items() if name in inputs.for_all()]
         ),
@@ -31,6 +33,20 @@ def part(name: str, root: Path) -> str:
         "receipt": _receipt,
     }
     return f"\n{parts[name]()}\n"
+
+
+def _services(root: Path) -> str:
+    """The services, where to read on, and an example of each on every host."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    hosts = sorted(path for path in (root / "examples").iterdir() if path.is_dir())
+    rows = []
+    for service in inputs.services():
+        title, sentence = inputs.about_service(service)
+        here = f"#{title.lower().replace(' ', '-')}" if f"made: {service} " in readme else f"docs/{service}.md"
+        found = [next((path for path in host.iterdir() if service in path.name.split(".")), None) for host in hosts]
+        examples = (f"[{path.name}]({path.relative_to(root).as_posix()})" if path else "" for path in found)
+        rows.append((f"[{title}]({here})", sentence, *examples))
+    return table(("service", "what it is for", *(HOST_TITLES.get(host.name, host.name) for host in hosts)), rows)
 
 
 def _service_tables(service: str) -> str:
