@@ -1,15 +1,23 @@
 # Two commands: `make demo` (the main job against the sandbox, no account) and `make test` (everything).
+# `make sandbox` starts the sandbox and leaves it running; README.md's examples talk to it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests wait more than they compute, so there may be more workers than processors.
 WORKERS ?= 4
+PORT ?= 8642
 SHELL_FILES := step.sh plugin/launch.sh .ci/run tests/bitrise/script/step.sh $(wildcard examples/shell/*.sh)
-.PHONY: demo test check bench attack manifests clean
+.PHONY: demo sandbox test check bench attack manifests clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/sandbox
 	@$(BIN)/python -m plugin demo
+
+sandbox: $(VENV)/sandbox
+	@: >$(VENV)/sandbox.log; nohup $(BIN)/buildferry sandbox --port $(PORT) >$(VENV)/sandbox.log 2>&1 </dev/null & \
+		until grep -q '^storage' $(VENV)/sandbox.log; do \
+			kill -0 $$! 2>/dev/null || { cat $(VENV)/sandbox.log; exit 1; }; sleep 0.1; \
+		done; cat $(VENV)/sandbox.log; echo "It runs until you stop it: kill $$!"
 
 test: check
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile

@@ -9,6 +9,7 @@ from plugin import errors, inputs
 from plugin.inputs import Field
 from scripts.words import about, code, text_of
 
+COMMON = "The inputs of every operation and the outputs: see [Inputs and outputs](inputs-and-outputs.md).\n"
 UNLESS = "unless the CI system provides it"
 HOST_TITLES = {"github": "GitHub", "bitrise": "Bitrise", "jenkins": "Jenkins"}  # others are called as their folder
 
@@ -37,15 +38,13 @@ def part(name: str, root: Path) -> str:
 
 def _services(root: Path) -> str:
     """The services, where to read on, and an example of each on every host."""
-    readme = (root / "README.md").read_text(encoding="utf-8")
     hosts = sorted(path for path in (root / "examples").iterdir() if path.is_dir())
     rows = []
     for service in inputs.services():
         title, sentence = inputs.about_service(service)
-        here = f"#{title.lower().replace(' ', '-')}" if f"made: {service} " in readme else f"docs/{service}.md"
         found = [next((path for path in host.iterdir() if service in path.name.split(".")), None) for host in hosts]
         examples = (f"[{path.name}]({path.relative_to(root).as_posix()})" if path else "" for path in found)
-        rows.append((f"[{title}]({here})", sentence, *examples))
+        rows.append((f"[{title}](docs/{service}.md)", sentence, *examples))
     return table(("service", "what it is for", *(HOST_TITLES.get(host.name, host.name) for host in hosts)), rows)
 
 
@@ -61,11 +60,11 @@ def _service_tables(service: str) -> str:
         own |= used
         needs = [_names(needed), f"{_names(unless)} {UNLESS}" if unless else ""]
         rows.append((code(operation), sentence, "; ".join(filter(None, needs)), _names(used - needed - unless)))
+    does = table(("operation", "what it does", "needs", "also takes"), rows)
     address = inputs.default_url(service)
-    note = f"`service-url` is `{address}` unless you give another.\n\n" if address else ""
-    fields = [inputs.field_of(name, service) for name in inputs.inputs() if name in own]
-    told = _inputs_table(fields, service)
-    return f"\n{note}{table(('operation', 'what it does', 'needs', 'takes also'), rows)}\n{told}\n"
+    note = f"`service-url` is `{address}` unless you set it.\n\n" if address else ""
+    takes = _inputs_table([inputs.field_of(name, service) for name in inputs.inputs() if name in own], service)
+    return f"\n## Operations\n\n{does}\n## Inputs\n\n{note}{takes}\n{COMMON}\n"
 
 
 def _names(names: Collection[str]) -> str:
