@@ -1,6 +1,7 @@
-"""Write everything that is made: each host's manifest, the dataclass of the inputs, the documents' tables and examples.
+"""Write everything that is made: each host's manifest, the dataclass of the inputs, the documents' tables and examples,
+and the picture of the rooms.
 
-All of it follows from plugin/schema.json, the classes in plugin/errors.py and the files in examples/.
+All of it follows from plugin/schema.json, the classes in plugin/errors.py, the imports and the files in examples/.
 `python scripts/manifests.py` writes, `--check` only names what is stale. A file's made parts stand between the lines
 `made: NAME` and `end of made`; the rest of such a file is its author's.
 """
@@ -16,14 +17,14 @@ if not __package__:  # started as a file: put the folder that holds this package
 from importlib import import_module
 from pkgutil import iter_modules
 
-from scripts import documents, hosts, values
+from scripts import documents, hosts, picture, values
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def contents(root: Path) -> dict[str, str]:
     """Every made file below `root`, as it must be."""
-    found = {"plugin/inputs/values.py": values.module()}
+    found = {"plugin/inputs/values.py": values.module(), **picture.made(root)}
     for host in iter_modules(hosts.__path__):
         found |= import_module(f"{hosts.__name__}.{host.name}").made(root)
     return found | documents.made(root)

@@ -36,10 +36,15 @@ def lay_out(folder: Path, more: Mapping[str, str] | None = None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (folder / "gradlew").chmod(0o755)
+    commit_all(folder)
+    return folder
+
+
+def commit_all(folder: Path) -> None:
+    """Commit all that is in a folder, which becomes a repository if it is none."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
     for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "An app"]):
         subprocess.run(["git", "-C", str(folder), *command], check=True, env=clean_environment())
-    return folder
 
 
 def published(factory: pytest.TempPathFactory) -> Path:
