@@ -24,6 +24,7 @@ test: check
 
 check: $(VENV)/test
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 	@$(BIN)/shellcheck $(SHELL_FILES)
 	@$(BIN)/python -m pytest --quiet tests/unit/rules

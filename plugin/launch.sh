@@ -6,7 +6,7 @@
 # libraryResource) it installs $BUILDFERRY_PACKAGE, after the lock file that $BUILDFERRY_REQUIREMENTS names.
 # POSIX sh with `test -ef`, `-nt`, `-k` and `-O`, which dash, bash 3.2, busybox ash and Git bash have. Every Python
 # starts with -I: no json.py of the checkout, no PYTHONPATH and no sitecustomize.py reaches us or pip. Nothing is
-# written to stdout or to the checkout. Exit codes are the README's: 2 fix the workflow, 5 run again later.
+# written to stdout or to the checkout. Exit codes are those of every run: 2 fix the workflow, 5 run again later.
 # shellcheck disable=SC3013,SC3065,SC3067
 set -u
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE __PYVENV_LAUNCHER__

@@ -31,7 +31,7 @@ def step() -> str:
         "title": "Deliver with buildferry",
         "summary": SUMMARY,
         "description": f"One step for {', '.join(titles)}. Choose service and operation; "
-        "the README says which inputs they use. Write $VARIABLE in a value to use a variable; for a dollar "
+        "the pages in docs/ say which inputs they use. Write $VARIABLE in a value to use a variable; for a dollar "
         "sign that stands for itself set is_expand to false in the opts of that input, or keep the text in a variable.",
         "website": HOME,
         "source_code_url": HOME,
