@@ -29,6 +29,8 @@ from scripts.words import about, default_of, operations, text_of
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Made by scripts/manifests.py from plugin/schema.json: edit that, then run `make manifests`.\n"
 HOME = "https://github.com/OWNER/buildferry"
+# What pip installs on a Jenkins agent. Not buildferry==…: that name on the index may belong to anybody.
+PACKAGE = f"buildferry @ {HOME}/archive/refs/tags/v{__version__}.tar.gz"
 SUMMARY = "Create builds, upload artifacts, follow and abort builds on four distribution services"
 WIDTH = 120
 # What earlier steps of a Bitrise workflow built. An unset variable leaves an empty entry, which does not count.
@@ -149,7 +151,7 @@ def groovy_arguments() -> str:
             lines.append("")
         lines[-1] = f"{lines[-1]} {entry}".lstrip()
     table = "".join(f"    {line}\n" for line in lines)
-    return f"@Field final String PACKAGE = 'buildferry=={__version__}'\n@Field final Map ARGUMENTS = [\n{table}]\n"
+    return f"@Field final String PACKAGE = '{PACKAGE}'\n@Field final Map ARGUMENTS = [\n{table}]\n"
 
 
 def groovy_help() -> str:
@@ -162,7 +164,7 @@ def groovy_help() -> str:
             f"{groovy_argument(field.name)}{kind} - {told}{about(field)}{default_of(field)}{operations(field)}\n"
         )
     lines.append(
-        f"package - What pip installs on an agent that has no buildferry. Default: buildferry=={__version__}\n"
+        f"package - What pip installs on an agent that has no buildferry. Default: {PACKAGE}\n"
     )
     return "".join(lines)
 
