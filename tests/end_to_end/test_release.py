@@ -6,7 +6,6 @@ It runs the lines of `make dist` and of release.yml's script, against an origin 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import venv
@@ -44,23 +43,7 @@ def _run(*command: str | Path, folder: Path) -> str:
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This project with a dated section in its changelog, committed and tagged in a clone of a folder."""
-    folder = tmp_path_factory.mktemp("release")
-    shutil.copytree(project.published(tmp_path_factory), folder / "clone")
-    changelog = folder / "clone" / "CHANGELOG.md"
-    dated = re.sub(r"(?m)^(## \d+\.\d+\.\d+) \(.*\)$", rf"\1 ({DATE})", changelog.read_text(encoding="utf-8"))
-    changelog.write_text(dated, encoding="utf-8")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    _run("git", "init", "--quiet", "--bare", "origin", folder=folder)
-    for command in (
-        ["init", "--quiet"],
-        ["add", "."],
-        ["commit", "--quiet", "--message", "Release"],
-        ["tag", TAG],
-        ["remote", "add", "origin", "../origin"],
-        ["push", "--quiet", "origin", TAG],
-    ):
-        _run("git", *identity, *command, folder=folder / "clone")
-    return folder / "clone"
+    return project.tagged(tmp_path_factory, tmp_path_factory.mktemp("release"), TAG, DATE)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +78,7 @@ def test_the_demo_runs_from_the_wheel_and_from_the_sdist(files: dict[str, Path],
         elsewhere.mkdir()
         venv.create(environment, with_pip=True)
         programs = environment / SCRIPTS
-        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run(*install, f"{files[suffix]}[sandbox]", folder=elsewhere)
         assert _run(programs / "buildferry", "--version", folder=elsewhere).split()[-1] == __version__
         return _run(programs / "buildferry", "demo", folder=elsewhere)
