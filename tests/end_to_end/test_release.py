@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -86,3 +87,25 @@ def test_the_demo_runs_from_the_wheel_and_from_the_sdist(files: dict[str, Path],
     with ThreadPoolExecutor() as pool:
         for said in pool.map(demo, (".whl", ".gz")):
             assert said.endswith("Everything that was sent has arrived.\n")
+
+
+def test_the_page_on_releasing_gives_the_project_an_owner(tmp_path_factory: pytest.TempPathFactory) -> None:
+    copy = project.tagged(tmp_path_factory, tmp_path_factory.mktemp("owned"), TAG)
+    page = (copy / "docs" / "releasing.md").read_text(encoding="utf-8")
+    lines = textwrap.dedent(page.partition("```sh\n")[2].partition("```")[0])
+    assert lines.count("make manifests") == 1
+    _run("sh", "-ec", lines.replace("make manifests", f"'{sys.executable}' scripts/manifests.py"), folder=copy)
+
+    assert not project.git("status", "--porcelain", "--untracked-files", folder=copy).count("??")
+    assert project.git("grep", "-l", "your-name/buildferry", folder=copy).count("\n") > 20
+    _run(sys.executable, "scripts/manifests.py", "--check", folder=copy)
+    zizmor = Path(sys.executable).with_name("zizmor")
+    _run(
+        zizmor,
+        "--offline",
+        "--quiet",
+        "--config",
+        ".github/zizmor.yml",
+        *(copy / "examples/github").iterdir(),
+        folder=copy,
+    )
