@@ -29,8 +29,8 @@ from scripts.words import about, default_of, operations, text_of
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Made by scripts/manifests.py from plugin/schema.json: edit that, then run `make manifests`.\n"
 HOME = "https://github.com/OWNER/buildferry"
-# What pip installs on a Jenkins agent. Not buildferry==…: that name on the index may belong to anybody.
-PACKAGE = f"buildferry @ {HOME}/archive/refs/tags/v{__version__}.tar.gz"
+# What pip installs on a Jenkins agent: the release's wheel. The name on the package index may belong to anybody.
+PACKAGE = f"buildferry @ {HOME}/releases/download/v{__version__}/buildferry-{__version__}-py3-none-any.whl"
 SUMMARY = "Create builds, upload artifacts, follow and abort builds on four distribution services"
 WIDTH = 120
 # What earlier steps of a Bitrise workflow built. An unset variable leaves an empty entry, which does not count.
@@ -163,9 +163,7 @@ def groovy_help() -> str:
         lines.append(
             f"{groovy_argument(field.name)}{kind} - {told}{about(field)}{default_of(field)}{operations(field)}\n"
         )
-    lines.append(
-        f"package - What pip installs on an agent that has no buildferry. Default: {PACKAGE}\n"
-    )
+    lines.append(f"package - What pip installs on an agent that has no buildferry. Default: {PACKAGE}\n")
     return "".join(lines)
 
 

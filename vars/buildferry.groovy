@@ -13,7 +13,7 @@ import groovy.json.JsonSlurper
 import groovy.transform.Field
 
 // made: arguments
-@Field final String PACKAGE = 'buildferry @ https://github.com/OWNER/buildferry/archive/refs/tags/v1.0.0.tar.gz'
+@Field final String PACKAGE = 'buildferry @ https://github.com/OWNER/buildferry/releases/download/v1.0.0/buildferry-1.0.0-py3-none-any.whl'
 @Field final Map ARGUMENTS = [
     service: [input: 'service'], operation: [input: 'operation'], serviceUrl: [input: 'service-url'],
     apiToken: [input: 'api-token', secret: true], username: [input: 'username'],

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from plugin import __version__
+from scripts import manifests
 from tests.end_to_end import project
 from tests.end_to_end.program import ROOT, clean_environment
 
@@ -71,6 +72,10 @@ def test_the_major_tag_moves_to_the_release(released: Path) -> None:
     tags = _run("git", "ls-remote", "--tags", "origin", folder=released).split()
     assert tags[1::2] == ["refs/tags/v1", f"refs/tags/{TAG}"]
     assert tags[0] == tags[2]
+
+
+def test_the_wheel_is_the_one_that_the_jenkins_step_installs(files: dict[str, Path]) -> None:
+    assert manifests.PACKAGE.endswith(f"/releases/download/{TAG}/{files['.whl'].name}")
 
 
 def test_the_demo_runs_from_the_wheel_and_from_the_sdist(files: dict[str, Path], tmp_path: Path) -> None:
