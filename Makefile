@@ -43,17 +43,13 @@ manifests: $(VENV)/test
 clean:
 	rm -rf $(VENV)
 
-$(BIN)/python:
+$(VENV)/pyvenv.cfg:
 	@command -v $(PYTHON) >/dev/null \
 		|| { echo "$(PYTHON) was not found: install Python 3.10 or newer, or run 'make PYTHON=/path/to/python3'."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 		|| { echo "$(PYTHON) is older than 3.10: run 'make PYTHON=/path/to/a/newer/python3'."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 		|| { echo "$(PYTHON) has no venv: install it (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
-$(VENV)/pyvenv.cfg:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or newer, or run 'make PYTHON=/path/to/python3'."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is older than 3.10: run 'make PYTHON=/path/to/a/newer/python3'."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv: install it (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(addprefix $(VENV)/,actionlint release sandbox test): $(VENV)/%: setup.cfg pyproject.toml | $(VENV)/pyvenv.cfg

@@ -26,7 +26,7 @@ WINDOWS: Mapping[str, str] = {
     "tests/unit/files/test_download.py::test_what_is_kept_has_the_mode_that_the_umask_asks_for": MODES,
     "tests/unit/files/test_output_directory.py": "makes the pipes and links of POSIX",
     "tests/unit/test_prepare.py": "lays an environment out as POSIX has it",
-    "tests/unit/test_rules.py::test_shell_files_are_read_without_an_error": "bash may be the one of another system",
+    "tests/unit/test_shipped.py::test_shell_files_are_read_without_an_error": "bash may be the one of another system",
 }
 
 

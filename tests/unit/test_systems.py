@@ -22,8 +22,8 @@ def test_what_windows_cannot_run_exists(part: str) -> None:
     ("test", "platform", "skipped"),
     [
         ("tests/end_to_end/launch/test_start.py::test_a[sh]", "win32", True),
-        ("tests/unit/test_rules.py::test_shell_files_are_read_without_an_error[step.sh]", "win32", True),
-        ("tests/unit/test_rules.py::test_the_layers_have_no_cycle", "win32", False),
+        ("tests/unit/test_shipped.py::test_shell_files_are_read_without_an_error[step.sh]", "win32", True),
+        ("tests/unit/rules/test_layers.py::test_the_layers_have_no_cycle", "win32", False),
         ("tests/end_to_end/launch/test_start.py::test_a[sh]", "linux", False),
         ("tests/end_to_end/launch/test_start.py::test_a[sh]", "darwin", False),
     ],
