@@ -146,7 +146,7 @@ def _sandbox(edges: Edges) -> click.Command:
         try:
             from plugin import sandbox
         except ImportError as error:
-            raise click.UsageError(f"the sandbox needs {error.name}: pip install 'buildferry[sandbox]'") from None
+            raise click.UsageError(f"the sandbox needs {error.name}: pip install flask") from None
         try:
             sandbox.serve(port, fault, edges.stdout, threading.Event())
         except (ValueError, OSError) as error:
@@ -169,7 +169,7 @@ def _demo(edges: Edges) -> click.Command:
         try:
             from plugin import demo
         except ImportError as error:
-            raise click.UsageError(f"the demo needs {error.name}: pip install 'buildferry[sandbox]'") from None
+            raise click.UsageError(f"the demo needs {error.name}: pip install flask") from None
         demo.tour(edges.stdout, edges.perform)
 
     return click.Command("demo", callback=callback, help="Run the main job on every service, against the sandbox.")

@@ -125,7 +125,7 @@ if [ -f "$here/__main__.py" ]; then
 else
     package=${BUILDFERRY_PACKAGE-} lock=${BUILDFERRY_REQUIREMENTS:-$here/requirements.txt}
     set -- -m plugin ${1+"$@"}
-    [ -n "$package" ] || fail 2 "this copy of launch.sh stands alone: set BUILDFERRY_PACKAGE, say to buildferry==1.0.0."
+    [ -n "$package" ] || fail 2 "this copy of launch.sh stands alone: set BUILDFERRY_PACKAGE to what pip can install."
 fi
 [ -r "$here/prepare.py" ] || fail 2 "$here/prepare.py, which belongs beside launch.sh, is not there."
 [ -r "$lock" ] || fail 2 "the lock file $lock is not there: set BUILDFERRY_REQUIREMENTS to its path."

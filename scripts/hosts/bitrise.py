@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import inputs
+from plugin.hosts import bitrise
 from plugin.hosts.spelling import lower, upper
 from plugin.inputs import Field
 from scripts.parts import HEADER, HOME, SUMMARY, yaml
@@ -50,15 +51,20 @@ def step() -> str:
 
 def _step_input(field: Field) -> dict[str, Any]:
     default = ARTIFACTS if field.name == "artifacts" else text_of(field.default)
+    choices = field.choices or (("true", "false") if field.kind == "boolean" else ())
+    told = about(field) + operations(field)
     options: dict[str, Any] = {"title": field.title, "summary": about(field).partition(". ")[0].rstrip(".") + "."}
-    if options["summary"] != about(field) + operations(field):
-        options["description"] = about(field) + operations(field)
+    if field.name == "service":  # no list, as that needs a default: Bitrise marks a required input that has no value
+        options["is_required"], choices = True, ()
+    elif bitrise.may_be_unset(field):
+        default, choices = bitrise.UNSET, (bitrise.UNSET, *choices)
+        told += f" `{bitrise.UNSET}` gives no value."
+    if options["summary"] != told:
+        options["description"] = told
     if category := _category(field.name):
         options["category"] = category
-    if choices := field.choices or (("true", "false") if field.kind == "boolean" else ()):
+    if choices:
         options["value_options"] = list(choices)
-    if field.name == "service":
-        options["is_required"] = True
     if field.secret:  # Bitrise wants both: a secret arrives as $NAME_OF_THE_SECRET, to be expanded
         options |= {"is_expand": True, "is_sensitive": True}
     return {lower(field.name): default, "opts": options}

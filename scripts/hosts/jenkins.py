@@ -6,10 +6,12 @@ from pathlib import Path
 
 from plugin import __version__, inputs
 from plugin.hosts.spelling import camel, groovy_argument
-from scripts.parts import filled
+from scripts.parts import HOME, filled
 from scripts.words import about, default_of, operations
 
 WIDTH = 120
+# What pip installs on an agent: the release's wheel. The name on the package index may belong to anybody.
+PACKAGE = f"buildferry @ {HOME}/releases/download/v{__version__}/buildferry-{__version__}-py3-none-any.whl"
 LAUNCHER = ("launch.sh", "prepare.py", "packages.py", "load.py", "requirements.txt")
 
 
@@ -36,7 +38,7 @@ def groovy_arguments() -> str:
             lines.append("")
         lines[-1] = f"{lines[-1]} {entry}".lstrip()
     table = "".join(f"    {line}\n" for line in lines)
-    return f"@Field final String PACKAGE = 'buildferry=={__version__}'\n@Field final Map ARGUMENTS = [\n{table}]\n"
+    return f"@Field final String PACKAGE = '{PACKAGE}'\n@Field final Map ARGUMENTS = [\n{table}]\n"
 
 
 def groovy_help() -> str:
@@ -48,7 +50,5 @@ def groovy_help() -> str:
         lines.append(
             f"{groovy_argument(field.name)}{kind} - {told}{about(field)}{default_of(field)}{operations(field)}\n"
         )
-    lines.append(
-        f"package - What pip installs on an agent that has no buildferry. Default: buildferry=={__version__}\n"
-    )
+    lines.append(f"package - What pip installs on an agent that has no buildferry. Default: {PACKAGE}\n")
     return "".join(lines)
