@@ -5,6 +5,7 @@ The examples that start the sandbox themselves are run in test_first_green.py.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -175,6 +176,10 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
 
     assert done.returncode == 0, done.stderr
     ARRIVED[service](sandbox.state()[service])
+    outputs = (ROOT / "docs" / f"{service}.md").read_text(encoding="utf-8").partition("## Outputs")[2]
+    described = {*re.findall(r"^\| `([\w-]+)` \|", outputs, re.MULTILINE), "result"}
+    for file in folder.glob("*.json"):
+        assert set(json.loads(file.read_text(encoding="utf-8"))) <= described, file.name
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, clean_environment
 
+WORKFLOW = ".github/workflows/try.yml"
 LIMIT = 240  # seconds that a command may take, with all that it installs
 CREDENTIAL = {"sandbox-token": "sandbox-token-app-distribution"}
 
@@ -106,15 +107,12 @@ def test_the_shell_example_is_green(clone: Clone) -> None:
 @act.needs_act
 def test_the_github_example_is_green(clone: Clone) -> None:
     text, port = _example("github/sandbox.yml")
-    (clone.folder / ".github" / "workflows").mkdir(exist_ok=True)
-    for other in (clone.folder / ".github" / "workflows").iterdir():
-        other.unlink()  # act runs all that a push starts
-    (clone.folder / ".github" / "workflows" / "try.yml").write_text(text, encoding="utf-8")
+    (clone.folder / WORKFLOW).write_text(text, encoding="utf-8")
     project.commit_all(clone.folder)
     cache = Path(clone.environment["XDG_CACHE_HOME"])
     log: list[str] = []
     with _started(log, port) as state:
-        run = act.run_in(clone.folder, clone.environment, cache)
+        run = act.run_in(clone.folder, clone.environment, cache, "--workflows", WORKFLOW)
         log.append(run.log)
         assert run.code == 0, run.log
         _arrived(state())
@@ -124,7 +122,7 @@ def test_the_bitrise_example_is_green(clone: Clone, tmp_path: Path) -> None:
     text, port = _example("bitrise/sandbox.yml")
     machine = bitrise.Machine(tmp_path, clone.folder, clone.environment)
     with _started([], port) as state:
-        failed = bitrise.run_workflow(text, "try", machine)
+        failed = bitrise.run_workflow(text, "try", machine, {"git-clone": dict})
         with _started([machine.log], port):
             assert not failed, machine.log
             _arrived(state())

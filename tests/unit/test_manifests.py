@@ -59,7 +59,7 @@ def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
     made = documents.made(copy)
     assert "[Bitrise](docs/bitrise.md)" in made["README.md"]
     page = made["docs/bitrise.md"]
-    assert page.startswith("# Bitrise\n\nStart, follow, abort and fetch builds.\n\n<!-- made: bitrise -->\n")
+    assert page.startswith(f"# Bitrise\n\n{inputs.about_service('bitrise')[1]}\n\n<!-- made: bitrise -->\n")
     assert "| `list-builds` | " in page
     (copy / "docs" / "bitrise.md").write_text(page + "\nWritten by a person.\n", encoding="utf-8")
     assert documents.made(copy)["docs/bitrise.md"] == page + "\nWritten by a person.\n"
