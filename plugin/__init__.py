@@ -1,3 +1,3 @@
-"""buildferry: one CI step that creates builds, uploads artifacts, follows and aborts them on four services."""
+"""buildferry: one CI step that creates builds, uploads artifacts, follows and aborts them on distribution services."""
 
 __version__ = "1.0.0"

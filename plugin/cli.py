@@ -1,4 +1,4 @@
-"""The command line, made from the schema: `run` for CI hosts, one group per service by hand, `sandbox` and `demo`."""
+"""The command line, made from the schema: `run` for CI hosts, a group for each service, `sandbox` and `demo`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def command(edges: Edges) -> click.Command:
     group = _Commands(
         lambda: _top(edges),
         name="buildferry",
-        help="Create builds, upload artifacts, follow and abort them. CI systems call `run`; see the README.",
+        help="Create builds, upload artifacts, follow and abort them. CI systems call `run`.",
     )
     return click.version_option(__version__, prog_name="buildferry", message="%(prog)s %(version)s")(group)
 
@@ -102,7 +102,8 @@ def _service(edges: Edges, service: str) -> click.Command:
 
     operations = {name: partial(make, name) for name in inputs.services()[service]}
     cannot = f"{service} cannot {{name}}; it can {{names}}"
-    return _Commands(lambda: dict(operations), cannot, name=service, help=f"Use {service} by hand.")
+    text = f"Run an operation of {inputs.about_service(service)[0]} from the command line."
+    return _Commands(lambda: dict(operations), cannot, name=service, help=text)
 
 
 def _option(field: Field, need: str | None = None, show_default: bool = True) -> click.Option:
@@ -145,7 +146,7 @@ def _sandbox(edges: Edges) -> click.Command:
         try:
             from plugin import sandbox
         except ImportError as error:
-            raise click.UsageError(f"the sandbox needs {error.name}: pip install 'buildferry[sandbox]'") from None
+            raise click.UsageError(f"the sandbox needs {error.name}: pip install flask") from None
         try:
             sandbox.serve(port, fault, edges.stdout, threading.Event())
         except (ValueError, OSError) as error:
@@ -168,7 +169,7 @@ def _demo(edges: Edges) -> click.Command:
         try:
             from plugin import demo
         except ImportError as error:
-            raise click.UsageError(f"the demo needs {error.name}: pip install 'buildferry[sandbox]'") from None
+            raise click.UsageError(f"the demo needs {error.name}: pip install flask") from None
         demo.tour(edges.stdout, edges.perform)
 
     return click.Command("demo", callback=callback, help="Run the main job on every service, against the sandbox.")

@@ -1,6 +1,6 @@
 """What can go wrong, one class per thing the user must do: each class is one exit code.
 
-The README's table of exit codes is made from these classes and their docstrings.
+The table of exit codes in docs/inputs-and-outputs.md is made from these classes and their docstrings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def spelled(text: str, spell: Callable[[str], str]) -> str:
 
 
 class PluginError(Exception):
-    """A bug in buildferry | report it, with the redacted traceback in the log"""
+    """A bug in buildferry | report it, with the redacted traceback from the log"""
 
     exit_code = 1
     status: int | None = None  # the HTTP status, when a server's answer is the reason
@@ -43,7 +43,7 @@ class Problem:
 
 
 class InputError(PluginError):
-    """Inputs are missing or wrong, or an artifact was not found: all are listed at once | fix the workflow"""
+    """Inputs are missing or wrong, or an artifact was not found; all problems are listed | fix the workflow"""
 
     exit_code = 2
 
@@ -54,7 +54,7 @@ class InputError(PluginError):
 
 
 class AuthError(PluginError):
-    """The service answered 401 or 403 | fix the token, or what it may do"""
+    """The service answered 401 or 403 | fix the token or its permissions"""
 
     exit_code = 3
 
@@ -66,19 +66,19 @@ class RefusedError(PluginError):
 
 
 class UnavailableError(PluginError):
-    """No connection, a stall, 429 or 5xx after all tries, or an unknown outcome | run again later"""
+    """No connection, a stall, 429 or 5xx after all attempts, or an unknown outcome | run again later"""
 
     exit_code = 5
 
 
 class BuildFailedError(PluginError):
-    """The remote build failed, or somebody else aborted it | look at the build"""
+    """The remote build failed, or somebody else aborted it | open the build"""
 
     exit_code = 6
 
 
 class NotFinishedError(PluginError):
-    """`timeout` passed while the build still runs; its id is still output | raise `timeout`"""
+    """The build was still running after `timeout` and continues; its id is an output | increase `timeout`"""
 
     exit_code = 7
 

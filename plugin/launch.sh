@@ -6,7 +6,7 @@
 # libraryResource) it installs $BUILDFERRY_PACKAGE, after the lock file that $BUILDFERRY_REQUIREMENTS names.
 # POSIX sh with `test -ef`, `-nt`, `-k` and `-O`, which dash, bash 3.2, busybox ash and Git bash have. Every Python
 # starts with -I: no json.py of the checkout, no PYTHONPATH and no sitecustomize.py reaches us or pip. Nothing is
-# written to stdout or to the checkout. Exit codes are the README's: 2 fix the workflow, 5 run again later.
+# written to stdout or to the checkout. Exit codes are those of every run: 2 fix the workflow, 5 run again later.
 # shellcheck disable=SC3013,SC3065,SC3067
 set -u
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE __PYVENV_LAUNCHER__
@@ -171,7 +171,7 @@ if [ -f "$here/__main__.py" ]; then
 else
     package=${BUILDFERRY_PACKAGE-} lock=${BUILDFERRY_REQUIREMENTS:-$here/requirements.txt}
     set -- -m plugin ${1+"$@"}
-    [ -n "$package" ] || fail 2 "this copy of launch.sh stands alone: set BUILDFERRY_PACKAGE, say to buildferry==1.0.0."
+    [ -n "$package" ] || fail 2 "this copy of launch.sh stands alone: set BUILDFERRY_PACKAGE to what pip can install."
 fi
 [ -r "$here/prepare.py" ] || fail 2 "$here/prepare.py, which belongs beside launch.sh, is not there."
 [ -r "$lock" ] || fail 2 "the lock file $lock is not there: set BUILDFERRY_REQUIREMENTS to its path."

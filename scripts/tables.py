@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -9,7 +10,13 @@ from plugin import errors, inputs
 from plugin.inputs import Field
 from scripts.words import about, code, text_of
 
+OUTPUTS = ("output", "what it is")
+COMMON = "The inputs of every operation: see [Inputs and outputs](inputs-and-outputs.md).\n"
+ALWAYS = (
+    "Every run also sets `result`, and `error` if it failed; with a receipt or a dry run, `receipt` or `dry-run`.\n"
+)
 UNLESS = "unless the CI system provides it"
+HOST_TITLES = {"github": "GitHub", "bitrise": "Bitrise", "jenkins": "Jenkins"}  # others are called as their folder
 
 
 def part(name: str, root: Path) -> str:
@@ -19,13 +26,14 @@ def part(name: str, root: Path) -> str:
         text = (root / name).read_text(encoding="utf-8")
         return f"\n```{language}\n{text}```\n\n"
     if name in inputs.services():
-        return _service_tables(name)
+        return _service_tables(name, root)
     parts = {
+        "services": lambda: _services(root),
         "inputs of all services": lambda: _inputs_table(
             [field for name, field in inputs.inputs().items() if name in inputs.for_all()]
         ),
         "outputs": lambda: table(
-            ("output", "what it is"), [(code(field.name), field.description) for field in inputs.outputs().values()]
+            OUTPUTS, [(code(field.name), field.description) for field in inputs.outputs().values()]
         ),
         "exit codes": _exit_codes,
         "receipt": _receipt,
@@ -33,8 +41,20 @@ def part(name: str, root: Path) -> str:
     return f"\n{parts[name]()}\n"
 
 
-def _service_tables(service: str) -> str:
-    """The operations of a service and the inputs of its own."""
+def _services(root: Path) -> str:
+    """The services, where to read on, and an example of each on every host."""
+    hosts = sorted(path for path in (root / "examples").iterdir() if path.is_dir())
+    rows = []
+    for service in inputs.services():
+        title, sentence = inputs.about_service(service)
+        found = [next((path for path in host.iterdir() if service in path.name.split(".")), None) for host in hosts]
+        examples = (f"[example]({path.relative_to(root).as_posix()})" if path else "" for path in found)
+        rows.append((f"[{title}](docs/{service}.md)", sentence, *examples))
+    return table(("service", "what it is for", *(HOST_TITLES.get(host.name, host.name) for host in hosts)), rows)
+
+
+def _service_tables(service: str, root: Path) -> str:
+    """The operations of a service, the inputs of its own, and the outputs that it sets."""
     rows = []
     own: set[str] = set()
     for operation, sentence in inputs.services()[service].items():
@@ -45,11 +65,25 @@ def _service_tables(service: str) -> str:
         own |= used
         needs = [_names(needed), f"{_names(unless)} {UNLESS}" if unless else ""]
         rows.append((code(operation), sentence, "; ".join(filter(None, needs)), _names(used - needed - unless)))
+    does = table(("operation", "what it does", "needs", "also takes"), rows)
     address = inputs.default_url(service)
-    note = f"`service-url` is `{address}` unless you give another.\n\n" if address else ""
-    fields = [inputs.field_of(name, service) for name in inputs.inputs() if name in own]
-    told = _inputs_table(fields, service)
-    return f"\n{note}{table(('operation', 'what it does', 'needs', 'takes also'), rows)}\n{told}\n"
+    note = f"`service-url` is `{address}` unless you set it.\n\n" if address else ""
+    takes = _inputs_table([inputs.field_of(name, service) for name in inputs.inputs() if name in own], service)
+    gives = table(OUTPUTS, [(code(field.name), field.description) for field in _outputs_of(service, root)])
+    return f"\n## Operations\n\n{does}\n## Inputs\n\n{note}{takes}\n{COMMON}\n## Outputs\n\n{gives}\n{ALWAYS}\n"
+
+
+def _outputs_of(service: str, root: Path) -> list[Field]:
+    """The outputs that a service's code puts into the receipt: what it calls `note` and `done` with."""
+    place = root / "plugin" / "services" / service.replace("-", "_")
+    files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    noted: set[str | None] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                noted |= {each.arg for each in node.keywords} if called.strip("_") in ("note", "done") else set()
+    return [field for field in inputs.outputs().values() if field.attribute in noted]
 
 
 def _names(names: Collection[str]) -> str:

@@ -13,7 +13,7 @@ import groovy.json.JsonSlurper
 import groovy.transform.Field
 
 // made: arguments
-@Field final String PACKAGE = 'buildferry==1.0.0'
+@Field final String PACKAGE = 'buildferry @ https://github.com/OWNER/buildferry/releases/download/v1.0.0/buildferry-1.0.0-py3-none-any.whl'
 @Field final Map ARGUMENTS = [
     service: [input: 'service'], operation: [input: 'operation'], serviceUrl: [input: 'service-url'],
     apiToken: [input: 'api-token', secret: true], username: [input: 'username'],
@@ -59,7 +59,7 @@ def call(Object given = [:]) {
         error('buildferry: nothing was run\n' + problems.join('\n'))
     }
     if (!isUnix()) {
-        error('buildferry: this step needs a Unix agent. On Windows install the package buildferry with pip, '
+        error('buildferry: this step needs a Unix agent. On Windows install the command buildferry, '
             + "put the inputs as PLUGIN_* into environment {} and call bat 'buildferry run'.")
     }
     // A folder of its own, outside the workspace: branches that run in parallel may share a workspace.

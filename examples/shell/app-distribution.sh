@@ -1,5 +1,6 @@
 #!/bin/sh
-# Delivers an app to App Distribution. Needs `pip install buildferry`, and the token in PLUGIN_API_TOKEN.
+# Delivers an app to App Distribution.
+# Needs `pip install git+https://github.com/OWNER/buildferry@v1`, and the token in PLUGIN_API_TOKEN.
 set -eu
 buildferry app-distribution deliver \
     --service-url https://dist.example.com \

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts a Bitrise build, follows it with its log, and fetches what it made.
-# Needs `pip install buildferry`, and the token in PLUGIN_API_TOKEN.
+# Needs `pip install git+https://github.com/OWNER/buildferry@v1`, and the token in PLUGIN_API_TOKEN.
 set -eu
 buildferry bitrise create-build --app-id f46e89061e967f27 --workflow release --environment FLAVOUR=beta \
     --wait --timeout 90m --log stream >build.json

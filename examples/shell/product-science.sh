@@ -1,6 +1,6 @@
 #!/bin/sh
 # Uploads an app and its instrumented twin to Product Science, as the two halves of one comparison.
-# Needs `pip install buildferry`, and the token in PLUGIN_API_TOKEN.
+# Needs `pip install git+https://github.com/OWNER/buildferry@v1`, and the token in PLUGIN_API_TOKEN.
 set -eu
 buildferry product-science deliver --project my-app \
     --artifacts 'app/build/outputs/apk/release/*.apk' >release.json

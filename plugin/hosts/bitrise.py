@@ -23,6 +23,7 @@ from plugin.log import Dialect, Log
 from plugin.source import Source
 
 PREFIX = "BUILDFERRY"
+UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib takes no empty one
 # Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux starts no further program: the next step dies.
 LARGEST_VARIABLE = 120_000
 SMALL = 4096  # bytes; if envman refuses less than this, it is not for its size
@@ -52,7 +53,17 @@ def _mistyped(env: Env) -> Iterator[tuple[str, str]]:
 
 
 def _read(env: Env) -> dict[str, str]:
-    return {name: env[lower(name)] for name in inputs.inputs() if env.get(lower(name), "").strip()}
+    given = {name: env.get(lower(name), "") for name in inputs.inputs()}
+    return {name: text for name, text in given.items() if text.strip() and not _is_unset(name, text)}
+
+
+def _is_unset(name: str, text: str) -> bool:
+    return text.strip().lower() == UNSET and may_be_unset(inputs.inputs()[name])
+
+
+def may_be_unset(field: inputs.Field) -> bool:
+    """Tell whether UNSET means that no value was given: the input has a list of values, and no default among them."""
+    return field.default is None and (field.kind == "boolean" or bool(field.choices))
 
 
 def _prefix(env: Env) -> str:

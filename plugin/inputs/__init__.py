@@ -8,6 +8,7 @@ problem, `receipt_problem` holds a receipt against the schema.
 from plugin.inputs.check import check, missing, receipt_problem
 from plugin.inputs.fields import (
     Field,
+    about_service,
     default_url,
     field_of,
     for_all,
@@ -24,6 +25,7 @@ from plugin.inputs.values import Values
 __all__ = [
     "Field",
     "Values",
+    "about_service",
     "check",
     "default_url",
     "field_of",

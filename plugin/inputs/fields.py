@@ -84,6 +84,7 @@ class _Rule:
 
     service: str
     operation: str | None
+    title: str
     description: str
     properties: Mapping[str, Any]
     required: frozenset[str]
@@ -99,6 +100,7 @@ def _rules(service: str, operation: str | None = None) -> Iterator[_Rule]:
             yield _Rule(
                 service,
                 named,
+                row.get("title", ""),
                 row.get("description", ""),
                 then.get("properties", {}),
                 frozenset(then.get("required", ())),
@@ -116,6 +118,13 @@ def services() -> dict[str, dict[str, str]]:
         names = next(rule.properties["operation"]["enum"] for rule in rules if rule.operation is None)
         found[service] = {name: said[name] for name in names}
     return found
+
+
+@cache
+def about_service(service: str) -> tuple[str, str]:
+    """The title of a service, and the sentence that says what it is for."""
+    rule = next(rule for rule in _rules(service) if rule.operation is None)
+    return rule.title, rule.description
 
 
 @cache

@@ -5,6 +5,7 @@ The launcher fills the cache once per test session, from the package index; afte
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -36,10 +37,14 @@ def lay_out(folder: Path, more: Mapping[str, str] | None = None) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (folder / "gradlew").chmod(0o755)
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "An app"]):
-        subprocess.run(["git", "-C", str(folder), *command], check=True, env=clean_environment())
+    commit_all(folder)
     return folder
+
+
+def commit_all(folder: Path) -> None:
+    """Commit all that is in a folder, which becomes a repository if it is none."""
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "An app"]):
+        git(*command, folder=folder)
 
 
 def published(factory: pytest.TempPathFactory) -> Path:
@@ -57,6 +62,32 @@ def published(factory: pytest.TempPathFactory) -> Path:
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, copy / name)
     return copy
+
+
+def tagged(factory: pytest.TempPathFactory, folder: Path, tag: str, date: str = "2026-01-31") -> Path:
+    """A clone of this project at `folder`/clone, its changelog dated, with a pushed tag; its origin is beside it."""
+    clone, origin = shutil.copytree(published(factory), folder / "clone"), folder / "origin"
+    changelog = clone / "CHANGELOG.md"
+    dated = re.sub(r"(?m)^(## \d+\.\d+\.\d+) \(.*\)$", rf"\1 ({date})", changelog.read_text(encoding="utf-8"))
+    changelog.write_text(dated, encoding="utf-8")
+    git("init", "--quiet", "--bare", str(origin), folder=folder)
+    for command in (
+        ["init", "--quiet"],
+        ["add", "."],
+        ["commit", "--quiet", "--message", "Release"],
+        ["tag", tag],
+        ["remote", "add", "origin", str(origin)],
+        ["push", "--quiet", "origin", tag],
+    ):
+        git(*command, folder=clone)
+    return clone
+
+
+def git(*arguments: str, folder: Path) -> str:
+    """Run git in a folder; return what it printed."""
+    command = ["git", "-C", str(folder), "-c", "user.name=Test", "-c", "user.email=test@example.com", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=clean_environment())
+    return done.stdout
 
 
 def tool_cache(factory: pytest.TempPathFactory) -> Path:

@@ -1,7 +1,11 @@
-"""Each example is run the way its host would run it, against the sandbox: there is one for every host and service."""
+"""Each example is run the way its host would run it, against the sandbox: there is one for every host and service.
+
+The examples that start the sandbox themselves are run in test_first_green.py.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -44,7 +48,7 @@ PLAIN = {
     )
 }
 INPUT_LINE = re.compile(r"^( +)(- )?service: (?!app-distribution)[a-z-]+\n", re.MULTILINE)
-JENKINSFILES = sorted(path.suffix[1:] for path in (EXAMPLES / "jenkins").glob("Jenkinsfile.*"))
+JENKINSFILES = sorted([*SERVICES, "without-library"])
 
 
 def _text(path: str, url: str) -> str:
@@ -106,7 +110,8 @@ def test_there_is_an_example_for_every_host_and_service() -> None:
         ("shell", "{}.sh"),
     ):
         found = {path.name for path in (EXAMPLES / folder).iterdir()}
-        assert found - {"Jenkinsfile.without-library"} == {name.format(service) for service in SERVICES}
+        of_services = {name.format(service) for service in SERVICES}
+        assert found - {"Jenkinsfile.without-library"} == of_services | {name.format("sandbox")}
 
 
 @act.needs_act
@@ -171,6 +176,10 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
 
     assert done.returncode == 0, done.stderr
     ARRIVED[service](sandbox.state()[service])
+    outputs = (ROOT / "docs" / f"{service}.md").read_text(encoding="utf-8").partition("## Outputs")[2]
+    described = {*re.findall(r"^\| `([\w-]+)` \|", outputs, re.MULTILINE), "result"}
+    for file in folder.glob("*.json"):
+        assert set(json.loads(file.read_text(encoding="utf-8"))) <= described, file.name
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from plugin import inputs
-from scripts import manifests, tables
+from scripts import documents, manifests, parts, tables
+from scripts.hosts import github
 
 ROOT = manifests.ROOT
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -21,7 +22,8 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The made files, and what they are made from, in a folder of their own."""
-    for path in (*manifests.contents(ROOT), *(f"plugin/{name}" for name in manifests.LAUNCHER)):
+    shutil.copytree(ROOT / "plugin", tmp_path / "plugin", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in manifests.contents(ROOT):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
@@ -46,15 +48,26 @@ def test_a_missing_file_is_stale(copy: Path) -> None:
     assert manifests.stale(copy) == ["step.yml"]
 
 
-def test_a_changed_example_makes_the_readme_stale(copy: Path) -> None:
+def test_a_changed_example_makes_its_pages_stale(copy: Path) -> None:
     example = copy / "examples" / "github" / "app-distribution.yml"
     example.write_text(example.read_text(encoding="utf-8").replace("phase-id: 7", "phase-id: 8"), encoding="utf-8")
-    assert manifests.stale(copy) == ["README.md"]
+    assert manifests.stale(copy) == ["docs/app-distribution.md", "docs/hosts.md"]
+
+
+def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
+    (copy / "docs" / "bitrise.md").unlink()
+    made = documents.made(copy)
+    assert "[Bitrise](docs/bitrise.md)" in made["README.md"]
+    page = made["docs/bitrise.md"]
+    assert page.startswith(f"# Bitrise\n\n{inputs.about_service('bitrise')[1]}\n\n<!-- made: bitrise -->\n")
+    assert "| `list-builds` | " in page
+    (copy / "docs" / "bitrise.md").write_text(page + "\nWritten by a person.\n", encoding="utf-8")
+    assert documents.made(copy)["docs/bitrise.md"] == page + "\nWritten by a person.\n"
 
 
 def test_lost_markers_are_said_and_not_passed_over() -> None:
     with pytest.raises(SystemExit, match=r"README.md: the lines .* are missing"):
-        manifests.filled("no marker", lambda _name: "", "README.md")
+        parts.filled("no marker", lambda _name: "", "README.md")
 
 
 def test_check_names_each_stale_file_and_the_remedy(
@@ -104,14 +117,14 @@ def test_every_scalar_that_is_made_is_json() -> None:
         "d": {"e": "- x\n#"},
         "f": [{"g": "1", "h": {"i": "~"}}],
     }
-    assert yaml.safe_load(manifests.yaml(odd)) == odd
+    assert yaml.safe_load(parts.yaml(odd)) == odd
 
 
 def test_an_input_that_is_deprecated_warns_on_github(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = json.loads(json.dumps(inputs.schema()))
     changed["properties"]["reason"]["deprecated"] = True
     monkeypatch.setattr(inputs, "schema", lambda: changed)
-    declared = yaml.safe_load(manifests.action())["inputs"]
+    declared = yaml.safe_load(github.action())["inputs"]
     assert [name for name, field in declared.items() if "deprecationMessage" in field] == ["reason"]
 
 
@@ -124,32 +137,11 @@ def _columns(table: str) -> set[int]:
     return {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines() if line}
 
 
-@pytest.mark.parametrize("name", ["inputs of all services", "outputs", "exit codes", "receipt", *inputs.services()])
-def test_the_readmes_tables_are_whole(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["services", "inputs of all services", "outputs", "exit codes", "receipt", *inputs.services()]
+)
+def test_the_documents_tables_are_whole(name: str) -> None:
     made = tables.part(name, ROOT)
     found: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
     assert found
     assert all(len(_columns(table)) == 1 for table in found)
-
-
-def test_every_operation_and_input_stands_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for service, operations in inputs.services().items():
-        assert f"made: {service} -->" in text
-        for operation in operations:
-            assert f"| `{operation}` |" in text
-    for name in (*inputs.inputs(), *inputs.outputs()):
-        assert f"| `{name}` |" in text
-
-
-def test_the_messages_in_the_troubleshooting_table_are_those_of_the_program() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    said = re.findall(
-        r"^\| `(.+?)` \|", text.partition("## Troubleshooting")[2].partition("\n## ")[0], flags=re.MULTILINE
-    )
-    source = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "plugin").rglob("*.*") if path.suffix in (".py", ".sh")
-    )
-    joined = re.sub(r'"\s*\n\s*f?"|\\\n', "", source)  # texts that go on in the next line
-    assert len(said) > 10
-    assert [message for message in said if message not in joined] == []

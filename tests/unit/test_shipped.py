@@ -1,8 +1,7 @@
-"""What is handed out: the wheel, the manifests and examples, the scripts, the documents' links."""
+"""What is handed out: the wheel, the manifests and examples, the scripts."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -54,19 +53,3 @@ def test_shell_files_are_read_without_an_error(file: str) -> None:
 def _passes(*command: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_documents_link_to_what_is_there() -> None:
-    for document in ROOT.glob("*.md"):
-        text = document.read_text(encoding="utf-8")
-        anchors = {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in _headings(text)}
-        for target in re.findall(r"\]\(([^)\s]+)\)", text):
-            path, _, anchor = target.partition("#")
-            if not path.startswith(("https://", "mailto:")):
-                assert not path or (document.parent / path).exists(), f"{document.name}: {target}"
-                assert path or anchor in anchors, f"{document.name}: {target}"
-
-
-def _headings(text: str) -> list[str]:
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"^#+ (.+)$", prose, flags=re.MULTILINE)

@@ -139,9 +139,9 @@ def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
     return open_directory(folder, overwrite)
 
 
-def _stems(job: Job, app_id: str, whats: Sequence[str]) -> list[str]:
+def _stems(job: Job, app_id: str, kinds: Sequence[str]) -> list[str]:
     """The names, without endings, of files of an app: its icon, or the package of a platform each."""
-    titles = [(re.sub(r"[^A-Za-z0-9_-]", "_", f"app_{app_id}_{what}"), what) for what in whats]
+    titles = [(re.sub(r"[^A-Za-z0-9_-]", "_", f"app_{app_id}_{what}"), what) for what in kinds]
     return file_names(titles, job.log.redact.declared)
 
 

@@ -37,12 +37,17 @@ def run(workflow: str, folder: Path, factory: pytest.TempPathFactory, secrets: M
     vault.write_text("".join(f"{name}={value}\n" for name, value in secrets.items()), encoding="utf-8")
     cache = project.tool_cache(factory)
     environment = project.offline(cache)
-    command = [str(ACT), "push", "--platform", "ubuntu-latest=-self-hosted", "--secret-file", str(vault)]
-    command += ["--local-repository", f"OWNER/buildferry@v1={project.published(factory)}"]
+    more = ["--secret-file", str(vault), "--local-repository", f"OWNER/buildferry@v1={project.published(factory)}"]
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        more += ["--env", f"{name}={environment[name]}"]
+    return run_in(repository, environment, cache, *more, *options)
+
+
+def run_in(repository: Path, environment: Mapping[str, str], cache: Path, *options: str) -> Run:
+    """Run the workflows of a repository for a push; `cache` is the tool cache."""
+    command = [str(ACT), "push", "--platform", "ubuntu-latest=-self-hosted"]
     command += ["--no-cache-server", "--pull=false", "--action-offline-mode"]
     command += ["--action-cache-path", str(cache.parent)]
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
-        command += ["--env", f"{name}={environment[name]}"]
     done = subprocess.run(
         [*command, *options],
         cwd=repository,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from scripts.hosts import jenkins
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 
@@ -103,7 +104,7 @@ def test_the_program_on_path_comes_before_the_launcher(report: dict[str, Any]) -
 def test_without_a_program_the_launcher_gets_package_and_requirements(report: dict[str, Any]) -> None:
     default, named = (report["builds"][name]["recorded"] for name in ("has no program on PATH", "names a package"))
     assert default["arguments"] == ["launched", "run"]
-    assert default["environment"]["BUILDFERRY_PACKAGE"].startswith("buildferry==")
+    assert default["environment"]["BUILDFERRY_PACKAGE"] == jenkins.PACKAGE
     assert default["requirements"] == "requests==2.32 # ü\n"
     assert named["environment"]["BUILDFERRY_PACKAGE"] == "buildferry @ file:/b"
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from plugin import cli, inputs
 from plugin.inputs import fields
-from scripts import manifests, tables
+from scripts import tables
+from scripts.hosts import bitrise, github, jenkins
 
 OPERATIONS = [(service, name) for service, names in inputs.services().items() for name in names]
 EDGES = cli.Edges(lambda *_: None, lambda *_: {}, dict, io.StringIO(), io.StringIO())
@@ -54,9 +55,9 @@ def test_an_operation_is_described_in_one_sentence(service: str, operation: str)
     assert sentence.endswith(".")
     assert ". " not in sentence
     assert len(sentence.split()) <= 25
-    for manifest in (manifests.action(), manifests.step()):
+    for manifest in (github.action(), bitrise.step()):
         assert f"\\n- {service} `{operation}`: {sentence}" in manifest
-    assert f"\n- {service} `{operation}`: {sentence}" in manifests.groovy_help()
+    assert f"\n- {service} `{operation}`: {sentence}" in jenkins.groovy_help()
     assert f"| `{operation}` | {sentence} |" in tables.part(service, Path())
 
 

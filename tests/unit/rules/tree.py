@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from scripts import manifests
+from scripts import manifests, parts
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "plugin"
@@ -37,8 +37,8 @@ def written() -> dict[str, str]:
         if (ROOT / name).is_file() and name not in MADE:
             texts[name] = (ROOT / name).read_text(encoding="utf-8", errors="replace")
     for name in manifests.contents(ROOT):
-        text, parts = manifests.PART.subn("", texts.pop(name))
-        if parts:
+        text, count = parts.PART.subn("", texts.pop(name))
+        if count:
             texts[name] = text
     return {name: _BENCHMARK.sub("", text) for name, text in texts.items()}
 

@@ -29,7 +29,7 @@ class Build {
         echo: { Object message -> write(message + '\n') },
         unstable: { String message -> write(message + '\n') },
         isUnix: { -> scenario.unix },
-        pwd: { Map options -> options.tmp ? folder.path + '@tmp' : folder.path },
+        pwd: { Map options = [:] -> options.tmp ? folder.path + '@tmp' : folder.path },
         libraryResource: { Map options -> new File(scenario.resources, options.resource).getText(options.encoding) },
         fileExists: { String path -> locate(path).exists() },
         readFile: { Map options -> locate(options.file).getText(options.encoding) },
@@ -44,7 +44,7 @@ class Build {
         },
         deleteDir: { -> if (!folder.deleteDir()) { throw new IOException('could not delete ' + folder) } },
         string: { Map options -> [symbol: 'string'] + options },
-        withEnv: { List variables, Closure body -> within(variables.collectEntries { pair(it) }, [], body) },
+        withEnv: { List variables, Closure body -> within(variables.collectEntries { prepended(pair(it)) }, [], body) },
         withCredentials: { List bindings, Closure body ->
             assert bindings && bindings.every { it.symbol == 'string' }
             Map secrets = bindings.collectEntries { [(it.variable): secret(it.credentialsId)] }
@@ -72,10 +72,18 @@ class Build {
     }
 
     private static Map pair(Object variable) {
-        assert variable instanceof String
-        int split = variable.indexOf('=')
+        assert variable instanceof CharSequence
+        int split = variable.toString().indexOf('=')
         assert split > 0
         return [(variable.substring(0, split)): variable.substring(split + 1)]
+    }
+
+    /** PATH+ANYTHING=folder puts a folder in front of PATH. */
+    private Map prepended(Map variable) {
+        return variable.collectEntries { name, value ->
+            String before = name.tokenize('+')[0]
+            before == name ? [(name): value] : [(before): value + ':' + environment[before]]
+        }
     }
 
     private String secret(String id) {

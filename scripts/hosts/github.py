@@ -1,0 +1,51 @@
+"""GitHub Actions: action.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from plugin import inputs
+from plugin.hosts.spelling import upper
+from plugin.inputs import Field
+from scripts.parts import HEADER, SUMMARY, yaml
+from scripts.words import about, default_of, operations
+
+
+def made(_root: Path) -> dict[str, str]:
+    """Return the action."""
+    return {"action.yml": action()}
+
+
+def action() -> str:
+    """action.yml: a composite of one step, which maps each input itself, as GitHub sets no INPUT_* for composites."""
+    environment = {f"INPUT_{upper(name)}": f"${{{{ inputs.{name} }}}}" for name in inputs.inputs()}
+    run = {
+        "id": "run",
+        "shell": "sh",
+        "env": {"PLUGIN_HOST": "github", **environment},
+        "run": 'exec sh "$GITHUB_ACTION_PATH/plugin/launch.sh" run',
+    }
+    outputs = {
+        name: {"description": field.description, "value": f"${{{{ steps.run.outputs.{name} }}}}"}
+        for name, field in inputs.outputs().items()
+    }
+    manifest = {
+        "name": "buildferry",
+        "description": SUMMARY,
+        "branding": {"icon": "upload-cloud", "color": "blue"},
+        "inputs": {name: _action_input(field) for name, field in inputs.inputs().items()},
+        "outputs": outputs,
+        "runs": {"using": "composite", "steps": [run]},
+    }
+    return HEADER + yaml(manifest)
+
+
+def _action_input(field: Field) -> dict[str, Any]:
+    """One input. Defaults are words only: with `default:` every run would log all of them under `with:`."""
+    declared: dict[str, Any] = {"description": about(field) + default_of(field) + operations(field)}
+    if field.name == "service":
+        declared["required"] = True
+    if inputs.schema()["properties"][field.name].get("deprecated"):
+        declared["deprecationMessage"] = field.description
+    return declared
