@@ -55,11 +55,14 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if value := getattr(values, secret.attribute):
             log.mask(value)
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    written = (values.receipt, values.log_file, around.environment.get("PLUGIN_OUTPUT_FILE"))
+    output_file = around.environment.get(around.host.output_file)
+    written = (values.receipt, values.log_file, output_file)
     own = [Path(path) for path in written if path]
     found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
     problems += [Problem("artifacts", problem) for problem in found.problems]
     problems += _unwritable(values, around.folder)
+    if output_file and (why := why_no_file(around.folder / output_file)):
+        problems.append(f"{around.host.output_file}: {why}")
     if problems:
         required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
         lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)

@@ -101,13 +101,16 @@ def _save(answer: Download, file: Path, progress: Progress, size: int | None, st
                     return  # the rest may be endless
 
     done, (sha256, *others) = _write(file, checked(), "sha256", *(["md5"] if md5 else []))
-    if md5 and others != [md5]:
-        raise _failure("does not have the MD5 that the storage announced")
-    if is_packed and done != size and not (size is None and file.name.lower().endswith(GZIP_ENDINGS)):
+    is_md5_open = bool(md5) and others != [md5]  # it may be of what was packed on the way
+    is_meant_packed = done == size or (size is None and file.name.lower().endswith(GZIP_ENDINGS))
+    if is_packed and (encoding in GZIP if is_md5_open else not is_meant_packed):
         if encoding not in GZIP:
             text = f"it comes packed as {encoding[:20]!r}, which nobody asked for"
             raise Failure(RefusedError(text), Kind.REJECTED, is_final=True)
-        done, sha256 = _unpack(file, size)
+        done, (sha256, unpacked_md5) = _unpack(file, size)
+        is_md5_open = is_md5_open and unpacked_md5 != md5
+    if is_md5_open:
+        raise _failure("does not have the MD5 that the storage announced")
     if size is not None and done != size:
         raise _failure(f"is {'more than ' * (done > size)}{min(done, size)} bytes, but the service says {size}")
     return sha256.hex()
@@ -127,8 +130,8 @@ def _is_unpacked_on_the_way(headers: Mapping[str, str]) -> bool:
     )
 
 
-def _unpack(file: Path, size: int | None) -> tuple[int, bytes]:
-    """Unpack a file in its place; return its size, at most one block more than `size`, and its SHA-256."""
+def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
+    """Unpack a file in its place; return its size, at most one block more than `size`, its SHA-256 and its MD5."""
     packed = file.with_name("packed")
     file.replace(packed)
     try:
@@ -142,8 +145,7 @@ def _unpack(file: Path, size: int | None) -> tuple[int, bytes]:
                     done += len(block)
                     yield block
 
-            done, (sha256,) = _write(file, blocks(), "sha256")
-        return done, sha256
+            return _write(file, blocks(), "sha256", "md5")
     except EOFError:
         raise _failure("was cut: its gzip stream does not end") from None
     except (gzip.BadGzipFile, zlib.error):

@@ -13,6 +13,7 @@ from plugin.log import Dialect, Log
 from plugin.source import Source
 
 Env = Mapping[str, str]
+OUTPUT_FILE = "PLUGIN_OUTPUT_FILE"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Host:
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
+    output_file: str = ""  # the variable that names a file for the outputs, which is tried before anything is sent
     prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # what may be behind a missing secret
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
@@ -35,7 +37,7 @@ class Host:
 
 def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, _log: Log, _patience: float) -> None:
     """Write all outputs as JSON to $PLUGIN_OUTPUT_FILE, whole or not at all."""
-    path = env.get("PLUGIN_OUTPUT_FILE")
+    path = env.get(OUTPUT_FILE)
     if path:
         write_whole(Path(path), json.dumps(outputs, indent=2) + "\n", private=False)
 

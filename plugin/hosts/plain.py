@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin.hosts.host import Env, Host, no_summary, publish_file
+from plugin.hosts.host import OUTPUT_FILE, Env, Host, no_summary, publish_file
 from plugin.hosts.spelling import upper
 from plugin.hosts.variables import first, number, prefixed
 from plugin.source import Source, short
@@ -137,6 +137,7 @@ HOST = Host(
     spell=lambda name: f"PLUGIN_{upper(name)}",
     read=lambda env: prefixed("PLUGIN_", env),
     publish=publish_file,
+    output_file=OUTPUT_FILE,
     summarize=no_summary,
     find_source=from_any,
 )

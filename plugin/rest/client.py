@@ -27,7 +27,7 @@ from plugin.rest.network import check_certificates, check_proxy, proxy_secrets
 TRIES = 5
 LONGEST_BACKOFF = 60.0  # seconds
 MOST_REDIRECTS = 5
-PRECONDITION_FAILED = 412
+CONFLICT, PRECONDITION_FAILED = 409, 412
 T = TypeVar("T")
 
 
@@ -77,6 +77,9 @@ class Rest:
                 if is_in_doubt and request.is_create_only and failure.error.status == PRECONDITION_FAILED:
                     self.log.line(f"{failure.error}: the answer to an earlier try was lost, but it was stored")
                     return Answer(PRECONDITION_FAILED, {}, None)
+                if is_in_doubt and request.is_create_only and failure.error.status == CONFLICT:
+                    text = f"{failure.error}; the storage is still at work on an earlier try"
+                    raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
                 is_in_doubt |= failure.kind is Kind.UNKNOWN
                 raise
 

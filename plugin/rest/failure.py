@@ -20,6 +20,7 @@ from plugin.rest.exchange import Body, Request
 from plugin.rest.expiry import WEB_PAGE, is_expired
 
 WORDS = 500  # characters of the service's own words in a message
+WORD_KEYS = ("message", "error_msg", "error", "errors", "detail", "title")  # where APIs keep them
 LARGEST_ERROR = 64 * 1024  # bytes of a body that are searched for them
 LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
 RESUME_INCOMPLETE = 308  # Google's storage has a part of the file
@@ -235,6 +236,11 @@ def error_in(data: Any, redact: Redactor) -> str:
     return redact.brief(_told(found), WORDS) if found else ""
 
 
+def said_in(data: Any, redact: Redactor) -> str:
+    """Return what JSON says to people at the keys where APIs keep that; empty if it has none of them."""
+    return redact.brief(_told(data), WORDS) if isinstance(data, dict) and any(map(data.get, WORD_KEYS)) else ""
+
+
 def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
     """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself.
 
@@ -250,13 +256,18 @@ def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
             return f"{WEB_PAGE} titled {redact.brief(title[1], WORDS)!r}"
     else:
         if isinstance(data, dict):
-            found = next((data[key] for key in ("message", "error_msg", "error", "errors") if data.get(key)), data)
-            text = _told(found)
+            text = _told(data)
     return redact.brief(text, WORDS, is_cut)
 
 
 def _told(found: Any) -> str:
-    return "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
+    """Parsed JSON as people read it: the words in it, or each key with what it holds."""
+    if isinstance(found, list):
+        return "; ".join(map(_told, found))
+    if not isinstance(found, dict):
+        return "" if found is None else str(found)
+    known = next((found[key] for key in WORD_KEYS if found.get(key)), None)
+    return _told(known) if known else "; ".join(f"{key}: {_told(value)}" for key, value in found.items())
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -57,7 +57,7 @@ def check_certificates(connection: Connection, redact: Redactor) -> None:
 def proxy_secrets() -> Iterator[str]:
     """Give the passwords in the addresses of the machine's proxies, however wrongly they are written."""
     for proxy in getproxies().values():
-        user, at, _ = proxy.partition("://")[2].rpartition("@")
+        user, at, _ = (proxy.partition("://")[2] or proxy).removeprefix("//").rpartition("@")
         password = user.partition(":")[2] if at else ""
         if password:
             yield from {password, unquote(password), *re.split("[/?#]", password)} - {""}
@@ -89,6 +89,7 @@ def check_proxy(url: str) -> None:
     try:
         parsed = urlsplit(proxy)
         is_valid = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
+        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # which requests takes for a scheme
     except ValueError:
         is_valid = False
     if not is_valid or re.search(r"[\s\\]", parsed.netloc):

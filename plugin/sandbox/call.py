@@ -26,6 +26,7 @@ class Call:
 
     value: float  # the status, or the seconds
     wait: str | None  # what Retry-After says
+    code: str | None  # the storage's word for what is wrong, or "page"
     app: WSGIApplication
     environ: WSGIEnvironment
     start_response: StartResponse

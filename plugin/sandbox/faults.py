@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import json
 import re
 import time
@@ -172,6 +175,23 @@ def empty(call: Call) -> Iterable[bytes]:
     return call.send("204 No Content", {}, [])
 
 
+def empty_201(call: Call) -> Iterable[bytes]:
+    """Process the request, and answer 201 with nothing."""
+    call.process_unheard()
+    return call.answer(201, b"")
+
+
+def unpacked(call: Call) -> Iterable[bytes]:
+    """Send a file as Google does that keeps it packed and unpacks it on the way: what is said of it is of the other."""
+    line, headers, chunks = call.process()
+    content = _finish(chunks)
+    packed = gzip.compress(content)
+    digest = base64.b64encode(hashlib.md5(packed, usedforsecurity=False).digest()).decode()
+    headers = {name: value for name, value in headers.items() if name not in ("Content-Length", "ETag", "Content-MD5")}
+    headers |= {"x-goog-hash": f"md5={digest}", "x-goog-stored-content-length": str(len(packed))}
+    return call.send(line, headers | {"x-goog-stored-content-encoding": "gzip"}, [content])
+
+
 def interim(call: Call) -> Iterable[bytes]:
     """Process the request, and answer only after interim answers."""
     connection: socket = call.environ["werkzeug.socket"]
@@ -228,6 +248,8 @@ FAULTS: dict[str, Callable[[Call], Iterable[bytes]]] = {
     "float-id": float_id,
     "errors": errors,
     "empty": empty,
+    "empty-201": empty_201,
+    "unpacked": unpacked,
     "interim": interim,
     "not-http": not_http,
     "drip": drip,
@@ -243,8 +265,12 @@ def _refuse(call: Call) -> Iterable[bytes]:
         wait = formatdate(time.time() + float(wait.removeprefix("date:+")), usegmt=True)
     headers = {"Retry_After": wait} if wait else {}
     message = f"{number}, because the sandbox was told so"
+    if call.code == "page":
+        return call.answer(number, HTML, Content_Type="text/html; charset=utf-8", **headers)
     if call.origin == "storage":
-        code = {403: "AccessDenied", 412: "PreconditionFailed", 503: "SlowDown"}.get(number, "InternalError")
+        code = call.code or {403: "AccessDenied", 412: "PreconditionFailed", 503: "SlowDown"}.get(
+            number, "InternalError"
+        )
         text = STORAGE_ERROR.format(code=code, message=message)
         return call.answer(number, text.encode(), Content_Type="application/xml", **headers)
     return call.answer(number, json.dumps({"error": message}).encode(), Content_Type="application/json", **headers)

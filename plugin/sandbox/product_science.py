@@ -1,7 +1,8 @@
 """Product Science in the sandbox: opens upload contexts, signs uploads, and sees the files arrive at the storage.
 
 Every project works, but `forbidden` (403) and `missing` (404). A file may have 1 GiB, in project `large` 8 GiB, in
-`small` 1 KiB. A build without `contextId` is taken, as the newer API has it.
+`small` 1 KiB. Uploads of project `once` replace nothing, those of `shapes` have their headers as numbers and lists, and
+those of `bare` have none. A build without `contextId` is taken, as the newer API has it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from flask import Blueprint, Response, jsonify, request
 
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
-from plugin.sandbox.storage import RANGE, Storage
+from plugin.sandbox.storage import CREATE_ONLY, RANGE, Storage
 from plugin.sandbox.uploads import Blob
 
 TOKEN = "sandbox-token-product-science"
 BUILD_TYPES = ("APK", "INSTRUMENTED_APK")
 MOST_BYTES = {"large": 8 << 30, "small": 1 << 10}
+SHAPES = {CREATE_ONLY: 0, "X-Goog-Meta-None": None}
 USUAL_MOST_BYTES = 1 << 30
 OPTIONAL = ("name", "description", "sourceControlId", "sourceControlIsoTimestamp")
 
@@ -76,9 +78,14 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
 
         most = MOST_BYTES.get(project, USUAL_MOST_BYTES)
         headers = {"Content-Type": "application/octet-stream", RANGE: f"0,{most}"}
+        once = headers | {CREATE_ONLY: "0"}
+        headers = {"bare": {}, "once": once, "shapes": once}.get(project, headers)
         url = storage.put_url("product-science", build["buildFileName"], headers, stored)
         shown = {name: value for name, value in build.items() if name not in ("project", "file")}
-        return jsonify(uploadSpec={"method": "PUT", "url": url, "headers": headers}, build=shown)
+        told = {"bare": None, "shapes": {name: [value] for name, value in headers.items()} | SHAPES}.get(
+            project, headers
+        )
+        return jsonify(uploadSpec={"method": "PUT", "url": url, "headers": told}, build=shown)
 
     return api
 

@@ -1,7 +1,8 @@
 """Fault rules: which requests meet which fault, and how often; and the log that every request enters.
 
 A rule is `METHOD PATH-GLOB FAULT[xN]`: METHOD may be `*`; a `*` in the glob matches slashes too; N is how often
-(default once, `x*` for ever). The faults themselves are in faults.py.
+(default once, `x*` for ever). A status may bring more: `503;retry-after=SECONDS`, and of a storage `403;code=NAME`, or
+`403;code=page` for a web filter's page. The faults themselves are in faults.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """One parsed rule; `times` is None for ever, `value` a status or seconds, `wait` what Retry-After says."""
+    """One parsed rule; `times` is None for ever, `value` a status or seconds, `wait` what Retry-After says.
+
+    `code` is the storage's word for what is wrong.
+    """
 
     method: str
     glob: str
@@ -32,6 +36,7 @@ class Rule:
     kind: str
     value: float = 0
     wait: str | None = None
+    code: str | None = None
     times: int | None = 1
 
     def __str__(self) -> str:
@@ -51,13 +56,13 @@ def parse(text: str) -> Rule:
     if count == "0":
         raise ValueError(f"fault rule {text!r}: a fault happens at least once")
     times = None if count == "*" else int(count or 1)
-    if status := re.fullmatch(r"(after:)?(\d+)(?:;retry-after=(.+))?", fault):
+    if status := re.fullmatch(r"(after:)?(\d+)(?:;code=(\w+))?(?:;retry-after=(.+))?", fault):
         if not 200 <= int(status[2]) <= 599:
             raise ValueError(f"fault rule {text!r}: {status[2]} is not a status from 200 to 599")
         kind = "after:STATUS" if status[1] else "STATUS"
-        return Rule(method.upper(), glob, fault, kind, int(status[2]), status[3], times)
+        return Rule(method.upper(), glob, fault, kind, int(status[2]), status[4], status[3], times)
     if seconds := re.fullmatch(r"slow=(\d+(?:\.\d+)?)", fault):
-        return Rule(method.upper(), glob, fault, "slow=SECONDS", float(seconds[1]), None, times)
+        return Rule(method.upper(), glob, fault, "slow=SECONDS", float(seconds[1]), times=times)
     if fault not in FAULTS or fault != fault.lower():
         raise ValueError(f"fault rule {text!r}: there is no fault {fault!r}; there are {', '.join(FAULTS)}")
     return Rule(method.upper(), glob, fault, fault, times=times)
@@ -109,7 +114,7 @@ def with_faults(app: WSGIApplication, rules: Rules, state: State, origin: str, s
         chunks: Iterable[bytes] = ()
         try:
             if rule:
-                call = Call(rule.value, rule.wait, app, environ, answered, state, origin, storage_url)
+                call = Call(rule.value, rule.wait, rule.code, app, environ, answered, state, origin, storage_url)
                 chunks = FAULTS[rule.kind](call)
             else:
                 chunks = app(environ, answered)

@@ -21,6 +21,7 @@ from plugin.sandbox.uploads import Blob, receive_file
 
 METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
 RANGE = "X-Goog-Content-Length-Range"
+CREATE_ONLY = "X-Goog-If-Generation-Match"
 ALGORITHMS = {"Goog": "GOOG4-HMAC-SHA256", "Amz": "AWS4-HMAC-SHA256"}
 
 # How storages send a file's digest: the name of the way -> the headers.
@@ -50,6 +51,7 @@ class Grants:
     """All signed URLs by path; forgotten at a reset."""
 
     by_path: dict[str, Grant] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)  # the paths to which a file was stored
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
 
@@ -127,10 +129,11 @@ def storage_app(state: State) -> Flask:
         if "Authorization" in request.headers:
             message = "Only one auth mechanism allowed; send the signed URL without an Authorization header"
             return error_xml(400, "InvalidArgument", message)
-        grant = state.part(Grants).by_path.get(request.path)
+        grants = state.part(Grants)
+        grant = grants.by_path.get(request.path)
         if grant is None:
             return error_xml(404, "NoSuchKey", "The specified key does not exist.")
-        refused = _not_signed(grant) or _expired(state, grant)
+        refused = _not_signed(grant) or _expired(state, grant) or _is_there(grants)
         if refused:
             return refused
         return _store(state, grant) if grant.blob is None else _serve(grant.blob, grant.sent)
@@ -170,6 +173,13 @@ def _expired(state: State, grant: Grant) -> Response | None:
     return error_xml(403, "AccessDenied", "Request has expired", Expires=ended, ServerTime=now)
 
 
+def _is_there(grants: Grants) -> Response | None:
+    """Refuse to replace a file with one that may only be created."""
+    if request.headers.get(CREATE_ONLY) != "0" or request.path not in grants.filled:
+        return None
+    return error_xml(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
+
+
 def _store(state: State, grant: Grant) -> Response:
     length = request.content_length
     if length is None:
@@ -184,6 +194,7 @@ def _store(state: State, grant: Grant) -> Response:
     if grant.stored:
         with state.lock:
             grant.stored(blob)
+            state.part(Grants).filled.add(request.path)
     return Response(status=200, headers={"x-goog-stored-content-length": str(blob.size)})
 
 

@@ -158,12 +158,13 @@ def _storage_request(job: Job, spec: dict[str, Any], upload: Upload) -> Request:
 
 
 def _headers(given: Any) -> dict[str, str]:
-    """Return the headers of an upload: their values are texts, numbers, or lists of one. Raises RefusedError."""
+    """Return the headers of an upload: texts, numbers, or lists of these; null is none. Raises RefusedError."""
     headers: dict[str, str] = {}
     for name, value in given.items() if isinstance(given, dict) else ():
-        only = value[0] if isinstance(value, list) and len(value) == 1 else value
-        is_number = isinstance(only, (int, float)) and not isinstance(only, bool)
-        headers[name] = str(only) if isinstance(only, str) or is_number else "\n"  # which no header may be
+        items = [each for each in (value if isinstance(value, list) else [value]) if each is not None]
+        are_plain = all(isinstance(each, (str, int, float)) and not isinstance(each, bool) for each in items)
+        if items:
+            headers[name] = ",".join(map(str, items)) if are_plain else "\n"  # which no header may be
     if not isinstance(given or {}, dict) or not all(
         HEADER.fullmatch(f"{name}:{text}") for name, text in headers.items()
     ):
@@ -180,6 +181,8 @@ def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
 
 
 def _project(job: Job) -> str:
+    if "://" in job.values.project:
+        raise InputError(Problem("project", f"{job.values.project!r} is an address; give the project's id alone"))
     return f"/api/v1/projects/{quote(job.values.project, safe='')}"
 
 

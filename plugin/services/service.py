@@ -15,11 +15,12 @@ from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.rest.exchange import Request
-from plugin.rest.failure import error_in
+from plugin.rest.failure import error_in, said_in
 from plugin.source import Source
 from plugin.wait import LONGEST_PAUSE, Pace
 
 LONGEST_ID = 200  # characters
+EXACT = 2**53  # from here on a number with a point may stand for its neighbour
 # The one vocabulary of build states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "succeeded", "failed", "aborted", "unknown"
 
@@ -82,7 +83,7 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     found = answer
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
-    if isinstance(found, float) and found.is_integer():
+    if isinstance(found, float) and found.is_integer() and abs(found) < EXACT:
         found = int(found)
     is_id = isinstance(found, (int, str)) and not isinstance(found, bool) and str(found).isprintable()
     if is_id and 0 < len(str(found).strip()) <= LONGEST_ID:
@@ -90,4 +91,5 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
     if said := error_in(answer, job.log.redact):
         raise RefusedError(f"{lacks}, but an error: {said}")
-    raise UnavailableError(f"{lacks}; is §service-url§ right?")
+    said = said_in(answer, job.log.redact)
+    raise UnavailableError(f"{lacks}; {f'it says: {said}' if said else 'is §service-url§ right?'}")

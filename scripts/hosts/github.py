@@ -11,6 +11,14 @@ from plugin.inputs import Field
 from scripts.parts import HEADER, SUMMARY, yaml
 from scripts.words import about, default_of, operations
 
+# Inside of a composite every GITHUB_ACTION may be the same; a default is evaluated outside, for the step that uses it.
+STEP_IDENTITY = {
+    "step-identity": {
+        "description": "Leave this as it is: it tells two equal steps of one job apart, so that each starts its build.",
+        "default": "${{ github.action }}",
+    }
+}
+
 
 def made(_root: Path) -> dict[str, str]:
     """Return the action."""
@@ -19,7 +27,8 @@ def made(_root: Path) -> dict[str, str]:
 
 def action() -> str:
     """action.yml: a composite of one step, which maps each input itself, as GitHub sets no INPUT_* for composites."""
-    environment = {f"INPUT_{upper(name)}": f"${{{{ inputs.{name} }}}}" for name in inputs.inputs()}
+    declared = {name: _action_input(field) for name, field in inputs.inputs().items()} | STEP_IDENTITY
+    environment = {f"INPUT_{upper(name)}": f"${{{{ inputs.{name} }}}}" for name in declared}
     run = {
         "id": "run",
         "shell": "sh",
@@ -34,7 +43,7 @@ def action() -> str:
         "name": "buildferry",
         "description": SUMMARY,
         "branding": {"icon": "upload-cloud", "color": "blue"},
-        "inputs": {name: _action_input(field) for name, field in inputs.inputs().items()},
+        "inputs": declared,
         "outputs": outputs,
         "runs": {"using": "composite", "steps": [run]},
     }

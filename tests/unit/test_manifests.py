@@ -84,7 +84,7 @@ def test_check_names_each_stale_file_and_the_remedy(
 
 def test_the_action_declares_every_input_and_maps_each_once() -> None:
     (step,) = ACTION["runs"]["steps"]
-    assert list(ACTION["inputs"]) == list(inputs.inputs())
+    assert list(ACTION["inputs"]) == [*inputs.inputs(), *github.STEP_IDENTITY]
     mapped = {name: value for name, value in step["env"].items() if name.startswith("INPUT_")}
     assert mapped == {
         f"INPUT_{name.replace('-', '_').upper()}": f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]

@@ -91,7 +91,7 @@ class Chunks:
         self._file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._stored = Archive(self._file)
         self._size = 0  # of the file
-        self._count = 0  # of the chunks
+        self.count = 0  # of the chunks that have come
         self._blocks: list[_Block] = []  # in the log's order
         self._next: int | None = None  # the position to hand out next
         self._runs: list[_Run] = []
@@ -124,7 +124,7 @@ class Chunks:
             self._size += len(data)
             insort(self._blocks, block, key=_first)
             del positions[:count]
-        self._count += len(new)
+        self.count += len(new)
         return len(new)
 
     def _has(self, position: int) -> bool:
@@ -152,7 +152,7 @@ class Chunks:
 
     def _follows(self, block: _Block, total: object) -> bool:
         if self._next is None:
-            return block.first == 0 or not isinstance(total, int) or self._count >= total
+            return block.first == 0 or not isinstance(total, int) or self.count >= total
         return block.first == self._next
 
     def _take(self, block: _Block) -> Iterator[Piece]:
@@ -174,7 +174,7 @@ class Chunks:
     def lacking(self, total: object = None) -> int:
         """How many chunks have not come; `total` is Bitrise's own count, if it tells one."""
         span = self._blocks[-1].last - self._blocks[0].first + 1 if self._blocks else 0
-        return max(span, total if isinstance(total, int) else 0) - self._count
+        return max(span, total if isinstance(total, int) else 0) - self.count
 
     def missed(self, archive: Archive) -> tuple[list[Part], Part]:
         """What was not handed out of the archived log: the parts between, and the part behind all that was."""

@@ -155,6 +155,7 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
     """
     patience = ARCHIVE_POLLS * job.values.poll_interval if build.is_finished else 0
     what = f"the archived log of {build.name}"
+    lost: UnavailableError | None = None
     try:
         is_there = False
         if stream and stream.lacks:
@@ -168,12 +169,15 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
                 job.say(f"{what} is in {target}: {target.stat().st_size} bytes")
             return
     except UnavailableError as error:
+        lost = error
         job.log.warning(f"{what}: {error}")
     if stream:
         stream.drain()
     own = stream.chunks if stream else Chunks()
     try:
         lacking = _collect(job, build.slug, own)
+        if not own.count and (lost or lacking):
+            raise lost or UnavailableError(f"{what} is not there, and none of its {lacking} chunks is: try again later")
         target.unlink(missing_ok=True)  # it may be a link of the checkout to anywhere
         with target.open("wb") as file:
             file.writelines(own.whole())

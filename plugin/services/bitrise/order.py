@@ -24,7 +24,8 @@ LINES = (
     "A value of several lines is set as a variable of this job and passed on by KEY alone, or written in a JSON list"
 )
 # What tells the jobs of one CI run apart, and a job's steps, and stays the same when a job is run again.
-JOB_VARIABLES = ("GITHUB_JOB", "GITHUB_ACTION", "CI_JOB_NAME", "STAGE_NAME")
+STEP_VARIABLES = ("INPUT_STEP_IDENTITY", "GITHUB_ACTION", "BITRISE_STEP_EXECUTION_ID")
+JOB_VARIABLES = ("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME")
 
 
 @dataclass(frozen=True)

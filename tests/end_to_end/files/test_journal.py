@@ -125,3 +125,15 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(
     assert done.code == 2, done.log
     assert f"PLUGIN_{name.replace('-', '_').upper()}: cannot write {folder / place}: " in done.log
     assert sandbox.state()["requests"] == []
+
+
+@pytest.mark.parametrize("host", ["jenkins", "plain"])
+def test_an_output_file_that_cannot_be_written_is_found_first(host: str, sandbox: SandboxProcess, folder: Path) -> None:
+    (folder / "afile").touch()
+    env = {"PLUGIN_OUTPUT_FILE": "afile/outputs.json"}
+
+    done = run({**asked(AD, sandbox), "operation": "deliver"}, folder, host, env)
+
+    assert done.code == 2, done.log
+    assert f"PLUGIN_OUTPUT_FILE: cannot write {folder / 'afile' / 'outputs.json'}: " in done.log
+    assert sandbox.state()["requests"] == []

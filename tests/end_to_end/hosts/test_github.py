@@ -18,7 +18,7 @@ from tests.end_to_end import project
 from tests.end_to_end.hosts import act
 from tests.end_to_end.program import ROOT, SandboxProcess
 
-TOKEN = "sandbox-token-app-distribution"
+TOKEN, BITRISE_TOKEN = "sandbox-token-app-distribution", "sandbox-token-bitrise"
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 ODD = 'it\'s "$HOME" `id` $$ ${x} \\n %PATH%\nsecond line ü ${{ secrets.X }}'
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
@@ -47,6 +47,27 @@ jobs:
           STATUS: ${{ steps.deliver.outputs.status }}
           ERROR: ${{ steps.deliver.outputs.error }}
           ARTIFACTS: ${{ steps.deliver.outputs.artifact-ids }}
+"""
+START = """
+      - uses: OWNER/buildferry@v1
+        with:
+          service: bitrise
+          operation: create-build
+          service-url: %s
+          api-token: ${{ secrets.BITRISE_TOKEN }}
+          app-id: app1
+          workflow: primary
+"""
+TWICE = """
+on: push
+jobs:
+  start:
+    runs-on: ubuntu-latest
+    env:
+      INPUT_VERSION: 1.2
+      INPUT_DRY_RUN: true
+    steps:
+      - uses: actions/checkout@08c6903cd8c0fde910a37f88322edcfb5dd907a8
 """
 
 
@@ -226,3 +247,14 @@ def test_act_itself_hides_nothing_that_we_would_print(
     told = [line for line in run.log.splitlines() if TOKEN in line]
     assert len(told) == 2
     assert all(f"Main true {TOKEN}" in line for line in told)
+
+
+@act.needs_act
+def test_two_equal_steps_of_one_job_are_two_builds(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = act.run(TWICE + 2 * (START % sandbox.url), tmp_path, tmp_path_factory, {"BITRISE_TOKEN": BITRISE_TOKEN})
+
+    assert run.code == 0, run.log
+    assert "an earlier try of this job" not in run.log
+    assert len(sandbox.state()["bitrise"]["builds"]) == 2

@@ -99,6 +99,7 @@ def test_tls_that_fails_says_so_and_is_not_tried_again(subject: Subject, folder:
     done = run(inputs, folder)
     assert done.code == 5
     assert "TLS with 127.0.0.1 failed: " in done.result["error"]
+    assert "does it speak plain http?" in done.result["error"]
     assert "; try " not in done.log
     assert Counter(subject.left(state_of(own), folder)) == Counter()
 

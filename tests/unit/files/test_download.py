@@ -115,6 +115,8 @@ ON_THE_WAY = {
         ("a.log", PACKED, GZIP, len(PACKED), PACKED),
         ("logs.tar.gz", PACKED, GZIP, None, PACKED),
         ("logs.TGZ", PACKED, GZIP, None, PACKED),
+        ("a.log", PACKED, {"Content-Encoding": "gzip", "Content-MD5": base64_md5(DATA)}, None, DATA),
+        ("logs.tgz", PACKED, {"Content-Encoding": "gzip", "Content-MD5": base64_md5(DATA)}, None, DATA),
         ("logs.tar.gz", PACKED, GZIP, len(DATA), DATA),  # what the service says decides
         ("a.js", b"in brotli", {"Content-Encoding": "br"}, len("in brotli"), b"in brotli"),
         ("a.log", DATA, ON_THE_WAY, None, DATA),
@@ -151,6 +153,8 @@ BOMB = gzip.compress(bytes(10**6)) * 200  # members: to pack so much in one take
         (io.BytesIO(PACKED[:-9]), {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
         (PACKED[:-9], {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
         (b"", {"Content-Encoding": "gzip"}, None, "ended before it began"),
+        (PACKED, {"Content-Encoding": "gzip", "Content-MD5": base64_md5(b"other")}, None, "does not have the MD5"),
+        (b"x" * 9, {"Content-Encoding": "br", "Content-MD5": base64_md5(b"other")}, 9, "does not have the MD5"),
         (DATA, {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
         (PACKED[:-1] + b"!", {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
         (b"x" * 9, {"Content-Encoding": "br"}, None, "it comes packed as 'br', which nobody asked for"),

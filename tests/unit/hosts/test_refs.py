@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin.hosts import source
+from plugin.hosts import HOSTS, source
 from plugin.hosts.plain import from_any
 
 SHA = "a" * 40
@@ -35,3 +35,22 @@ def test_a_full_ref_of_the_jobs_own_is_not_elsewhere(
 def test_a_ref_of_a_kind_that_the_operation_has_not_stays_as_it_is() -> None:
     raw = {"service": "bitrise", "operation": "list-builds", "branch": "refs/tags/v1"}
     assert source.with_short_refs(raw) == raw
+
+
+@pytest.mark.parametrize("given", ["origin/release/2", " origin/release/2"])
+def test_jenkins_own_name_of_its_branch_is_the_branch(given: str) -> None:
+    env = {"PLUGIN_BRANCH": given, "GIT_BRANCH": "origin/release/2"}
+    assert HOSTS["jenkins"].read(env)["branch"] == "release/2"
+
+
+@pytest.mark.parametrize(
+    ("given", "env"),
+    [
+        ("origin/main", {}),
+        ("origin/main", {"GIT_BRANCH": "origin/release/2"}),
+        ("release/2", {"GIT_BRANCH": "release/2", "BRANCH_NAME": "release/2"}),  # a multibranch job
+        ("main", {"GIT_BRANCH": "main"}),
+    ],
+)
+def test_another_branch_stays_as_jenkins_was_given_it(given: str, env: dict[str, str]) -> None:
+    assert HOSTS["jenkins"].read({"PLUGIN_BRANCH": given, **env})["branch"] == given

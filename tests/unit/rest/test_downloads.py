@@ -71,6 +71,11 @@ NOT_EXPIRED = {
     ),
     "a web filter": (403, "<html><title>Your session has expired</title>", ""),
     "an account that is closed": (403, "<Code>UserProjectAccountProblem</Code>", ""),
+    "an account whose trial has expired": (
+        403,
+        "<Code>UserProjectAccountProblem</Code><Message>The trial of this account has expired.</Message>",
+        "",
+    ),
     "still good": (403, "", f"X-Goog-Date={AT_NOON}&X-Goog-Expires=900"),
     "no time at all": (403, "", "X-Amz-Date=soon&X-Amz-Expires=1&Expires=never&se=later"),
 }
@@ -104,6 +109,25 @@ def test_a_412_after_a_lost_try_says_that_it_is_there(http: requests_mock.Mocker
     request = seen.rest.presigned("PUT", SIGNED, "the address", headers=headers, body=CREATE.body, json=False)
     assert seen.rest.send(request).status == 412
     assert "an earlier try was lost, but it was stored" in seen.log.getvalue()
+
+
+def test_a_conflict_with_a_lost_try_is_tried_again(http: requests_mock.Mocker) -> None:
+    conflict = {"text": answer(409, "<Code>ConditionalRequestConflict</Code>")}
+    http.put(SIGNED, [{"text": reset_after}, conflict, {"text": answer(412)}])
+    rest = client().rest
+    request = rest.presigned("PUT", SIGNED, "the address", headers=CREATE_ONLY[1], body=CREATE.body, json=False)
+    assert rest.send(request).status == 412
+    http.put(SIGNED, [{"text": reset_after}, conflict])
+    with pytest.raises(UnavailableError, match="still at work on an earlier try") as caught:
+        rest.send(request)
+    assert caught.value.is_in_doubt
+
+
+def test_a_conflict_that_no_try_of_ours_explains_is_a_refusal(http: requests_mock.Mocker) -> None:
+    http.put(SIGNED, [{"text": answer(409)}])
+    rest = client().rest
+    with pytest.raises(RefusedError, match="409"):
+        rest.send(rest.presigned("PUT", SIGNED, "the address", headers=CREATE_ONLY[1], body=CREATE.body, json=False))
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-goog-if-generation-match": "7"}, {"If-Match": "*"}])

@@ -39,6 +39,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"http://user:{SECRET % '#'}@proxy:3128", "_PROXY is not a valid URL: in its user name and password write"),
         (f"http://user:{SECRET % '?'}@proxy:3128", "# as %23, ? as %3F"),
         (f"user:{SECRET % '/'}@proxy:3128", "_PROXY is not a valid URL: in its user name and password write"),
+        (f"user:{SECRET % ''}@proxy:3128", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
+        (f"//user:{SECRET % ''}@proxy:3128", "_PROXY is not a valid URL: "),
         (f"http://user:{SECRET % ''}@proxy:port", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@[proxy:3128", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@proxy:99999", "_PROXY is not a valid URL"),

@@ -35,6 +35,7 @@ MEETINGS = [
     Meets("429;retry-after=7", 429, 0, "Retry-After: 7"),
     Meets("503;retry-after=date:+2", 503, 0, " GMT"),
     Meets("503;retry-after=Wed, 21 Oct 2065 07:28:00 GMT", 503, 0, "Retry-After: Wed, 21 Oct 2065 07:28:00 GMT"),
+    Meets("403;code=page", 403, 0, "<h1>"),
     Meets("after:502", 502, 1),
     Meets("reset", ConnectionError, 0),
     Meets("reset-in-body", ConnectionError, 0),
@@ -55,6 +56,8 @@ MEETINGS = [
     Meets("float-id", 201, 1, '{"id":1001.0}'),
     Meets("errors", 200, 0, '{"errors": ["'),
     Meets("empty", 204, 1),
+    Meets("empty-201", 201, 1),
+    Meets("unpacked", 201, 1, "x-goog-stored-content-encoding: gzip"),
     Meets("interim", 102, 1),  # which http.client takes for the answer
     Meets("not-http", http.client.BadStatusLine, 0),
     Meets("drip", 200, 0, "Transfer-Encoding: chunked"),
@@ -98,7 +101,8 @@ def test_a_fault_happens_once_to_the_request_it_names(sandbox: Sandbox, meets: M
 
 
 def test_a_download_is_cut_short_while_it_is_sent(storage: Storage) -> None:
-    listener, rules = Listener(), Rules(["GET /storage/* short", "GET /storage/* expired", "GET /storage/* 412"])
+    faults = [f"GET /storage/* {fault}" for fault in ("short", "expired", "412", "403;code=SignatureDoesNotMatch")]
+    listener, rules = Listener(), Rules(faults)
     listener.start(with_faults(storage_app(storage.state), rules, storage.state, "storage", listener.url))
     url = storage.get_url("bitrise", "a.apk", made_up("x", 1 << 20)).replace(storage.url, listener.url)
     with pytest.raises(http.client.IncompleteRead) as cut:
@@ -106,6 +110,7 @@ def test_a_download_is_cut_short_while_it_is_sent(storage: Storage) -> None:
     assert (len(cut.value.partial), cut.value.expected) == (1 << 19, 1 << 19)
     assert b"<Message>Request has expired</Message>" in follow(url, "GET").body
     assert b"<Code>PreconditionFailed</Code>" in follow(url, "GET").body
+    assert b"<Code>SignatureDoesNotMatch</Code>" in follow(url, "GET").body
     assert len(follow(url, "GET").body) == 1 << 20
     listener.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plugin.sandbox import Sandbox, product_science
-from tests.unit.sandbox.calls import CONTENT, PROJECT, ask, follow, science, state_of
+from tests.unit.sandbox.calls import CONTENT, PROJECT, ask, follow, science, state_of, upload_spec
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,16 @@ def test_a_build_is_uploading_until_the_storage_has_its_file(
     assert received["contexts"] == [{"id": 28, "project": "demo"}]
     file = {"size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest()}
     assert received["builds"] == [shown | {"project": "demo", "uploadState": "FINISHED", "file": file}]
+
+
+def test_an_upload_that_may_only_be_created_is_stored_once(sandbox: Sandbox) -> None:
+    spec = upload_spec(sandbox, "once")
+    answers = [follow(spec["url"], "PUT", CONTENT, spec["headers"]) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 412]
+    assert b"<Code>PreconditionFailed</Code>" in answers[1].body
+
+
+def test_an_upload_may_have_its_headers_in_other_shapes(sandbox: Sandbox) -> None:
+    assert upload_spec(sandbox, "bare")["headers"] is None
+    shapes = upload_spec(sandbox, "shapes")["headers"]
+    assert (shapes["Content-Type"], shapes["X-Goog-If-Generation-Match"]) == (["application/octet-stream"], 0)

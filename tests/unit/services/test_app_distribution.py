@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,20 @@ def test_a_build_and_its_file_are_sent_as_the_pages_curl_sends_them(http: reques
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, [], {"id": None}, {"id": {"a": 1}}, {"id": [1]}, {"id": True}, {"id": ""}, "1", 1]
+    "answer",
+    [
+        {},
+        [],
+        {"id": None},
+        {"id": {"a": 1}},
+        {"id": [1]},
+        {"id": True},
+        {"id": ""},
+        {"id": 2.0**53},
+        {"id": 0.5},
+        "1",
+        1,
+    ],
 )
 def test_an_id_of_the_wrong_type_leaves_a_doubt(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
     seen = bodies(http, answer, {"id": 5})
@@ -68,13 +82,30 @@ def test_a_whole_number_with_a_point_is_an_id(http: requests_mock.Mocker, tmp_pa
     assert deliver(tmp_path).outputs["build-id"] == "9001"
 
 
-@pytest.mark.parametrize("answer", [{"errors": ["Phase is archived"]}, {"id": None, "error": "Phase is archived"}])
+def test_an_answer_without_an_id_is_told_in_its_own_words(http: requests_mock.Mocker, tmp_path: Path) -> None:
+    bodies(http, {"success": False, "message": "Phase is archived"}, {})
+    ran = deliver(tmp_path)
+
+    assert isinstance(ran.error, UnavailableError)
+    assert "at id; it says: Phase is archived; the build may have gone through" in str(ran.error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"errors": ["Phase is archived"]},
+        {"id": None, "error": "Phase is archived"},
+        {"error": {"code": 3, "message": "Phase is archived"}},
+        {"errors": [{"title": "Phase", "detail": "Phase is archived"}]},
+        {"errors": {"base": ["Phase is archived"]}},
+    ],
+)
 def test_an_error_inside_a_good_answer_is_a_refusal(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
     bodies(http, answer, {})
     ran = deliver(tmp_path)
 
     assert isinstance(ran.error, RefusedError)
-    assert str(ran.error).endswith("but an error: Phase is archived")
+    assert re.search(r"but an error: (base: )?Phase is archived$", str(ran.error))
 
 
 @pytest.mark.parametrize(

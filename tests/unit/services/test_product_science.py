@@ -105,9 +105,9 @@ def test_the_upload_has_exactly_the_method_address_and_headers_described(
         ({"method": "DELETE"}, "describes no upload"),
         ({"method": "PUT\r\nX: y"}, "describes no upload"),
         ({"headers": "X: 1"}, "uploadSpec.headers must map"),
-        ({"headers": {"X": None}}, "uploadSpec.headers must map"),
+        ({"headers": [["X", "1"]]}, "uploadSpec.headers must map"),
         ({"headers": {"X": True}}, "uploadSpec.headers must map"),
-        ({"headers": {"X": ["1", "2"]}}, "uploadSpec.headers must map"),
+        ({"headers": {"X": [["1"], "2"]}}, "uploadSpec.headers must map"),
         ({"headers": {"Transfer-Encoding": "chunked"}}, "uploadSpec.headers must map"),
         ({"headers": {"X": "a\r\nHost: evil"}}, "uploadSpec.headers must map"),
         ({"headers": {"x-goog-content-length-range": "0,5"}}, "has 6 bytes, but the service takes 0 to 5 bytes"),
@@ -130,6 +130,7 @@ def test_an_upload_that_cannot_be_right_is_refused_before_a_byte_is_sent(
     [
         (None, {}),
         ("absent", {}),
+        ({"X": None, "Y": [], "Z": [None, "a"], "W": ["a", 2]}, {"Z": "a", "W": "a,2"}),
         ({"X": 1, "Y": 2.5, "Z": ["only"], "W": [7]}, {"X": "1", "Y": "2.5", "Z": "only", "W": "7"}),
     ],
 )
@@ -164,6 +165,15 @@ def test_an_answer_that_makes_no_sense_has_its_words(
 
     assert isinstance(ran.error, error), ran.log
     assert words in str(ran.error)
+
+
+def test_the_address_of_a_project_is_refused_before_anything_is_sent(
+    http: requests_mock.Mocker, tmp_path: Path
+) -> None:
+    ran = deliver(tmp_path, project="https://app.example.com/projects/p")
+
+    assert "is an address; give the project's id alone" in str(ran.error)
+    assert http.call_count == 0
 
 
 @pytest.mark.parametrize(("size", "is_fine"), [("6", True), ("5", False), ("", False)])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError
+from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.services.bitrise.log import MISSED, MISSING
 from tests.unit.services.bitrise.bitrise_run import APP, DONE, FAILED, HOLD, RUNS, Run, runner, shows
 
@@ -195,6 +195,26 @@ def test_on_github_steps_are_groups_and_no_remote_line_acts(http: requests_mock.
             stopped = None
         elif "error" in line or line in LINES:
             assert stopped, line
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_log_of_which_nothing_comes_is_no_empty_file(
+    http: requests_mock.Mocker, bitrise: Run, tmp_path: Path, is_archived: bool
+) -> None:
+    shows(http, "b", DONE)
+    url = "https://logs.example.com/b"
+    http.get(url, content=b"half", headers={"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="})
+    info = {
+        "is_archived": is_archived,
+        "expiring_raw_log_url": url,
+        "generated_log_chunks_num": 0 if is_archived else 3,
+    }
+    http.get(f"{APP}/builds/b/log", json={**info, "log_chunks": []})
+    ran = bitrise("log", build_id="b", log_file="log.txt")
+    assert isinstance(ran.error, UnavailableError)
+    assert ("have the MD5" if is_archived else "none of its 3 chunks is") in str(ran.error)
+    assert not (tmp_path / "log.txt").exists()
+    assert "log-file" not in ran.outputs
 
 
 def test_a_build_without_a_log_ends_as_it_ended(http: requests_mock.Mocker, bitrise: Run) -> None:

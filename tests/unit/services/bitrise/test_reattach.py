@@ -46,6 +46,8 @@ def test_a_rerun_looks_at_the_newest_try_alone(http: requests_mock.Mocker, bitri
         (SOURCE, {"reattach": "never"}),
         (SOURCE, {"app_id": "app1", "environment": {"GITHUB_JOB": "other"}}),
         (SOURCE, {"app_id": "app1", "environment": {"GITHUB_ACTION": "__OWNER_buildferry_2"}}),
+        (SOURCE, {"app_id": "app1", "environment": {"INPUT_STEP_IDENTITY": "2"}}),
+        (SOURCE, {"app_id": "app1", "environment": {"BITRISE_STEP_EXECUTION_ID": "2"}}),
         (Source(commit="a" * 40, branch="main"), {}),
     ],
 )
