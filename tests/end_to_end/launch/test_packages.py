@@ -5,12 +5,12 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.end_to_end.launch.machine import ROOT, Machine, machine, script
 
@@ -51,9 +51,8 @@ def test_uv_reads_no_settings_but_the_way_to_packages(cold: Machine) -> None:
     assert settings == f'no-index = true\nfind-links = ["{folder}/../wheels"]\n'
 
 
-@pytest.mark.skipif(not shutil.which("uv"), reason="uv is needed")
 def test_the_real_uv_installs_whatever_its_settings_say(cold: Machine) -> None:
-    (cold.commands / "uv").symlink_to(str(shutil.which("uv")))
+    (cold.commands / "uv").symlink_to(find_uv_bin())
     cold.hide("ensurepip")  # no pip comes to its help
     cold.report(**hostile_to_uv(cold, str(cold.wheels)))
 

@@ -96,7 +96,7 @@ def test_what_no_list_tells_is_exit_5_and_what_shows_late_is_aborted(tmp_path: P
 
     assert [rerun.returncode for rerun in reruns] == [5, 0], silent_log + late_log
     assert made[0][0]["environments"][MARKER] in json.loads(silent)["error"]
-    assert "set on-doubt to repeat" in silent_log
+    assert "set PLUGIN_ON_DOUBT to repeat" in silent_log
     assert [len(each) for each in made] == [1, 2]
     assert left[1] == [made[1][1]["slug"]]
     assert "was started too" in late_log
