@@ -73,7 +73,10 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
     states = {delivery.build_id: "" for _, delivery in sorted(job.receipt.deliveries.items())}
     for build_id in earlier.get("build-ids", ()):
         if build_id not in states:
-            job.log.warning(f"build {build_id} of the interrupted run stays empty: its file needs a new build")
+            job.log.warning(
+                f"build {build_id} of the interrupted run is left behind: its file, which may have been uploaded to it,"
+                " gets a new build"
+            )
 
     def send(upload: Upload, entry: Entry) -> tuple[str, str]:
         for attempt in range(1, FRESH_ADDRESSES + 1):
@@ -84,7 +87,8 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
             except RefusedError as error:
                 if not error.is_expired or attempt == FRESH_ADDRESSES:
                     raise
-                job.log.line(f"{error}; a new address needs a new build: build {build_id} stays empty")
+                left = "may hold the file too" if error.is_in_doubt else "stays empty"
+                job.log.line(f"{error}; a new address needs a new build: build {build_id} {left}")
             else:
                 _check_size(job, stored, upload.artifact)
                 return build_id, build_id

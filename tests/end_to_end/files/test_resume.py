@@ -112,6 +112,21 @@ def test_a_rerun_uploads_what_is_missing_into_the_same_build(
     assert done.result["result"] == receipt(folder)
 
 
+@pytest.mark.parametrize("fault", ["after:429;retry-after=0x*", "after:503;retry-after=0x*"])
+def test_a_second_build_for_a_stored_file_is_told(fault: str, sandbox: SandboxProcess, folder: Path) -> None:
+    (subject,) = (subject for subject in SUBJECTS if subject.service == "product-science")
+    sandbox.faults(f"{subject.uploads} {fault}")
+    assert run(asked(subject, sandbox), folder).code == 5
+    (first,) = receipt(folder)["build-ids"]
+    sandbox.faults()
+
+    done = run(asked(subject, sandbox), folder)
+
+    assert done.code == 0, done.log
+    assert Counter(subject.files(sandbox.state())) == Counter([*FILES, "a.apk"])
+    assert f"build {first} of the interrupted run is left behind: its file, which may have been uploaded" in done.log
+
+
 @every_service
 def test_a_file_that_has_changed_since_makes_it_another_delivery(
     subject: Subject, sandbox: SandboxProcess, folder: Path

@@ -174,17 +174,20 @@ def test_a_line_comes_at_every_heartbeat(subject: Subject, folder: Path, own: Sa
     assert done.log.count("still at work") >= 2
 
 
+@pytest.mark.parametrize(
+    ("faults", "left"), [(["expired"], "stays empty"), (["after:500", "expired"], "may hold the file too")]
+)
 def test_an_expired_address_of_product_science_means_a_new_build_in_the_same_context(
-    folder: Path, own: Sandbox
+    faults: list[str], left: str, folder: Path, own: Sandbox
 ) -> None:
     (subject,) = (subject for subject in SUBJECTS if subject.service == "product-science")
-    strike(own, "PUT /storage/* expired")
+    strike(own, *(f"PUT /storage/* {fault}" for fault in faults))
     done = run({**subject.asked(own), "receipt": "receipt.json"}, folder)
     assert done.code == 0, done.log
     first, second = state_of(own)["product-science"]["builds"]
-    assert (first["file"], second["file"]["size"]) == (None, len(DATA))
+    assert (first["file"] is None, second["file"]["size"]) == (faults == ["expired"], len(DATA))
     assert first["contextId"] == second["contextId"]
-    assert f"build {first['id']} stays empty" in done.log
+    assert f"build {first['id']} {left}" in done.log
     (artifact,) = done.result["result"]["artifacts"]
     assert artifact["build-id"] == str(second["id"])
 
