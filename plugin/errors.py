@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _MARKED = re.compile(r"§([^§\s]+)§")
@@ -50,7 +50,6 @@ class InputError(PluginError):
     def __init__(self, *problems: Problem | str) -> None:
         """Take every problem found; a text is about something that is not an input."""
         super().__init__("\n".join(map(str, problems)))
-        self.problems: Sequence[Problem | str] = problems
 
 
 class AuthError(PluginError):
