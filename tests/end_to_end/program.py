@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,23 @@ def variables(host: str, inputs: Mapping[str, Any]) -> dict[str, str]:
 def command(*arguments: str) -> list[str]:
     """The command line that runs the program from this checkout, isolated as the launcher runs it."""
     return [sys.executable, "-I", "-X", "utf8", "-u", str(ROOT / "plugin" / "__main__.py"), *arguments]
+
+
+def logged(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], limit: float = LIMIT
+) -> subprocess.CompletedProcess[str]:
+    """Run any command to its end; both its streams are one log, its `stdout`."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        timeout=limit,
+        check=False,
+    )
 
 
 def start(

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from tests.end_to_end import project
 from tests.end_to_end.hosts import act, bitrise
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
-from tests.end_to_end.program import ROOT, clean_environment
+from tests.end_to_end.program import ROOT, clean_environment, logged
 
 WORKFLOW = ".github/workflows/try.yml"
 LIMIT = 240  # seconds that a command may take, with all that it installs
@@ -42,16 +41,7 @@ class Clone:
 
     def run(self, script: str) -> str:
         """Run the lines of a shell; return their log."""
-        done = subprocess.run(
-            ["sh", "-c", script],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        done = logged(["sh", "-c", script], self.folder, self.environment, LIMIT)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

@@ -6,7 +6,6 @@ It runs the lines of `make dist` and of release.yml's script, against an origin 
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import textwrap
 import venv
@@ -18,7 +17,7 @@ import pytest
 from plugin import __version__
 from scripts.hosts import jenkins
 from tests.end_to_end import project
-from tests.end_to_end.program import ROOT, clean_environment
+from tests.end_to_end.program import ROOT, clean_environment, logged
 
 TAG = f"v{__version__}"
 SCRIPTS = Path(sys.executable).parent.name  # of an environment: bin, or Scripts on Windows
@@ -27,17 +26,7 @@ LIMIT = 120  # seconds
 
 
 def _run(*command: str | Path, folder: Path) -> str:
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        timeout=LIMIT,
-        check=False,
-    )
+    done = logged(list(map(str, command)), folder, clean_environment(), LIMIT)
     assert done.returncode == 0, done.stdout
     return done.stdout
 

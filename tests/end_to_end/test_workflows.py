@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from plugin import __version__
 from tests.end_to_end import project
 from tests.end_to_end.hosts import act
+from tests.end_to_end.program import logged
 
 TAG = f"v{__version__}"
 ACTIONS = {  # what each does in one line of sh; inputs are in upper case
@@ -83,17 +83,8 @@ def _run(workflow: str, folder: Path, factory: pytest.TempPathFactory, *options:
     command += ["--no-cache-server", "--pull=false", "--action-offline-mode", "--action-cache-path", str(cache.parent)]
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
         command += ["--env", f"{name}={environment[name]}"]
-    done = subprocess.run(
-        [*command, *options],
-        cwd=clone,
-        env={**environment, "PATH": f"{folder / 'programs'}:{environment['PATH']}", "STORE": str(store)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        timeout=LIMIT,
-        check=False,
-    )
+    own = {"PATH": f"{folder / 'programs'}:{environment['PATH']}", "STORE": str(store)}
+    done = logged([*command, *options], clone, {**environment, **own}, LIMIT)
     calls = (store / "calls").read_text(encoding="utf-8").splitlines()
     tags = dict(
         line.split("\t")[::-1] for line in project.git("ls-remote", "--tags", "origin", folder=clone).splitlines()

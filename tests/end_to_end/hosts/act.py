@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import project
+from tests.end_to_end.program import logged
 
 ACT = Path(sys.executable).with_name("act")
 LIMIT = 120  # seconds
@@ -48,17 +48,7 @@ def run_in(repository: Path, environment: Mapping[str, str], cache: Path, *optio
     command = [str(ACT), "push", "--platform", "ubuntu-latest=-self-hosted"]
     command += ["--no-cache-server", "--pull=false", "--action-offline-mode"]
     command += ["--action-cache-path", str(cache.parent)]
-    done = subprocess.run(
-        [*command, *options],
-        cwd=repository,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        timeout=LIMIT,
-        check=False,
-    )
+    done = logged([*command, *options], repository, environment, LIMIT)
     noise = ("unable to get git", "LocalRepositoryCache")
     lines = [line for line in done.stdout.splitlines() if not any(word in line for word in noise)]
     return Run(done.returncode, "\n".join(lines))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests_mock
 
+from plugin.errors import UnavailableError
 from plugin.source import Source
 from tests.unit.running import Ran, perform
 
@@ -147,3 +148,13 @@ def shows(http: requests_mock.Mocker, slug: str, *states: State) -> Any:
     """Answer looks at a build with its states, one after the other, the last one for ever."""
     answers = [{"json": {"data": build(slug, status, **more)}} for status, more in states]
     return http.get(f"{APP}/builds/{slug}", answers)
+
+
+def found_or_in_doubt(ran: Ran, service: Service, is_shown: bool) -> None:
+    """Assert that one trigger was sent, and its build taken if lists show it; else that the error gives its marker."""
+    assert len(service.bodies) == 1
+    if is_shown:
+        assert ran.outputs["build-ids"] == ["b1"]
+    else:
+        assert isinstance(ran.error, UnavailableError)
+        assert service.bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)

@@ -12,7 +12,17 @@ from plugin.errors import BuildFailedError, InputError, NotFinishedError, Refuse
 from plugin.services.bitrise.lookup import LAG
 from plugin.services.bitrise.order import MARKER, owner
 from plugin.source import Source
-from tests.unit.services.bitrise.bitrise_run import APP, CI_RUN, SOURCE, STARTED, Run, Service, runner, takes
+from tests.unit.services.bitrise.bitrise_run import (
+    APP,
+    CI_RUN,
+    SOURCE,
+    STARTED,
+    Run,
+    Service,
+    found_or_in_doubt,
+    runner,
+    takes,
+)
 
 bitrise = pytest.fixture(runner)
 
@@ -256,10 +266,5 @@ def test_an_answer_that_is_not_json_is_looked_into_and_not_repeated(
 
     http.post(f"{APP}/builds", text=answered)
     ran = bitrise("create-build", source=Source(branch="main"))
-    assert len(service.bodies) == 1
-    if lag == 3:
-        assert ran.outputs["build-ids"] == ["b1"]
-    else:
-        assert isinstance(ran.error, UnavailableError)
-        assert service.bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)
-        assert sum(ran.slept) >= LAG
+    found_or_in_doubt(ran, service, is_shown=lag == 3)
+    assert lag == 3 or sum(ran.slept) >= LAG
