@@ -142,7 +142,7 @@ exec sh "$BUILDFERRY_LAUNCHER" run >/dev/null
 /** What the program wrote, or nothing. */
 private Map outputsIn(String folder) {
     String file = folder + '/outputs.json'
-    return fileExists(file) ? parse(readFile(file: file, encoding: 'UTF-8')) : [:]
+    return fileExists(file) ? parse(readFile(file: file, encoding: 'UTF-8')) ?: [:] : [:]
 }
 
 /** Add a line with the build and its link to the description, once. */

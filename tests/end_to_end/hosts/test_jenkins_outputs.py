@@ -44,7 +44,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["writes no outputs", "writes broken outputs", "writes other outputs", "cannot be read"]
+    "name",
+    [
+        "writes no outputs",
+        "writes broken outputs",
+        "writes other outputs",
+        "writes nothing",
+        "writes an empty file",
+        "cannot be read",
+    ],
 )
 def test_success_without_readable_outputs_is_a_failure(report: dict[str, Any], name: str) -> None:
     build = report["builds"][name]
@@ -60,7 +68,8 @@ def test_a_folder_that_stays_hides_no_success(report: dict[str, Any]) -> None:
 
 def test_what_fails_second_leaves_the_first_cause_standing(report: dict[str, Any]) -> None:
     failed, aborted = (report["builds"][f"{what} and cannot be read"] for what in ("fails", "is aborted"))
-    assert failed["error"]["message"] == "buildferry: it left no message, see the log above (exit 3)"
+    for build in (failed, report["builds"]["fails and writes nothing"]):
+        assert build["error"]["message"] == "buildferry: it left no message, see the log above (exit 3)"
     assert aborted["error"]["type"].endswith(".FlowInterruptedException")
     assert all(text in build["log"] for build in (failed, aborted) for text in ("no channel", "busy"))
 
