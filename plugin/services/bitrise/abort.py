@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from urllib.parse import quote
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
@@ -23,6 +24,7 @@ CANCEL_SECONDS = 4.0
 SHORTEST_TRY = 0.2  # seconds; with less left a try is not worth its while
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
+ALREADY_FINISHED = 400  # the status of an abort that comes too late, among other refusals
 CONNECT_SHARE = 1.5  # a request may take its patience, and half of it before that to connect
 
 
@@ -34,8 +36,8 @@ def abort(job: Job) -> None:
     try:
         _send(job, slug, reason, values.abort_with_success, values.skip_notifications)
     except RefusedError as error:
-        build = show(job, slug) if error.status == 400 else None
-        if not build or not build.is_finished:
+        build = _finished(job, slug, error)
+        if not build:
             raise
         note(job, [build])
         if values.strict:
@@ -51,8 +53,8 @@ def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
     for place, build in enumerate(builds):
         if build.is_finished:
             continue
-        if _is_aborted(job, build, f"{failed.name} failed: {failed.link}", build.name):
-            builds[place] = replace(build, state=ABORTED, word="aborted")
+        builds[place] = _stopped(job, build, f"{failed.name} failed: {failed.link}", build.name)
+        if builds[place].state == ABORTED:
             job.log.line(f"aborted {build.name}, because {failed.name} has failed")
     note(job, builds)
 
@@ -63,18 +65,33 @@ def abort_twin(job: Job, twin: Build, kept: Build) -> None:
     if twin.is_finished:
         job.log.warning(f"{said}; it is {twin.phase}: {twin.link}")
         return
-    if _is_aborted(job, twin, f"started twice; {kept.name} goes on: {kept.link}", f"{said}; it"):
+    if _stopped(job, twin, f"started twice; {kept.name} goes on: {kept.link}", f"{said}; it").state == ABORTED:
         job.log.warning(f"{said}; aborted it: {twin.link}")
 
 
-def _is_aborted(job: Job, build: Build, reason: str, said: str) -> bool:
-    """Abort a build; if that fails, say that it (`said`) may go on."""
+def _stopped(job: Job, build: Build, reason: str, said: str) -> Build:
+    """Abort a build and return it as it is then; if that fails, say that it (`said`) may go on."""
     try:
         _send(job, build.slug, reason)
     except PluginError as error:
+        if found := _finished(job, build.slug, error):
+            job.log.line(f"nothing to abort: {found.line()}")
+            return found
         job.log.warning(f"{said} may go on: {error}; {build.link}")
-        return False
-    return True
+        return build
+    return replace(build, state=ABORTED, word="aborted")
+
+
+def _finished(job: Job, slug: str, refusal: PluginError, seconds: float = inf) -> Build | None:
+    """Return the build if its abort was refused because it has finished; ask for `seconds` at most."""
+    if refusal.status != ALREADY_FINISHED:
+        return None
+    try:
+        with job.rest.within(seconds):
+            build = show(job, slug)
+    except PluginError:
+        return None
+    return build if build.is_finished else None
 
 
 def leave(job: Job, builds: Sequence[Build]) -> None:
@@ -92,7 +109,7 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
     """
     deadline = job.clock.now() + CANCEL_SECONDS
     threads: list[threading.Thread] = []
-    ends: dict[str, str] = {}  # by slug: how the abort ended, "" if well
+    ends: dict[str, Build | str] = {}  # by slug: the build after its abort, or why it may go on
 
     def start(running: Sequence[Build]) -> None:
         for build in running:
@@ -120,27 +137,28 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
     for place, build in enumerate(builds):
         if build.is_finished:
             continue
-        if problem := ends.get(build.slug, "the abort got no answer in time"):
-            job.log.warning(f"{build.name} may go on: {problem}; {build.link}")
+        end = ends.get(build.slug, "the abort got no answer in time")
+        if isinstance(end, str):
+            job.log.warning(f"{build.name} may go on: {end}; {build.link}")
         else:
-            builds[place] = replace(build, state=ABORTED, word="aborted")
-            job.log.line(f"aborted {build.name}")
+            builds[place] = end
+            job.log.line(f"aborted {build.name}" if end.state == ABORTED else f"nothing to abort: {end.line()}")
     if builds:
         note(job, builds)
 
 
-def _insist(job: Job, build: Build, deadline: float, ends: dict[str, str]) -> None:
+def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str]) -> None:
     """Try to abort one build until time is up, and put into `ends` how that ended."""
     while patience := _patience(job, deadline):
         try:
             _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
-            ends[build.slug] = ""
+            ends[build.slug] = replace(build, state=ABORTED, word="aborted")
             return
         except UnavailableError as error:
             ends[build.slug] = str(error)
             job.clock.sleep(BETWEEN_TRIES)
         except PluginError as error:
-            ends[build.slug] = str(error)
+            ends[build.slug] = _finished(job, build.slug, error, _patience(job, deadline)) or str(error)
             return
 
 

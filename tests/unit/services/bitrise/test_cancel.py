@@ -84,7 +84,8 @@ def test_a_cancel_says_what_may_be_left_running(http: requests_mock.Mocker, bitr
 def test_a_cancel_that_cannot_abort_says_so_with_the_link(
     http: requests_mock.Mocker, bitrise: Run, status: int
 ) -> None:
-    http.get(f"{APP}/builds/b", [{"json": {"data": build("b", 0)}}, {"json": cancelled}])
+    runs = {"json": {"data": build("b", 0)}}
+    http.get(f"{APP}/builds/b", [runs, {"json": cancelled}, runs])
     aborts = takes(http, "POST", "/builds/b/abort", status)
     ran = bitrise("wait", build_id="b", abort_on_cancel="true")
     assert isinstance(ran.error, Cancelled)
@@ -93,6 +94,19 @@ def test_a_cancel_that_cannot_abort_says_so_with_the_link(
     assert sum(ran.slept) < 4 + 3
     assert (len(aborts) > 1) is (status == 503)
     assert ran.outputs["status"] == "running"
+
+
+@pytest.mark.parametrize(("number", "status"), [(1, "succeeded"), (2, "failed"), (3, "aborted")])
+def test_a_cancel_that_comes_too_late_says_how_the_build_ended(
+    http: requests_mock.Mocker, bitrise: Run, number: int, status: str
+) -> None:
+    ended = {"json": {"data": build("b", number)}}
+    http.get(f"{APP}/builds/b", [{"json": {"data": build("b", 0)}}, {"json": cancelled}, ended])
+    takes(http, "POST", "/builds/b/abort", 400)
+    ran = bitrise("wait", build_id="b", abort_on_cancel="true")
+    assert isinstance(ran.error, Cancelled)
+    assert "may go on" not in ran.log
+    assert ran.outputs["status"] == status
 
 
 def test_a_cancel_reads_all_that_was_started_since_the_trigger(http: requests_mock.Mocker, bitrise: Run) -> None:

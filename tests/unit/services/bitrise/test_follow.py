@@ -129,6 +129,17 @@ def test_fail_fast_aborts_the_others_and_says_why(http: requests_mock.Mocker, bi
     assert ran.outputs["status"] == "failed"
 
 
+def test_fail_fast_knows_a_build_that_ended_meanwhile(http: requests_mock.Mocker, bitrise: Run) -> None:
+    http.get(f"{APP}/builds", json={"data": []})
+    shows(http, "b1", RUNS, RUNS, DONE)
+    shows(http, "b2", RUNS, FAILED)
+    takes(http, "POST", "/builds/b1/abort", 400)
+    ran = bitrise("wait", build_id="b1\nb2", fail_fast="true")
+    assert isinstance(ran.error, BuildFailedError)
+    assert [item["status"] for item in ran.result["builds"]] == ["succeeded", "failed"]
+    assert "may go on" not in ran.log
+
+
 def test_without_fail_fast_the_others_go_on(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     shows(http, "b1", RUNS, RUNS, DONE)
