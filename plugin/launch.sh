@@ -44,9 +44,10 @@ hand_to_envman() { # as hosts/bitrise.py does
         *) prefix=$output_prefix ;;
     esac
     # Those of an earlier use of the step in this workflow are still there.
+    known=$(env)
     for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \
         DOWNLOADED_FILES INSTALL_URL LOG_FILE RECEIPT DRY_RUN RESULT; do
-        eval "[ -z \"\${${prefix}_$output-}\" ]" || add "${prefix}_$output" --value '' </dev/null
+        case $known in *"${prefix}_$output="?*) add "${prefix}_$output" --value '' </dev/null ;; esac
     done
     printf '%s' "$state" | add "${prefix}_STATUS"
     printf '%s' "$sentence" | add "${prefix}_ERROR"
