@@ -26,7 +26,7 @@ from plugin.source import Source
 from plugin.wait import heartbeat
 
 if TYPE_CHECKING:
-    from plugin.services.service import Job
+    from plugin.services.service import Job, Operation
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if lacks_secret and (why := around.host.why_no_secrets(around.environment)):
             problems.append(why)
         raise InputError(*problems)
+    from plugin import services
     from plugin.rest.client import Rest  # here, because a rejected input need not wait for all that talks HTTP
-    from plugin.services import SERVICES
     from plugin.services.service import UNKNOWN, Job
 
     log.verbose = values.verbose
@@ -80,7 +80,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         if name not in around.host.prefilled:
             log.notice(f"§{name}§ is ignored: {values.service} {values.operation} does not use it")
 
-    service = SERVICES[values.service]
+    service = services.named(values.service)
     authorization = service.authorization(values)
     for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
         log.mask(part)
@@ -106,7 +106,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
-            _perform(job)
+            _perform(service.operations[values.operation], job)
     finally:
         if values.dry_run:
             asked = {
@@ -128,16 +128,15 @@ def _say_missing_time(source: Source, around: Surroundings) -> None:
         )
 
 
-def _perform(job: Job) -> None:
+def _perform(operation: Operation, job: Job) -> None:
     """Run the operation, and say what a cancelled one may have left behind."""
     from plugin.rest.client import DryRunEnds
-    from plugin.services import SERVICES
     from plugin.services.service import UNKNOWN
 
     values, log = job.values, job.log
     try:
         with heartbeat(log, values.heartbeat):
-            SERVICES[values.service].operations[values.operation](job)
+            operation(job)
     except DryRunEnds:
         log.line("what would follow depends on the answer")
     except Cancelled:

@@ -1,11 +1,16 @@
-"""The services, by name."""
+"""The services: each is a module or folder here, named as the schema names the service, with its record SERVICE.
+
+A new service is a file here and its rows in schema.json: nothing lists the services a second time.
+"""
 
 from __future__ import annotations
 
-from plugin.services import app_distribution, bitrise, phonegap_build, product_science
+from importlib import import_module
+
 from plugin.services.service import Service
 
-SERVICES: dict[str, Service] = {
-    service.name: service
-    for service in (app_distribution.SERVICE, bitrise.SERVICE, phonegap_build.SERVICE, product_science.SERVICE)
-}
+
+def named(name: str) -> Service:
+    """Return the service that schema.json calls `name`; only the one that is asked for is loaded."""
+    service: Service = import_module(f"{__name__}.{name.replace('-', '_')}").SERVICE
+    return service

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from plugin.services import SERVICES
+from plugin import inputs
 from tests.end_to_end import project
 from tests.end_to_end.hosts import act, bitrise
 from tests.end_to_end.hosts.groovy import builds
@@ -48,7 +48,7 @@ PLAIN = {
     )
 }
 INPUT_LINE = re.compile(r"^( +)(- )?service: (?!app-distribution)[a-z-]+\n", re.MULTILINE)
-JENKINSFILES = sorted([*SERVICES, "without-library"])
+JENKINSFILES = sorted([*inputs.services(), "without-library"])
 
 
 def _text(path: str, url: str) -> str:
@@ -110,12 +110,12 @@ def test_there_is_an_example_for_every_host_and_service() -> None:
         ("shell", "{}.sh"),
     ):
         found = {path.name for path in (EXAMPLES / folder).iterdir()}
-        of_services = {name.format(service) for service in SERVICES}
+        of_services = {name.format(service) for service in inputs.services()}
         assert found - {"Jenkinsfile.without-library"} == of_services | {name.format("sandbox")}
 
 
 @act.needs_act
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", inputs.services())
 def test_a_github_workflow(
     service: str, sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_github_workflow(
     ARRIVED[service](sandbox.state()[service])
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", inputs.services())
 def test_a_bitrise_workflow(
     service: str, sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_bitrise_workflow(
     ARRIVED[service](sandbox.state()[service])
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", inputs.services())
 def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
     folder = project.lay_out(tmp_path / "source")
     subprocess.run(["./gradlew"], cwd=folder, check=True)
@@ -211,7 +211,7 @@ def test_a_jenkinsfile(name: str, jenkins: dict[str, Any]) -> None:
 
 
 @builds.needs_groovy
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", inputs.services())
 def test_what_the_jenkinsfiles_send_arrives(service: str, jenkins: dict[str, Any]) -> None:
     ARRIVED[service](jenkins["received"][service])
 

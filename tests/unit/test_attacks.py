@@ -9,6 +9,7 @@ import pytest
 from attacks.judge import Run, groups, judge
 from attacks.kinds import WITH_RECEIPT
 from attacks.subjects import SUBJECTS, app_distribution, bitrise, phonegap_build, product_science
+from plugin import inputs
 
 A, B = "aa" * 32, "bb" * 32
 WANTED = {"the build": 1, f"a.apk {A[:16]}": 1, f"b.apk {B[:16]}": 1}
@@ -106,7 +107,5 @@ def test_a_result_says_where_its_things_are() -> None:
 
 
 def test_every_service_is_attacked() -> None:
-    from plugin.services import SERVICES
-
-    assert {subject.service for subject in SUBJECTS} == set(SERVICES)
-    assert {subject.service for subject in WITH_RECEIPT} == set(SERVICES)
+    assert {subject.service for subject in SUBJECTS} == set(inputs.services())
+    assert {subject.service for subject in WITH_RECEIPT} == set(inputs.services())

@@ -9,15 +9,19 @@ from importlib.metadata import version
 
 import pytest
 
-from plugin import errors, inputs
-from plugin.services import SERVICES
+from plugin import errors, inputs, services
 from tests.unit.rules.tree import MODULES, PLUGIN, ROOT, parsed, shell_files
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", inputs.services())
 def test_a_service_can_do_what_the_schema_says_and_nothing_else(name: str) -> None:
-    assert SERVICES[name].name == name
-    assert set(SERVICES[name].operations) == set(inputs.services()[name])
+    assert services.named(name).name == name
+    assert set(services.named(name).operations) == set(inputs.services()[name])
+
+
+def test_every_service_in_the_folder_stands_in_the_schema() -> None:
+    rooms = {name.split("/")[1] for name in MODULES if name.startswith("services/")} - {"__init__", "service", "delivery"}
+    assert {name.replace("_", "-") for name in rooms} == set(inputs.services())
 
 
 def test_every_exit_code_has_one_class() -> None:

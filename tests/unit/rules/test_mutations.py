@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from plugin.services import SERVICES
+from plugin import services
 from tests.unit.rules import test_facts, test_layers, test_messages, test_sizes
 from tests.unit.rules.tree import MODULES
 
@@ -73,7 +73,7 @@ def test_a_mutation_is_caught(mutation: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_undeclared_operation_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    operations = SERVICES["app-distribution"].operations
+    operations = services.named("app-distribution").operations
     monkeypatch.setitem(cast(dict[str, object], operations), "abort", operations["deliver"])
     with pytest.raises(AssertionError):
         test_facts.test_a_service_can_do_what_the_schema_says_and_nothing_else("app-distribution")

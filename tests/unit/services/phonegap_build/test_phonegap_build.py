@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin import inputs
 from plugin.errors import InputError, RefusedError
-from plugin.services import SERVICES
 from tests.unit.services.phonegap_build.phonegap_page import (
     APP_50,
     APPS,
@@ -28,10 +26,6 @@ from tests.unit.services.phonegap_build.phonegap_run import PASSWORD, URL, Run, 
 KEY_PASSWORD = 'key "pw"'
 
 phonegap = pytest.fixture(runner)
-
-
-def test_the_schema_and_the_service_name_the_same_operations() -> None:
-    assert set(SERVICES["phonegap-build"].operations) == set(inputs.services()["phonegap-build"])
 
 
 def test_whoami_proves_the_credentials(http: requests_mock.Mocker, phonegap: Run) -> None:
