@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+
+from plugin.sandbox.trial import Thing
 
 SAID = re.compile(  # the words by which a run says that something may exist, or that it exists twice
     r"\bmay (?:(?:already )?be there|exist|go on|hold it twice|be one of (?:those|these)|still be running"
@@ -15,13 +17,6 @@ SAID = re.compile(  # the words by which a run says that something may exist, or
 )
 IN_DOUBT = 5  # the exit code
 CUT_SHORT = (-9, 130, 143)  # the exit codes after the signals of attacks
-
-
-class Thing(NamedTuple):
-    """One thing that a service holds, and what it is in: a build, a context; nothing if it stands alone."""
-
-    group: str
-    name: str  # the same for two things that should be one
 
 
 @dataclass(frozen=True)

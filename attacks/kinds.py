@@ -13,7 +13,7 @@ from itertools import product
 from random import Random
 
 from attacks.attempt import Attempt, Case
-from attacks.subjects import CROWD, SUBJECTS, TRIGGER
+from attacks.subjects import CROWD, SUBJECTS
 
 SLOW = 0.15  # seconds that an answer is kept back after the work is done
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -27,6 +27,7 @@ LOST_ANSWERS = (
 )
 WITH_RECEIPT = [subject for subject in SUBJECTS if subject.takes_receipt]
 BITRISE = next(replace(subject, wanted=subject.wanted[:1]) for subject in SUBJECTS if subject.service == "bitrise")
+(TRIGGER,) = BITRISE.makes
 TIMES = {"once": "", "always": "x*"}
 CROWD_SIZE, CROWD_PAGE = 60, 20
 LAGS = (0, 4)  # seconds until a build shows in a list, within those that the program waits for it

@@ -9,29 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from plugin.sandbox import Sandbox
+from plugin.sandbox import SERVICES, Sandbox
 from plugin.units import size_text
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
 FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700, "www.zip": 40_000}
-QUICK = {"poll-interval": "0.2"}
-
-# What a workflow would say, service by service; BUILD-ID stands for the output of the step before,
-# FOLDER for a temporary folder, so that nothing is left behind.
-STEPS: Mapping[str, tuple[Mapping[str, str], ...]] = {
-    "app-distribution": ({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
-    "product-science": ({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
-    "phonegap-build": (
-        {"operation": "deliver", "title": "Demo", "artifacts": "www.zip", "output-directory": "FOLDER/packages"}
-        | QUICK,
-    ),
-    "bitrise": (
-        {"operation": "create-build", "app-id": "app1", "workflow": "primary", "wait": "true", "log": "stream"} | QUICK,
-        {"operation": "download", "app-id": "app1", "build-id": "BUILD-ID", "output-directory": "FOLDER/downloads"},
-        {"operation": "create-build", "app-id": "app1", "workflow": "hanging"},
-        {"operation": "abort", "app-id": "app1", "build-id": "BUILD-ID", "reason": "the tour ends here"},
-    ),
-}
 
 
 def tour(out: TextIO, perform: Perform) -> None:
@@ -44,9 +26,9 @@ def tour(out: TextIO, perform: Perform) -> None:
         for file_name, size in FILES.items():
             (folder / file_name).write_bytes(bytes(index % 251 for index in range(1000)) * (size // 1000 or 1))
         out.write(f"The sandbox listens on {sandbox.url}; no account is needed, nothing leaves this machine.\n")
-        for service, steps in STEPS.items():
+        for service, record in SERVICES.items():
             outputs: dict[str, Any] = {}
-            for step in steps:
+            for step in record.tour:
                 inputs = {"service": service, "service-url": sandbox.url, **sandbox.tokens[service], **step}
                 inputs = {key: _filled(value, outputs, folder) for key, value in inputs.items()}
                 out.write(f"\n=== {service}: {step['operation']}\n")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 from types import TracebackType
 from typing import TextIO
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from plugin.sandbox import app_distribution, bitrise, phonegap_build, product_science
 from plugin.sandbox.control import control
 from plugin.sandbox.faults import HTML
 from plugin.sandbox.rules import Rules, with_faults
@@ -23,11 +24,11 @@ from plugin.sandbox.service import Service
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage, storage_app
 
+# By name: every module and folder here that has one, so that a new service is a file and nothing else.
 SERVICES: dict[str, Service] = {
-    "app-distribution": app_distribution.SERVICE,
-    "bitrise": bitrise.SERVICE,
-    "phonegap-build": phonegap_build.SERVICE,
-    "product-science": product_science.SERVICE,
+    found.name.replace("_", "-"): module.SERVICE
+    for found in iter_modules(__path__)
+    if hasattr(module := import_module(f"{__name__}.{found.name}"), "SERVICE")
 }
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Blueprint, Response, abort, jsonify, request
 
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
+from plugin.sandbox.trial import FILE, Kind, Nature, Step, Thing, Trial, arrived
 from plugin.sandbox.uploads import Form, receive_form
 
 TOKEN = "sandbox-token-app-distribution"
@@ -77,7 +78,25 @@ def received(state: State) -> dict[str, object]:
     return {"builds": shelf.builds, "files": shelf.files}
 
 
-SERVICE = Service(inputs={"api-token": TOKEN}, blueprint=blueprint, received=received)
+def held(part: Any) -> list[Thing]:
+    """Return builds, and files in them."""
+    builds = [Thing(str(build["id"]), "the build") for build in part["builds"]]
+    return builds + [arrived(file["build_id"], file["name"], file["sha256"]) for file in part["files"]]
+
+
+CREATE = Step(Kind.CREATE, "POST /api/v2/builds", Nature.ONCE)
+ATTACH = Step(Kind.UPLOAD, "POST /api/v2/resource_files", Nature.ONCE)
+SERVICE = Service(
+    inputs={"api-token": TOKEN},
+    trials=(
+        Trial("deliver", {"phase-id": "7"}, (CREATE, ATTACH), ["the build"], [FILE], most_files=2),
+        Trial("create-build", {"phase-id": "7"}, (CREATE,), ["the build"]),
+    ),
+    tour=({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
+    blueprint=blueprint,
+    received=received,
+    held=held,
+)
 
 
 def _signed_in_form(state: State) -> Form:

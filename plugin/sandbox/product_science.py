@@ -16,6 +16,7 @@ from flask import Blueprint, Response, jsonify, request
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import CREATE_ONLY, RANGE, Storage
+from plugin.sandbox.trial import FILE, Kind, Nature, Step, Thing, Trial, arrived
 from plugin.sandbox.uploads import Blob
 
 TOKEN = "sandbox-token-product-science"
@@ -96,7 +97,38 @@ def received(state: State) -> dict[str, object]:
     return {"contexts": shelf.contexts, "builds": shelf.builds}
 
 
-SERVICE = Service(inputs={"api-token": TOKEN}, blueprint=blueprint, received=received)
+def held(part: Any) -> list[Thing]:
+    """Return contexts, builds in them, and the builds' files."""
+    things = [Thing(str(context["id"]), "the context") for context in part["contexts"]]
+    for build in part["builds"]:
+        context, name = str(build["contextId"]), build["buildFileName"]
+        things.append(Thing(context, f"the build of {name}"))
+        if build["file"]:
+            things.append(arrived(context, name, build["file"]["sha256"]))
+    return things
+
+
+OPEN = Step(Kind.CREATE, "POST /api/v1/projects/p/build-uploads", Nature.ONCE)
+CREATE = Step(Kind.CREATE, "POST /api/v1/projects/p/builds", Nature.ONCE)
+STORE = Step(Kind.PUT, "PUT /storage/*")
+SERVICE = Service(
+    inputs={"api-token": TOKEN},
+    trials=(
+        Trial(
+            "deliver",
+            {"project": "p"},
+            (OPEN, CREATE, STORE),
+            ["the context"],
+            ["the build of {name}", FILE],
+            most_files=2,
+        ),
+        Trial("open-upload", {"project": "p"}, (OPEN,), ["the context"]),
+    ),
+    tour=({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
+    blueprint=blueprint,
+    received=received,
+    held=held,
+)
 
 
 def _checked(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flask import Blueprint, abort, jsonify
 
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
+from plugin.sandbox.trial import Thing, Trial
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service: the inputs that sign in, its API made for one state and storage, and what it received so far."""
+    """One service, as a module or folder of the sandbox has it under the name SERVICE."""
 
-    inputs: Mapping[str, str]
-    blueprint: Callable[[State, Storage], Blueprint]
-    received: Callable[[State], object]
+    inputs: Mapping[str, str]  # that sign in
+    blueprint: Callable[[State, Storage], Blueprint]  # its API
+    received: Callable[[State], object]  # so far, to be shown as JSON
+    held: Callable[[Any], list[Thing]]  # what there is to lose or to double, from that JSON
+    trials: Sequence[Trial]  # the main job first
+    # What the tour runs: inputs without those that sign in. BUILD-ID stands for the output of the step before, FOLDER
+    # for a temporary folder. There are app-release.apk, app.ipa, `release notes.txt` and www.zip.
+    tour: Sequence[Mapping[str, str]]
 
 
 def refuse(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> NoReturn:

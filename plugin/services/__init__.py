@@ -1,6 +1,7 @@
-"""The services: each is a module or folder here, named as the schema names the service, with its record SERVICE.
+"""The services, by name.
 
-A new service is a file here and its rows in schema.json: nothing lists the services a second time.
+Each is a module or folder here that is named as schema.json names the service, and holds its record SERVICE. A new
+service is a file here and its rows in schema.json: nothing lists the services a second time.
 """
 
 from __future__ import annotations

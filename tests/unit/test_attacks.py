@@ -8,9 +8,12 @@ import pytest
 
 from attacks.judge import Run, groups, judge
 from attacks.kinds import WITH_RECEIPT
-from attacks.subjects import SUBJECTS, app_distribution, bitrise, phonegap_build, product_science
+from attacks.subjects import SUBJECTS
 from plugin import inputs
+from plugin.sandbox import SERVICES
 
+HELD = {name: record.held for name, record in SERVICES.items()}
+app_distribution, bitrise = HELD["app-distribution"], HELD["bitrise"]
 A, B = "aa" * 32, "bb" * 32
 WANTED = {"the build": 1, f"a.apk {A[:16]}": 1, f"b.apk {B[:16]}": 1}
 WHOLE: dict[str, list[dict[str, Any]]] = {
@@ -62,10 +65,10 @@ def test_a_double_is_seen_on_every_service() -> None:
     app, key = {"id": 50, "file": {"name": "www.zip", "sha256": A}}, {"platform": "android"}
     started = {"slug": "s", "workflow": "primary", "branch": "main", "aborted": None}
     found = [
-        *product_science(context),
-        *product_science({"contexts": [], "builds": [build, build]}),
-        *phonegap_build({"apps": [app, {**app, "id": 51}], "keys": [key, key]}),
-        *bitrise({"builds": [started, started, {**started, "aborted": {}}, {**started, "branch": "crowd"}]}),
+        *HELD["product-science"](context),
+        *HELD["product-science"]({"contexts": [], "builds": [build, build]}),
+        *HELD["phonegap-build"]({"apps": [app, {**app, "id": 51}], "keys": [key, key]}),
+        *bitrise({"builds": [started, started, {**started, "aborted": {}}]}),
     ]
     names = ("the context", "the build of a.apk", "a.apk", "the app", "www.zip", "the key", "a build of primary")
     wanted = {name if "." not in name or " " in name else f"{name} {A[:16]}": 1 for name in names}
@@ -104,6 +107,12 @@ def test_a_result_says_where_its_things_are() -> None:
     assert groups({"build-ids": ["70", "71"], "upload-context-id": "28"}) == {"70", "71", "28"}
     assert groups({"build-ids": ["1"]}) == {"1"}
     assert groups(None) == frozenset()
+
+
+def test_builds_that_others_started_do_not_count() -> None:
+    (subject,) = (subject for subject in SUBJECTS if subject.service == "bitrise")
+    build = {"slug": "s", "workflow": "primary", "branch": "main", "aborted": None}
+    assert len(subject.held({"builds": [build, {**build, "branch": "crowd"}]})) == 1
 
 
 def test_every_service_is_attacked() -> None:

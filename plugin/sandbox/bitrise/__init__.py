@@ -18,6 +18,7 @@ from plugin.sandbox.bitrise.downloads import Downloads
 from plugin.sandbox.bitrise.lists import listed_builds, paged, wanted_builds
 from plugin.sandbox.bitrise.log import log_info
 from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
+from plugin.sandbox.bitrise.trials import TOUR, TRIALS, held
 from plugin.sandbox.bitrise.trigger import odd_answer, trigger
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
@@ -183,7 +184,9 @@ def received(state: State) -> dict[str, object]:
     return {"builds": builds, "downloads": state.part(Downloads).entries}
 
 
-SERVICE = Service(inputs={"api-token": TOKEN}, blueprint=blueprint, received=received)
+SERVICE = Service(
+    inputs={"api-token": TOKEN}, blueprint=blueprint, received=received, held=held, trials=TRIALS, tour=TOUR
+)
 
 
 def _entry(app: str, build: Build, now: float) -> dict[str, object]:

@@ -15,6 +15,7 @@ from flask import Blueprint, Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from plugin.sandbox.phonegap_build.builds import COMPLETE, PNG, App, Shelf
+from plugin.sandbox.phonegap_build.trials import TOUR, TRIALS, held
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
@@ -196,7 +197,14 @@ def received(state: State) -> dict[str, object]:
     return {"apps": apps, "keys": shelf.keys, "packages": shelf.packages}
 
 
-SERVICE = Service(inputs={"username": USERNAME, "password": PASSWORD}, blueprint=blueprint, received=received)
+SERVICE = Service(
+    inputs={"username": USERNAME, "password": PASSWORD},
+    blueprint=blueprint,
+    received=received,
+    held=held,
+    trials=TRIALS,
+    tour=TOUR,
+)
 
 
 def _check(platform: str) -> None:

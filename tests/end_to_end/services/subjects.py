@@ -1,6 +1,6 @@
-"""One line a service for the fault table: what one run of it asks for, the requests a fault can strike, what is left.
+"""The fault table's subjects: what a run asks for, the requests that a fault can strike, and what is left.
 
-A service joins the table by its line in SUBJECTS.
+A service joins the table by the first of its trials in the sandbox.
 """
 
 from __future__ import annotations
@@ -8,52 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
 from plugin.files.output_directory import RECORD
-from plugin.sandbox import Sandbox
+from plugin.sandbox import SERVICES, Sandbox
+from plugin.sandbox.service import Service
+from plugin.sandbox.trial import FILE, Kind, Step
 from tests.end_to_end.program import LIMIT
 
 NAME = "www.zip"
 DATA = b"PK\x03\x04" + bytes(range(256)) * 65536  # 16 MiB: more than all buffers of a connection hold
 SHA256 = hashlib.sha256(DATA).hexdigest()
+ARRIVED = FILE.format(name=NAME, sha256=SHA256)  # what is left of it
 SPEED = 50  # the sandbox's seconds a second
-
-
-class Nature(Enum):
-    """What a second sending of a request does."""
-
-    SAFE = auto()  # nothing more than the first
-    ONCE = auto()  # the work twice, and nobody can look
-    LOOKED_UP = auto()  # the work twice, but what the first made can be found
-
-
-class Kind(Enum):
-    """What a request is for."""
-
-    CREATE = auto()
-    UPLOAD = auto()
-    PUT = auto()  # to a signed address of the storage
-    POLL = auto()
-    DOWNLOAD = auto()  # from a signed address of the storage
-
-
-@dataclass(frozen=True)
-class Step:
-    """One request of a run."""
-
-    kind: Kind
-    where: str  # as fault rules name it: method and path
-    nature: Nature = Nature.SAFE
-
-    @property
-    def is_large(self) -> bool:
-        """Whether its body cannot be handed to the connection before the server has read most of it."""
-        return self.kind in (Kind.UPLOAD, Kind.PUT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,34 +52,36 @@ def control(url: str, method: str, path: str, body: Any = None) -> Any:
         return json.loads(answer.read() or b"null")
 
 
-def _app_distribution(state: Any, _folder: Path) -> list[Any]:
-    part = state["app-distribution"]
-    return ["build" for _ in part["builds"]] + [file["sha256"] for file in part["files"]]
-
-
-def _product_science(state: Any, _folder: Path) -> list[Any]:
-    part = state["product-science"]
-    files = [build["file"]["sha256"] for build in part["builds"] if build["file"]]
-    return ["context" for _ in part["contexts"]] + ["build" for _ in part["builds"]] + files
-
-
-def _bitrise(state: Any, _folder: Path) -> list[Any]:
-    return [build["workflow"] for build in state["bitrise"]["builds"]]
+def _digests(data: Any) -> Iterator[str]:
+    """Every SHA-256 that a service's part of the state shows."""
+    if isinstance(data, dict):
+        yield from (value for key, value in data.items() if key == "sha256" and isinstance(value, str))
+        data = list(data.values())
+    for item in data if isinstance(data, list) else ():
+        yield from _digests(item)
 
 
 def _downloads(folder: Path) -> list[Path]:
     return [path for path in (folder / "out").glob("*") if path.name != RECORD]
 
 
+def _main_job(service: str, record: Service) -> Subject:
+    """The subject that a service's first trial is."""
+    trial = record.trials[0]
+
+    def left(state: Any, folder: Path) -> list[Any]:
+        given = set(_digests(state[service]))
+        here = [hashlib.sha256(path.read_bytes()).hexdigest() in given for path in _downloads(folder)]
+        held = [thing.name for thing in record.held(state[service])]
+        return held + ["a download" if is_whole else "a spoiled download" for is_whole in here]
+
+    inputs = {"operation": trial.operation, **trial.inputs} | ({"artifacts": NAME} if trial.most_files else {})
+    wanted = trial.wanted({NAME: SHA256} if trial.most_files else {})
+    return Subject(service, trial.steps, inputs, left, wanted + ["a download"] * trial.downloads)
+
+
 def _downloaded(_state: Any, folder: Path) -> list[Any]:
     return [(path.name, path.stat().st_size) for path in _downloads(folder)]
-
-
-def _phonegap_build(state: Any, folder: Path) -> list[Any]:
-    given = {package["sha256"] for package in state["phonegap-build"]["packages"]}
-    here = [hashlib.sha256(path.read_bytes()).hexdigest() for path in _downloads(folder)]
-    apps = [app["file"]["sha256"] for app in state["phonegap-build"]["apps"]]
-    return apps + ["package" if digest in given else "a spoiled package" for digest in here]
 
 
 def _finished_build(url: str) -> dict[str, Any]:
@@ -118,36 +90,7 @@ def _finished_build(url: str) -> dict[str, Any]:
 
 
 SUBJECTS = (
-    Subject(
-        "app-distribution",
-        (
-            Step(Kind.CREATE, "POST /api/v2/builds", Nature.ONCE),
-            Step(Kind.UPLOAD, "POST /api/v2/resource_files", Nature.ONCE),
-        ),
-        {"phase-id": 7, "artifacts": NAME},
-        _app_distribution,
-        ["build", SHA256],
-    ),
-    Subject(
-        "product-science",
-        (
-            Step(Kind.CREATE, "POST /api/v1/projects/p/builds", Nature.ONCE),
-            Step(Kind.PUT, "PUT /storage/*"),
-        ),
-        {"project": "p", "artifacts": NAME},
-        _product_science,
-        ["context", "build", SHA256],
-    ),
-    Subject(
-        "bitrise",
-        (
-            Step(Kind.CREATE, "POST /v0.1/apps/app1/builds", Nature.LOOKED_UP),
-            Step(Kind.POLL, "GET /v0.1/apps/app1/builds/*"),
-        ),
-        {"operation": "create-build", "app-id": "app1", "workflow": "primary", "wait": "true", "poll-interval": 0.05},
-        _bitrise,
-        ["primary"],
-    ),
+    *(_main_job(service, record) for service, record in SERVICES.items()),
     Subject(
         "bitrise",
         (
@@ -158,16 +101,5 @@ SUBJECTS = (
         _downloaded,
         [("artifact-1.apk", 2000)],
         _finished_build,
-    ),
-    Subject(
-        "phonegap-build",
-        (
-            Step(Kind.UPLOAD, "POST /api/v0/apps", Nature.LOOKED_UP),
-            Step(Kind.POLL, "GET /api/v0/apps/??"),
-            Step(Kind.DOWNLOAD, "GET /storage/*"),
-        ),
-        {"title": "t", "artifacts": NAME, "platforms": "android", "poll-interval": 0.05, "output-directory": "out"},
-        _phonegap_build,
-        [SHA256, "package"],
     ),
 )

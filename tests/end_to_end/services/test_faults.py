@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from plugin.sandbox import Sandbox
+from plugin.sandbox.trial import Kind, Nature, Step
 from tests.end_to_end.program import Done, run
-from tests.end_to_end.services.subjects import DATA, NAME, SPEED, SUBJECTS, Kind, Nature, Step, Subject, control
+from tests.end_to_end.services.subjects import DATA, NAME, SPEED, SUBJECTS, Subject, control
 
 SIDE_BY_SIDE = 6
 STALL = 2  # seconds

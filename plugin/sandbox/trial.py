@@ -1,0 +1,81 @@
+"""Trials: what those who break a delivery need to know of it, which requests it sends and what is there at its end.
+
+Every service brings its own, so that the fault table and the attacks find it by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+FILE = "{name} {sha256:.16}"  # what a file that has arrived is called
+
+
+class Nature(Enum):
+    """What a second sending of a request does."""
+
+    SAFE = auto()  # nothing more than the first
+    ONCE = auto()  # the work twice, and nobody can look
+    LOOKED_UP = auto()  # the work twice, but what the first made can be found
+
+
+class Kind(Enum):
+    """What a request is for."""
+
+    CREATE = auto()
+    UPLOAD = auto()
+    PUT = auto()  # to a signed address of the storage
+    POLL = auto()
+    DOWNLOAD = auto()  # from a signed address of the storage
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of a run."""
+
+    kind: Kind
+    where: str  # as fault rules name it: method and path
+    nature: Nature = Nature.SAFE
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its body cannot be handed to the connection before the server has read most of it."""
+        return self.kind in (Kind.UPLOAD, Kind.PUT)
+
+    @property
+    def makes(self) -> bool:
+        """Whether something is there after it that was not there before."""
+        return self.kind in (Kind.CREATE, Kind.UPLOAD, Kind.PUT)
+
+
+class Thing(NamedTuple):
+    """One thing that a service holds, and what it is in: a build, a context; nothing if it stands alone."""
+
+    group: str
+    name: str  # the same for two things that should be one; `the build` for what the output build-id names
+
+
+def arrived(group: object, name: str, sha256: str) -> Thing:
+    """Return the thing for a file that a service has received."""
+    return Thing(str(group), FILE.format(name=name, sha256=sha256))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of an operation that makes something."""
+
+    operation: str
+    inputs: Mapping[str, str]  # without those that sign in, and without `artifacts`
+    steps: Sequence[Step]  # in order
+    things: Sequence[str] = ()  # the names of what is there after it, each once
+    of_each_file: Sequence[str] = ()  # and for each artifact, with its {name} and its {sha256}
+    most_files: int = 0  # artifacts that it takes
+    downloads: int = 0  # files that it writes below `output-directory`
+    about: str = ""  # what tells it from another of the same operation
+
+    def wanted(self, files: Mapping[str, str]) -> list[str]:
+        """Return the names of what is to be there in the end; `files` gives each artifact's SHA-256 by its name."""
+        made = (text.format(name=name, sha256=sha256) for name, sha256 in files.items() for text in self.of_each_file)
+        return [*self.things, *made]
