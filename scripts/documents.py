@@ -17,9 +17,16 @@ def made(root: Path) -> dict[str, str]:
     described = {part["name"] for text in texts.values() for part in PART.finditer(text)}
     for service in inputs.services():
         if service not in described:
-            title, sentence = inputs.about_service(service)
-            texts[f"docs/{service}.md"] = f"# {title}\n\n{sentence}\n\n<!-- made: {service} -->\n<!-- end of made -->\n"
+            texts[f"docs/{service}.md"] = _page(service, root)
     return {path: filled(text, partial(tables.part, root=root), path) for path, text in texts.items()}
+
+
+def _page(service: str, root: Path) -> str:
+    """The page of a service, as long as nobody writes one: what the schema says, and the example for GitHub."""
+    title, sentence = inputs.about_service(service)
+    example = f"examples/github/{service}.yml"
+    parts = [service, *([example] if (root / example).exists() else [])]
+    return f"# {title}\n\n{sentence}\n" + "".join(f"\n<!-- made: {part} -->\n<!-- end of made -->\n" for part in parts)
 
 
 def documents(root: Path) -> list[Path]:

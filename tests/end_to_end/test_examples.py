@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from plugin import inputs
+from plugin.hosts import spelling
+from plugin.sandbox import SERVICES as SANDBOXES
 from tests.end_to_end import project
 from tests.end_to_end.hosts import act, bitrise
 from tests.end_to_end.hosts.groovy import builds
@@ -24,49 +26,64 @@ from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command
 
 EXAMPLES = ROOT / "examples"
-ADDRESS = (
-    "https://dist.example.com"  # of the examples' App Distribution; the other services have addresses of their own
-)
-SECRETS = {
-    "DIST_TOKEN": "sandbox-token-app-distribution",
-    "PRODUCT_SCIENCE_TOKEN": "sandbox-token-product-science",
-    "BITRISE_TOKEN": "sandbox-token-bitrise",
-    "PHONEGAP_USER": "user@example.com",
-    "PHONEGAP_PASSWORD": "sandbox-password-phonegap-build",
-}
-CREDENTIALS = {
-    name.lower().replace("_", "-"): value
-    for name, value in SECRETS.items()  # as the Jenkinsfiles call them
-}
-PLAIN = {
-    service: {f"PLUGIN_{kind.upper()}": SECRETS[name]}
-    for service, kind, name in (
-        ("app-distribution", "api_token", "DIST_TOKEN"),
-        ("product-science", "api_token", "PRODUCT_SCIENCE_TOKEN"),
-        ("bitrise", "api_token", "BITRISE_TOKEN"),
-        ("phonegap-build", "password", "PHONEGAP_PASSWORD"),
-    )
-}
-INPUT_LINE = re.compile(r"^( +)(- )?service: (?!app-distribution)[a-z-]+\n", re.MULTILINE)
+ADDRESS = "https://dist.example.com"  # of the examples' App Distribution; other services have a default
+NAMES = {"github": "{}.yml", "bitrise": "{}.yml", "jenkins": "Jenkinsfile.{}", "shell": "{}.sh"}  # by folder
+# How a workflow takes an input from a secret, and a Jenkinsfile from a credential: by the secret's name.
+SECRET = r"^[ -]*{name}: \$(?:{{{{ secrets\.)?(\w+)"
+CREDENTIAL = r"{name}CredentialsId: '([\w-]+)'"
+INPUT_LINE = re.compile(r"^( +)(- )?service: ([a-z-]+)\n", re.MULTILINE)
 JENKINSFILES = sorted([*inputs.services(), "without-library"])
 
 
-def _text(path: str, url: str) -> str:
+def _is_secret(name: str) -> bool:
+    return inputs.inputs()[name].secret
+
+
+def _example(folder: str, service: str) -> str:
+    return (EXAMPLES / folder / NAMES[folder].format(service)).read_text(encoding="utf-8")
+
+
+def _named(pattern: str, folder: str, spell: Callable[[str], str]) -> dict[str, str]:
+    """What signs in to the sandbox, by the names that the examples in a folder have for it."""
+    return {
+        name: value
+        for service, record in SANDBOXES.items()
+        for given, value in record.inputs.items()
+        for name in re.findall(pattern.format(name=spell(given)), _example(folder, service), re.MULTILINE)
+    }
+
+
+SECRETS = _named(SECRET, "github", str) | _named(SECRET, "bitrise", spelling.lower)
+CREDENTIALS = _named(CREDENTIAL, "jenkins", spelling.camel)
+PLAIN = {
+    service: {f"PLUGIN_{spelling.upper(name)}": value for name, value in record.inputs.items() if _is_secret(name)}
+    for service, record in SANDBOXES.items()
+}
+
+
+def _leaked(log: str) -> list[str]:
+    """The secrets that stand in a log."""
+    return [value for signs_in in PLAIN.values() for value in signs_in.values() if value in log]
+
+
+def _text(folder: str, name: str, url: str) -> str:
     """An example, with the sandbox in place of its service."""
-    text = (EXAMPLES / path).read_text(encoding="utf-8").replace(ADDRESS, url)
-    if path.startswith("jenkins/"):  # a variable PLUGIN_SERVICE_URL would not steer the step
-        return re.sub(
-            r"buildferry\((?=service: '(?!app-distribution))",
-            f"buildferry(serviceUrl: '{url}', pollInterval: 0.2, ",
-            text,
-        )
-    url_name, interval = ("service_url", "poll_interval") if "bitrise/" in path else ("service-url", "poll-interval")
+    text = _example(folder, name).replace(ADDRESS, url)
+    if folder == "jenkins":  # a variable PLUGIN_SERVICE_URL would not steer the step
+        with_default = "|".join(service for service in inputs.services() if inputs.default_url(service))
+        aim = f"buildferry(serviceUrl: '{url}', pollInterval: 0.2, "
+        return re.sub(rf"buildferry\((?=service: '(?:{with_default})')", aim, text)
+    url_name, interval = ("service_url", "poll_interval") if folder == "bitrise" else ("service-url", "poll-interval")
 
     def aimed(match: re.Match[str]) -> str:
         start = match[1] + (match[2] or "")
-        return f"{match[0]}{start}{url_name}: {url}\n{start}{interval}: 0.2\n"
+        return (
+            f"{match[0]}{start}{url_name}: {url}\n{start}{interval}: 0.2\n"
+            if inputs.default_url(match[3])
+            else match[0]
+        )
 
-    return INPUT_LINE.sub(aimed, text) if path.endswith(".yml") else text
+    return INPUT_LINE.sub(aimed, text) if folder != "shell" else text
 
 
 def _distributed(state: Any) -> None:
@@ -94,6 +111,16 @@ def _packaged(state: Any) -> None:
     assert [download["platform"] for download in state["packages"]] == ["android"]
 
 
+def _held(service: str) -> Callable[[Any], None]:
+    """What must hold on every service: the sandbox has the file that the example's build makes."""
+
+    def check(state: Any) -> None:
+        assert [thing for thing in SANDBOXES[service].held(state) if thing.name.startswith("app-release.apk ")], state
+
+    return check
+
+
+# In place of that, where more is known of the example.
 ARRIVED: Mapping[str, Callable[[Any], None]] = {
     "app-distribution": _distributed,
     "product-science": _compared,
@@ -102,13 +129,12 @@ ARRIVED: Mapping[str, Callable[[Any], None]] = {
 }
 
 
+def _assert_arrived(service: str, state: Any) -> None:
+    ARRIVED.get(service, _held(service))(state)
+
+
 def test_there_is_an_example_for_every_host_and_service() -> None:
-    for folder, name in (
-        ("github", "{}.yml"),
-        ("bitrise", "{}.yml"),
-        ("jenkins", "Jenkinsfile.{}"),
-        ("shell", "{}.sh"),
-    ):
+    for folder, name in NAMES.items():
         found = {path.name for path in (EXAMPLES / folder).iterdir()}
         of_services = {name.format(service) for service in inputs.services()}
         assert found - {"Jenkinsfile.without-library"} == of_services | {name.format("sandbox")}
@@ -119,13 +145,13 @@ def test_there_is_an_example_for_every_host_and_service() -> None:
 def test_a_github_workflow(
     service: str, sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = _text(f"github/{service}.yml", sandbox.url)
+    text = _text("github", service, sandbox.url)
     tags_only = 'on:\n  push:\n    tags: ["v*"]\n'
     run = act.run(text.replace(tags_only, "on: push\n"), tmp_path, tmp_path_factory, SECRETS)
 
     assert run.code == 0, run.log
-    assert not [value for name, value in SECRETS.items() if name != "PHONEGAP_USER" and value in run.log]
-    ARRIVED[service](sandbox.state()[service])
+    assert _leaked(run.log) == []
+    _assert_arrived(service, sandbox.state()[service])
 
 
 @pytest.mark.parametrize("service", inputs.services())
@@ -135,7 +161,7 @@ def test_a_bitrise_workflow(
     source = project.lay_out(tmp_path / "source")
     machine = bitrise.Machine(tmp_path, source, project.offline(project.tool_cache(tmp_path_factory)))
     machine.variables |= {name: (value, False) for name, value in SECRETS.items()}
-    text = _text(f"bitrise/{service}.yml", sandbox.url)
+    text = _text("bitrise", service, sandbox.url)
     (name,) = yaml.safe_load(text)["workflows"]
 
     def android_build() -> dict[str, str]:
@@ -145,7 +171,7 @@ def test_a_bitrise_workflow(
     failed = bitrise.run_workflow(text, name, machine, {"git-clone": dict, "android-build": android_build})
 
     assert not failed, machine.log
-    ARRIVED[service](sandbox.state()[service])
+    _assert_arrived(service, sandbox.state()[service])
 
 
 @pytest.mark.parametrize("service", inputs.services())
@@ -165,7 +191,7 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
     environment["PATH"] = f"{programs}:{environment['PATH']}"
 
     done = subprocess.run(
-        ["sh", "-c", _text(f"shell/{service}.sh", sandbox.url)],
+        ["sh", "-c", _text("shell", service, sandbox.url)],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -175,7 +201,7 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
     )
 
     assert done.returncode == 0, done.stderr
-    ARRIVED[service](sandbox.state()[service])
+    _assert_arrived(service, sandbox.state()[service])
     outputs = (ROOT / "docs" / f"{service}.md").read_text(encoding="utf-8").partition("## Outputs")[2]
     described = {*re.findall(r"^\| `([\w-]+)` \|", outputs, re.MULTILINE), "result"}
     for file in folder.glob("*.json"):
@@ -192,7 +218,7 @@ def jenkins(_sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) 
     settings = f"variables = [:]\ncheckout = 'git clone --quiet {checkout} .'\n"
     scenarios = {
         name: Scenario(
-            prelude + settings + _text(f"jenkins/Jenkinsfile.{name}", _sandbox.url),
+            prelude + settings + _text("jenkins", name, _sandbox.url),
             {"HOME": str(root)},
             program=shlex.join(command()),
             credentials=CREDENTIALS,
@@ -207,13 +233,13 @@ def jenkins(_sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_jenkinsfile(name: str, jenkins: dict[str, Any]) -> None:
     build = jenkins[name]
     assert "error" not in build, f"{build['error']}\n{build['raw_log']}"
-    assert not [value for key, value in CREDENTIALS.items() if key != "phonegap-user" and value in build["raw_log"]]
+    assert _leaked(build["raw_log"]) == []
 
 
 @builds.needs_groovy
 @pytest.mark.parametrize("service", inputs.services())
 def test_what_the_jenkinsfiles_send_arrives(service: str, jenkins: dict[str, Any]) -> None:
-    ARRIVED[service](jenkins["received"][service])
+    _assert_arrived(service, jenkins["received"][service])
 
 
 @builds.needs_groovy

@@ -61,6 +61,7 @@ def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
     page = made["docs/bitrise.md"]
     assert page.startswith(f"# Bitrise\n\n{inputs.about_service('bitrise')[1]}\n\n<!-- made: bitrise -->\n")
     assert "| `list-builds` | " in page
+    assert "\n<!-- made: examples/github/bitrise.yml -->\n\n```yaml\n" in page
     (copy / "docs" / "bitrise.md").write_text(page + "\nWritten by a person.\n", encoding="utf-8")
     assert documents.made(copy)["docs/bitrise.md"] == page + "\nWritten by a person.\n"
 
