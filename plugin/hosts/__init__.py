@@ -1,9 +1,13 @@
 """The CI systems that run us: how each hands in inputs and takes outputs, and what it knows of the source.
 
 `__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS;
-Publisher (publisher.py); find (source.py); the names' forms (spelling.py). A new host is a file and a line here.
+Publisher (publisher.py); find (source.py); the names' forms (spelling.py). A new host is a file here, with its record
+HOST, and its name in NAMES.
 """
 
-from plugin.hosts import bitrise, github, jenkins, plain
+from importlib import import_module
 
-HOSTS = {"github": github.HOST, "bitrise": bitrise.HOST, "jenkins": jenkins.HOST, "plain": plain.HOST}
+from plugin.hosts.host import Host
+
+NAMES = ("github", "bitrise", "jenkins", "plain")
+HOSTS: dict[str, Host] = {name: import_module(f"{__name__}.{name}").HOST for name in NAMES}

@@ -146,6 +146,7 @@ def from_bitrise(env: Env, _folder: Path) -> Source:
 HOST = Host(
     name="bitrise",
     spell=lower,
+    variable=lower,
     read=_read,
     begin=begin,
     publish=publish,

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from plugin.hosts import checkout
 from plugin.hosts.host import Env, Host
-from plugin.hosts.spelling import text_of
+from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
@@ -105,6 +105,7 @@ def _stop_commands() -> tuple[str, str]:
 HOST = Host(
     name="github",
     spell=str,
+    variable=lambda name: f"INPUT_{upper(name)}",
     read=lambda env: declared("INPUT_", env),
     publish=publish,
     summarize=summarize,

@@ -22,6 +22,7 @@ class Host:
 
     name: str
     spell: Callable[[str], str]  # an input's name as users write it there
+    variable: Callable[[str], str]  # the variable of the environment that hands it in
     read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they stand
     # Outputs: the new ones, and all so far. A program of the host's gets so many seconds for each.
     publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]

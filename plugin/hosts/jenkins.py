@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plugin.hosts import checkout
 from plugin.hosts.host import OUTPUT_FILE, Env, Host, no_summary, publish_file
-from plugin.hosts.spelling import groovy_argument
+from plugin.hosts.spelling import groovy_argument, own_variable
 from plugin.hosts.variables import declared, first, number
 from plugin.source import Source
 
@@ -49,6 +49,7 @@ def read_jenkins(env: Env) -> dict[str, str]:
 HOST = Host(
     name="jenkins",
     spell=groovy_argument,
+    variable=own_variable,
     read=read_jenkins,
     publish=publish_file,
     output_file=OUTPUT_FILE,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugin.hosts.host import OUTPUT_FILE, Env, Host, no_summary, publish_file
-from plugin.hosts.spelling import upper
+from plugin.hosts.spelling import own_variable
 from plugin.hosts.variables import first, number, prefixed
 from plugin.source import Source, short
 
@@ -134,7 +134,8 @@ def from_any(env: Env, _folder: Path) -> Source:
 
 HOST = Host(
     name="plain",
-    spell=lambda name: f"PLUGIN_{upper(name)}",
+    spell=own_variable,
+    variable=own_variable,
     read=lambda env: prefixed("PLUGIN_", env),
     publish=publish_file,
     output_file=OUTPUT_FILE,

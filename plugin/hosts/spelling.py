@@ -15,6 +15,11 @@ def upper(name: str) -> str:
     return name.replace("-", "_").upper()
 
 
+def own_variable(name: str) -> str:
+    """`api-token` as in the variables of hosts that have no form of their own: `PLUGIN_API_TOKEN`."""
+    return f"PLUGIN_{upper(name)}"
+
+
 def lower(name: str) -> str:
     """`api-token` as on Bitrise: `api_token`."""
     return name.replace("-", "_")

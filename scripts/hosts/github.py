@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import inputs
-from plugin.hosts.spelling import upper
+from plugin.hosts.github import HOST
 from plugin.inputs import Field
 from scripts.parts import HEADER, SUMMARY, yaml
 from scripts.words import about, default_of, operations
@@ -28,11 +28,11 @@ def made(_root: Path) -> dict[str, str]:
 def action() -> str:
     """action.yml: a composite of one step, which maps each input itself, as GitHub sets no INPUT_* for composites."""
     declared = {name: _action_input(field) for name, field in inputs.inputs().items()} | STEP_IDENTITY
-    environment = {f"INPUT_{upper(name)}": f"${{{{ inputs.{name} }}}}" for name in declared}
+    environment = {HOST.variable(name): f"${{{{ inputs.{name} }}}}" for name in declared}
     run = {
         "id": "run",
         "shell": "sh",
-        "env": {"PLUGIN_HOST": "github", **environment},
+        "env": {"PLUGIN_HOST": HOST.name, **environment},
         "run": 'exec sh "$GITHUB_ACTION_PATH/plugin/launch.sh" run',
     }
     outputs = {

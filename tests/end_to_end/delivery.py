@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.end_to_end.program import SandboxProcess
 
-HOSTS = ("github", "bitrise", "jenkins", "plain")
 TOKENS = {
     "app-distribution": "sandbox-token-app-distribution",
     "product-science": "sandbox-token-product-science",

@@ -13,13 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plugin.hosts import HOSTS
+
 ROOT = Path(__file__).parents[2]
-PREFIXES = {
-    "github": ("INPUT_", str.upper),
-    "bitrise": ("", str.lower),
-    "jenkins": ("PLUGIN_", str.upper),
-    "plain": ("PLUGIN_", str.upper),
-}
 LIMIT = 180  # seconds that a program may take; a create that is sent three times takes 100
 
 
@@ -51,11 +47,10 @@ def clean_environment() -> dict[str, str]:
 
 def variables(host: str, inputs: Mapping[str, Any]) -> dict[str, str]:
     """Inputs as the host's environment variables."""
-    prefix, case = PREFIXES[host]
     made = {"PLUGIN_HOST": host}
     for name, value in inputs.items():
         text = "\n".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        made[prefix + case(name.replace("-", "_"))] = text
+        made[HOSTS[host].variable(name)] = text
     return made
 
 

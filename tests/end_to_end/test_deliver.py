@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.delivery import FILES, HOSTS, TOKENS, asked, digest, lay_out
+from plugin.hosts import HOSTS
+from tests.end_to_end.delivery import FILES, TOKENS, asked, digest, lay_out
 from tests.end_to_end.program import Done, SandboxProcess, run
 from tests.unit.hosts.test_hosts import read_like_the_runner
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from plugin.files.output_directory import RECORD
+from plugin.hosts import HOSTS
 from tests.end_to_end.hostile import Asked, answered, hostile
 from tests.end_to_end.program import Done, clean_environment, command, run, variables
 
-HOSTS = ("github", "bitrise", "jenkins", "plain")
 TOKEN = "t0ken-S3cr3t/with+signs~and?more-of-1234567"
 PARTS = [TOKEN[at : at + 6] for at in range(len(TOKEN) - 6)]
 
@@ -23,7 +23,7 @@ PARTS = [TOKEN[at : at + 6] for at in range(len(TOKEN) - 6)]
 def bitrise(answer: Callable[[Asked], bytes], folder: Path, host: str = "plain", **inputs: Any) -> Done:
     given = {"service": "bitrise", "api-token": TOKEN, "app-id": "a", "build-id": "b", "poll-interval": "0.01"}
     env = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STEP_SUMMARY")}
-    env |= {"PLUGIN_OUTPUT_FILE": str(folder / "outputs.json")} if host in ("jenkins", "plain") else {}
+    env |= {"PLUGIN_OUTPUT_FILE": str(folder / "outputs.json")} if not HOSTS[host].logs_to_stdout else {}
     more = {name.replace("_", "-"): value for name, value in inputs.items()}
     own = more.pop("env", {})
     with hostile(answer) as server:
@@ -206,7 +206,7 @@ def test_outputs_stay_whole_when_their_parts_are_passed_on(host: str, tmp_path: 
 
     assert done.code == 0, done.log
     assert "***" not in told(done)
-    if host in ("jenkins", "plain"):
+    if not HOSTS[host].logs_to_stdout:
         outputs = json.loads((tmp_path / "outputs.json").read_text())
         assert outputs["build-url"] == started["build_url"]
         assert outputs["result"]["commit"] == passed_on["SHA"]

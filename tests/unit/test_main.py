@@ -21,6 +21,7 @@ from plugin.errors import (
     RefusedError,
     UnavailableError,
 )
+from plugin.hosts import HOSTS
 
 
 def main(*arguments: str, stdin: str = "", **env: str) -> tuple[int, str, str]:
@@ -91,7 +92,7 @@ def test_the_version_is_one_line_and_loads_neither_requests_nor_jsonschema() -> 
 
 @pytest.mark.parametrize("arguments", [("run",), ("bitrise", "--no-such"), ("bitrise", "ping")])
 def test_an_unknown_host_is_said_whatever_else_is_wrong(arguments: tuple[str, ...]) -> None:
-    code, out, _ = main(*arguments, PLUGIN_HOST="gitlab")
+    code, out, _ = main(*arguments, PLUGIN_HOST="no-such-host")
 
     assert code == 2
     assert json.loads(out)["status"] == "failed"
@@ -124,13 +125,13 @@ def test_a_missing_input_is_said_the_hosts_way(host: str, line: str, tmp_path: P
     code, out, err = main("run", PLUGIN_HOST=host, GITHUB_OUTPUT=str(tmp_path / "out"))
 
     assert code == 2
-    assert line in (err if host in ("jenkins", "plain") else out)
+    assert line in (out if HOSTS[host].logs_to_stdout else err)
 
 
 def test_an_unknown_host_is_an_input_error() -> None:
-    code, _, err = main("run", PLUGIN_HOST="gitlab")
+    code, _, err = main("run", PLUGIN_HOST="no-such-host")
 
-    assert (code, err) == (2, "error: PLUGIN_HOST: 'gitlab' is not one of github, bitrise, jenkins, plain\n")
+    assert (code, err) == (2, f"error: PLUGIN_HOST: 'no-such-host' is not one of {', '.join(HOSTS)}\n")
 
 
 def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypatch: pytest.MonkeyPatch) -> None:

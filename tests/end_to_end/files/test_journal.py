@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plugin.hosts import HOSTS
 from tests.end_to_end.program import LIMIT, Done, SandboxProcess, run, start, wait_for
 
 AD = {"service": "app-distribution", "api-token": "sandbox-token-app-distribution", "phase-id": 7, "artifacts": "a.apk"}
@@ -127,7 +128,7 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(
     assert sandbox.state()["requests"] == []
 
 
-@pytest.mark.parametrize("host", ["jenkins", "plain"])
+@pytest.mark.parametrize("host", [name for name, host in HOSTS.items() if not host.logs_to_stdout])
 def test_an_output_file_that_cannot_be_written_is_found_first(host: str, sandbox: SandboxProcess, folder: Path) -> None:
     (folder / "afile").touch()
     env = {"PLUGIN_OUTPUT_FILE": "afile/outputs.json"}

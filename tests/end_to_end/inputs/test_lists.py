@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plugin.hosts import HOSTS
 from tests.end_to_end.program import SandboxProcess, clean_environment, command, run
 from tests.end_to_end.services.bitrise_app import TOKEN, asked, builds
 
@@ -33,7 +34,7 @@ def test_an_option_of_several_lines_is_one_variable(sandbox: SandboxProcess, tmp
     assert "warning: --environment: item 3 is a name alone" in done.stderr
 
 
-@pytest.mark.parametrize("host", ["github", "bitrise", "jenkins", "plain"])
+@pytest.mark.parametrize("host", HOSTS)
 def test_a_json_list_keeps_its_items_whole(host: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
     listed = json.dumps([f"NOTES={NOTES}", "A=1"])
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.delivery import HOSTS, asked, lay_out
+from plugin.hosts import HOSTS
+from tests.end_to_end.delivery import asked, lay_out
 from tests.end_to_end.program import SandboxProcess, run
 
 

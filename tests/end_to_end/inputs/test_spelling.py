@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 
 from plugin import inputs
+from plugin.hosts import HOSTS
 from tests.end_to_end.program import Done, SandboxProcess, clean_environment, command, run
 from tests.end_to_end.services import bitrise_app, phonegap
 
 # How each user writes `output-directory`; `shell` is a person who gives options.
 SPELLINGS: dict[str, Callable[[str], str]] = {
-    "github": str,
-    "bitrise": lambda name: name.replace("-", "_"),
-    "jenkins": lambda name: "".join(word.capitalize() if place else word for place, word in enumerate(name.split("-"))),
-    "plain": lambda name: f"PLUGIN_{name.replace('-', '_').upper()}",
+    **{name: host.spell for name, host in HOSTS.items()},
     "shell": lambda name: f"--{name}",
 }
 # What is wrong, and an input that the message names besides.

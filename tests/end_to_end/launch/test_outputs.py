@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from plugin.hosts import HOSTS
 from plugin.inputs import outputs
 from tests.end_to_end.launch.machine import ROOT, Machine, end_tree, script, wait_for
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
-HOSTS = ("github", "bitrise", "jenkins", "plain")
 UNKNOWN = "parcel==9.9 --hash=sha256:" + "0" * 64
 Fault = Callable[[Machine], Mapping[str, str]]
 

@@ -62,6 +62,13 @@ def test_each_host_hands_in_its_own_names_and_empty_values_do_not_count(host: st
     assert HOSTS[host].read(env) == {"api-token": "t"}
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_each_host_reads_every_input_from_its_variable(host: str) -> None:
+    assert HOSTS[host].name == host
+    for name in inputs.inputs():
+        assert HOSTS[host].read({HOSTS[host].variable(name): "x"}) == {name: "x"}
+
+
 def test_an_unknown_variable_comes_through_to_be_reported() -> None:
     assert HOSTS["plain"].read({"PLUGIN_ARTEFACTS": "x"}) == {"artefacts": "x"}
 
