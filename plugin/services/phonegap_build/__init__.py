@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from plugin import wait
@@ -16,17 +17,15 @@ from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
 from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
+from plugin.services.creation import Creation, Record, create, found_later
 from plugin.services.delivery import resume, upload_all
 from plugin.services.phonegap_build.api import (
     API,
-    Creation,
-    Record,
     app_path,
-    create,
     file_part,
     form,
-    found_later,
     list_apps,
+    read,
     record,
     show,
 )
@@ -103,7 +102,7 @@ def _new_app(job: Job) -> Creation:
     def list_all() -> list[Record]:
         return [app for app in list_apps(job) if bool(app.get("repo_url")) == bool(repository)]
 
-    return Creation("the app", list_all, is_ours)
+    return Creation("the app", list_all, is_ours, partial(read, job))
 
 
 def update_app(job: Job) -> None:

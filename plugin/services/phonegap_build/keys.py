@@ -5,8 +5,11 @@ Source: the service's page on version 0, "GET …/keys/" and "POST …/keys/:pla
 
 from __future__ import annotations
 
+from functools import partial
+
 from plugin.rest.exchange import Request
-from plugin.services.phonegap_build.api import API, Creation, Record, call, create, file_part, form, strange
+from plugin.services.creation import Creation, Record, create
+from plugin.services.phonegap_build.api import API, call, file_part, form, read, strange
 from plugin.services.service import Job, identifier
 
 # What a key of each platform is made of: the inputs of its files by part, and of its words by key in the part `data`.
@@ -44,7 +47,10 @@ def add_key(job: Job) -> None:
     }
     files = {part: file_part(job, name) for part, name in FILES[platform].items() if name in _given(job)}
     creation = Creation(
-        "the key", lambda: _read(job).get(platform, []), is_ours=lambda entry: entry.get("title") == title
+        "the key",
+        list_all=lambda: _read(job).get(platform, []),
+        is_ours=lambda entry: entry.get("title") == title,
+        read=partial(read, job),
     )
     with create(job, f"{API}/keys/{platform}", form(data, files), creation) as (key, entry):
         entry.done()

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.rules.tree import MODULES, parsed
 
 SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and name != "services/__init__"]
-SHARED = {"services/service", "services/delivery"}  # by all services
+SHARED = {"services/service", "services/delivery", "services/creation"}  # by all services
 
 GROUND = {
     *("__init__", "address", "clock", "encodings", "errors", "foreign", "log", "paths", "redact", "source", "units"),
