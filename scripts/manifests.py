@@ -14,9 +14,6 @@ from pathlib import Path
 if not __package__:  # started as a file: put the folder that holds this package on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from importlib import import_module
-from pkgutil import iter_modules
-
 from scripts import documents, hosts, picture, values
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def contents(root: Path) -> dict[str, str]:
     """Every made file below `root`, as it must be."""
     found = {"plugin/inputs/values.py": values.module(), **picture.made(root)}
-    for host in iter_modules(hosts.__path__):
-        found |= import_module(f"{hosts.__name__}.{host.name}").made(root)
+    for host in hosts.MODULES.values():
+        found |= host.made(root)
     return found | documents.made(root)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plugin import errors, inputs
 from plugin.inputs import Field
+from scripts.hosts import MODULES
 from scripts.words import about, code, text_of
 
 OUTPUTS = ("output", "what it is")
@@ -16,7 +17,6 @@ ALWAYS = (
     "Every run also sets `result`, and `error` if it failed; with a receipt or a dry run, `receipt` or `dry-run`.\n"
 )
 UNLESS = "unless the CI system provides it"
-HOST_TITLES = {"github": "GitHub", "bitrise": "Bitrise", "jenkins": "Jenkins"}  # others are called as their folder
 
 
 def part(name: str, root: Path) -> str:
@@ -50,7 +50,8 @@ def _services(root: Path) -> str:
         found = [next((path for path in host.iterdir() if service in path.name.split(".")), None) for host in hosts]
         examples = (f"[example]({path.relative_to(root).as_posix()})" if path else "" for path in found)
         rows.append((f"[{title}](docs/{service}.md)", sentence, *examples))
-    return table(("service", "what it is for", *(HOST_TITLES.get(host.name, host.name) for host in hosts)), rows)
+    titles = (MODULES[host.name].TITLE if host.name in MODULES else host.name for host in hosts)
+    return table(("service", "what it is for", *titles), rows)
 
 
 def _service_tables(service: str, root: Path) -> str:

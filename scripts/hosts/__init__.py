@@ -1,4 +1,14 @@
-"""What is made for each CI system, a module for each: `made` gives its files by path, as they must be.
+"""What is made for each CI system, a module for each: TITLE is its name, `made` gives its files as they must be.
 
-scripts/manifests.py finds the modules in this folder: for a new host add one.
+The modules are found in this folder: for a new host add one.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+MODULES: dict[str, ModuleType] = {
+    each.name: import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)
+}
