@@ -31,6 +31,9 @@ SERVICES: dict[str, Service] = {
     if hasattr(module := import_module(f"{__name__}.{found.name}"), "SERVICE")
 }
 
+# Held while routes are compiled: two threads that compile at once can break CPython 3.11's parser.
+_ROUTING = threading.Lock()
+
 
 class Sandbox:
     """A running sandbox. `url` and `storage_url` are its origins, `tokens` the inputs that sign in, by service."""
@@ -53,9 +56,10 @@ class Sandbox:
         api = Listener(port)
         storage = Listener()
         state = State()
-        api_app = _api_app(state, rules, Storage(state, storage.url))
+        with _ROUTING:
+            api_app, its_storage = _api_app(state, rules, Storage(state, storage.url)), storage_app(state)
         api.start(with_faults(api_app, rules, state, "api", storage.url))
-        storage.start(with_faults(storage_app(state), rules, state, "storage", storage.url))
+        storage.start(with_faults(its_storage, rules, state, "storage", storage.url))
         return cls(state, api, storage)
 
     def close(self) -> None:

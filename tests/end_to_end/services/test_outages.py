@@ -81,11 +81,9 @@ def test_a_service_that_starts_later_than_we_do_is_waited_for(subject: Subject, 
         assert Counter(subject.left(state_of(sandbox), folder)) == Counter(subject.whole)
 
 
-def test_a_name_that_nobody_knows_is_told_after_all_tries(folder: Path) -> None:
+def test_a_name_that_nobody_knows_is_told_after_all_tries(folder: Path, own: Sandbox) -> None:
     def deliver(subject: Subject) -> None:
-        with Sandbox.start() as pattern:
-            inputs = {**subject.asked(pattern), "service-url": "https://nowhere.invalid"}
-        done = run(inputs, folder)
+        done = run({**subject.asked(own), "service-url": "https://nowhere.invalid"}, folder)
         assert done.code == 5, done.log
         assert "the name nowhere.invalid cannot be resolved: " in done.result["error"]
         assert done.log.count("; try ") == 4
