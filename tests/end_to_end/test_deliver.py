@@ -49,7 +49,7 @@ def run_on(host: str, inputs: dict[str, Any], folder: Path) -> tuple[Done, dict[
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_app_distribution_gets_one_build_with_every_file_and_later_steps_get_the_ids(
+def test_app_distribution_gets_one_build_and_later_steps_get_its_ids(
     host: str, sandbox: SandboxProcess, folder: Path
 ) -> None:
     done, outputs = run_on(host, asked("app-distribution", sandbox), folder)
@@ -188,7 +188,7 @@ def test_a_rerun_with_the_receipt_of_a_finished_run_uploads_nothing_again(
         assert first.result[name] == second.result[name]
 
 
-def test_a_rerun_repeats_an_unconfirmed_upload_only_when_told_to(sandbox: SandboxProcess, folder: Path) -> None:
+def test_a_rerun_repeats_an_unconfirmed_upload_only_if_requested(sandbox: SandboxProcess, folder: Path) -> None:
     inputs = asked("app-distribution", sandbox, receipt="receipt.json", parallel=1)
     sandbox.faults("POST /api/v2/resource_files after:502")
     first, second = run(inputs, folder), run(inputs, folder)
@@ -208,9 +208,7 @@ def test_a_rerun_repeats_an_unconfirmed_upload_only_when_told_to(sandbox: Sandbo
     assert "unconfirmed" not in third.result["result"]
 
 
-def test_a_rerun_that_only_works_differently_still_goes_on_with_the_receipt(
-    sandbox: SandboxProcess, folder: Path
-) -> None:
+def test_a_rerun_with_another_parallelism_resumes_from_the_receipt(sandbox: SandboxProcess, folder: Path) -> None:
     for parallel in (1, 3):
         done = run(asked("app-distribution", sandbox, receipt="receipt.json", parallel=parallel), folder)
         assert done.code == 0, done.log

@@ -238,7 +238,7 @@ def test_a_jenkinsfile(name: str, jenkins: dict[str, Any]) -> None:
 
 @builds.needs_groovy
 @pytest.mark.parametrize("service", inputs.services())
-def test_what_the_jenkinsfiles_send_arrives(service: str, jenkins: dict[str, Any]) -> None:
+def test_builds_sent_by_the_jenkinsfiles_arrive(service: str, jenkins: dict[str, Any]) -> None:
     _assert_arrived(service, jenkins["received"][service])
 
 

@@ -50,7 +50,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_no_part_of_a_token_in_an_error_is_told(said: Callable[[], Any], tmp_path: Path) -> None:
+def test_no_part_of_a_token_in_an_error_is_shown(said: Callable[[], Any], tmp_path: Path) -> None:
     done = bitrise(lambda _: answered(said(), "400 Bad Request"), tmp_path, operation="status")
 
     assert done.code == 4, done.log
@@ -63,14 +63,14 @@ def test_no_part_of_a_token_in_an_error_is_told(said: Callable[[], Any], tmp_pat
     [(f"400 {'x' * 457}{TOKEN}", {}), ("302 Found", {"Location": f"https://e.example.com/{'x' * 455}{TOKEN}/more"})],
     ids=["reason", "location"],
 )
-def test_no_part_of_a_token_in_an_answers_head_is_told(status: str, headers: dict[str, str], tmp_path: Path) -> None:
+def test_no_part_of_a_token_in_a_response_header_is_shown(status: str, headers: dict[str, str], tmp_path: Path) -> None:
     done = bitrise(lambda _: answered(b"", status, **headers), tmp_path, operation="status")
 
     assert done.code == 4, done.log
     assert not [part for part in PARTS if part in told(done)]
 
 
-def test_no_part_of_a_token_in_an_abort_reason_is_told(tmp_path: Path) -> None:
+def test_no_part_of_a_token_in_an_abort_reason_is_shown(tmp_path: Path) -> None:
     build = {"slug": "b", "status": 3, "build_number": 1, "abort_reason": "x" * 457 + TOKEN}
     done = bitrise(lambda _: answered({"data": build}), tmp_path, operation="wait")
 
@@ -88,7 +88,7 @@ def artifacts(asked: Asked) -> bytes:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_title_that_is_the_token_is_told_nowhere(host: str, tmp_path: Path) -> None:
+def test_a_title_that_is_the_token_is_never_shown(host: str, tmp_path: Path) -> None:
     done = bitrise(artifacts, tmp_path, host, operation="download", output_directory="got", receipt="receipt.json")
 
     assert done.code == 0, done.log
@@ -98,7 +98,7 @@ def test_a_title_that_is_the_token_is_told_nowhere(host: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_branch_or_link_that_holds_the_token_is_not_told(host: str, tmp_path: Path) -> None:
+def test_a_branch_or_link_that_holds_the_token_is_never_shown(host: str, tmp_path: Path) -> None:
     source = {"branch": f"feature/{TOKEN}", "tag": f"v-{TOKEN}", "run_url": f"https://ci.example.com/{TOKEN}/1"}
     more = {"commit": f"x{TOKEN}", "workflow": "w", "build_id": "", "reattach": "never"}
     started = {"build_slug": "b", "build_number": 7, "status": "ok"}
@@ -108,7 +108,7 @@ def test_a_branch_or_link_that_holds_the_token_is_not_told(host: str, tmp_path: 
     assert not [part for part in PARTS if part in told(done)]
 
 
-def test_a_receipt_that_hides_a_token_is_gone_on_from(tmp_path: Path) -> None:
+def test_a_run_resumes_from_a_receipt_with_a_redacted_token(tmp_path: Path) -> None:
     """The service's address holds it, and so does the link to the run."""
     asked_for = []
 
@@ -175,7 +175,7 @@ def test_a_folder_that_a_user_named_after_a_secret_stays_whole(tmp_path: Path) -
     assert token not in (tmp_path / "STEP_SUMMARY").read_text()
 
 
-def test_a_remote_log_that_colours_and_splits_the_token_does_not_tell_it(tmp_path: Path) -> None:
+def test_a_token_split_and_coloured_by_a_remote_log_is_hidden(tmp_path: Path) -> None:
     chunks = [f"a\n{TOKEN[:9]}", f"\x1b[01;31m{TOKEN[9:20]}\x1b[m{TOKEN[20:]}\n", "x" * 32_760 + TOKEN[:9], TOKEN[9:]]
 
     def answer(asked: Asked) -> bytes:
@@ -214,7 +214,7 @@ def test_outputs_stay_whole_when_their_parts_are_passed_on(host: str, tmp_path: 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
-def test_a_log_that_cannot_be_written_ends_no_delivery(tmp_path: Path) -> None:
+def test_an_unwritable_log_does_not_fail_the_run(tmp_path: Path) -> None:
     build = {"slug": "b", "status": 1, "build_number": 1}
     given = {"service": "bitrise", "operation": "status", "api-token": TOKEN, "app-id": "a", "build-id": "b"}
     with hostile(lambda _: answered({"data": build})) as server, Path("/dev/full").open("w") as full:

@@ -60,7 +60,7 @@ def everything(done: Done) -> str:
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("how", ["dry-run", "verbose"])
-def test_no_secret_is_told_though_the_service_repeats_them_all(how: str, host: str, folder: Path) -> None:
+def test_no_secret_is_shown_when_the_service_echoes_them_all(how: str, host: str, folder: Path) -> None:
     def echo(asked: Asked) -> bytes:
         said = {"error": f"{asked.headers.get('authorization')} {PASSWORD} {PASSWORD!r} {asked.body.decode()}"}
         return answered({"android": []}) if asked.method == "GET" else answered(said, "400 Bad Request")
@@ -91,7 +91,7 @@ def repeat(asked: Asked) -> bytes:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_variable_passed_on_is_not_told_when_bitrise_repeats_it(host: str, folder: Path) -> None:
+def test_a_passed_on_variable_is_hidden_when_bitrise_echoes_it(host: str, folder: Path) -> None:
     passed_on = {"environment": "PLUGIN_OUTPUT_FILE", "workflow": "w", "reattach": "never"}
     done = attack(repeat, folder, "bitrise", host, operation="create-build", build_id="", **passed_on)
 
@@ -102,7 +102,7 @@ def test_a_variable_passed_on_is_not_told_when_bitrise_repeats_it(host: str, fol
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("where", ["word", "reason", "error", "title"])
-def test_a_services_text_acts_nowhere(where: str, host: str, folder: Path) -> None:
+def test_a_services_text_never_acts_as_a_command(where: str, host: str, folder: Path) -> None:
     text = f"{NOBODYS}{COMMANDS}\ud800"
     build = {"slug": "b", "status": 2, "status_text": text if where == "word" else "x", "build_number": 1}
     build |= {"abort_reason": text, "commit_message": text} if where == "reason" else {}
@@ -168,7 +168,7 @@ WITHOUT_END: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("answer", WITHOUT_END.values(), ids=WITHOUT_END)
-def test_an_answer_made_to_take_long_takes_neither_time_nor_room(answer: Answer, folder: Path) -> None:
+def test_a_malicious_answer_costs_little_time_and_log_space(answer: Answer, folder: Path) -> None:
     started = time.monotonic()
     done = attack(answer, folder, "app-distribution", operation="create-build", stall_timeout="0.4")
 
@@ -237,7 +237,7 @@ def test_a_link_in_the_checkout_is_replaced_and_not_followed(operation: str, nam
     assert (victim.read_text(), (folder / name).read_text()) == ("kept", NOBODYS)
 
 
-def test_a_file_of_the_same_length_in_the_checkout_is_not_taken_for_the_artifact(folder: Path) -> None:
+def test_a_checkout_file_of_equal_length_is_not_kept_as_the_artifact(folder: Path) -> None:
     (folder / "app.txt").write_text("x" * len(NOBODYS))
     more = {"operation": "download", "output_directory": "."}
     assert attack(bitrise_files, folder, "bitrise", **more).code == 2
@@ -249,7 +249,7 @@ def test_a_file_of_the_same_length_in_the_checkout_is_not_taken_for_the_artifact
 
 @pytest.mark.skipif(os.name == "nt", reason="its variables are text")
 @pytest.mark.parametrize("name", ["PASSWORD", "USERNAME", "TITLE"])
-def test_a_variable_that_is_no_utf_8_is_named_and_not_shown(name: str, tmp_path: Path) -> None:
+def test_a_variable_that_is_not_valid_utf_8_is_named_but_not_shown(name: str, tmp_path: Path) -> None:
     inputs = {"service": "phonegap-build", "operation": "update-app", "app-id": "1", "title": "t"}
     env = clean_environment() | variables("plain", {**inputs, "username": "u", "password": "p"})
     raw = {os.fsencode(key): os.fsencode(value) for key, value in env.items()} | {f"PLUGIN_{name}".encode(): b"s\xe9c"}

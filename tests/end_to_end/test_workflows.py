@@ -109,7 +109,7 @@ def test_ci_checks_tests_and_runs_the_action(tmp_path: Path, tmp_path_factory: p
     assert "::set-output:: dry-run=true" in run.log
 
 
-def test_a_tag_is_tested_built_published_described_and_v1(
+def test_a_tag_is_tested_built_and_published_and_moves_v1(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     run = _run("release.yml", tmp_path, tmp_path_factory, "--var", "PUBLISH_TO_INDEX=true")
@@ -128,7 +128,7 @@ def test_a_tag_is_tested_built_published_described_and_v1(
     assert run.tags["refs/tags/v1"] == run.tags[f"refs/tags/{TAG}"]
 
 
-def test_without_a_name_on_the_index_only_that_is_left_out(
+def test_without_a_name_on_the_index_only_publishing_there_is_skipped(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     run = _run("release.yml", tmp_path, tmp_path_factory)

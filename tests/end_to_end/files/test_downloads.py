@@ -88,7 +88,7 @@ def kept(folder: Path) -> dict[str, bytes]:
         "goes on",
     ],
 )
-def test_what_is_not_whole_is_not_kept(tmp_path: Path, size: int | None, answer: bytes, said: str) -> None:
+def test_an_incomplete_download_is_not_kept(tmp_path: Path, size: int | None, answer: bytes, said: str) -> None:
     at_most_4_mib = ("sh", "-c", 'ulimit -f 8192; exec "$@"', "sh")
     done = download(bitrise("app.log", size, answer), tmp_path, at_most_4_mib)
     assert done.code == 4, done.log  # the second try is refused
@@ -111,7 +111,7 @@ def test_what_is_not_whole_is_not_kept(tmp_path: Path, size: int | None, answer:
         ("app.apk", len(DATA), CLOSING + b"\r\n" + DATA, DATA),
     ],
 )
-def test_what_is_whole_is_kept_as_it_was_meant(
+def test_a_complete_download_is_kept_with_the_intended_encoding(
     tmp_path: Path, title: str, size: int | None, answer: bytes, content: bytes
 ) -> None:
     done = download(bitrise(title, size, answer), tmp_path)
@@ -136,7 +136,7 @@ def test_nothing_of_the_checkout_is_replaced_unless_asked(tmp_path: Path) -> Non
     assert (tmp_path / "Makefile").read_text() == "all:"
 
 
-def test_what_an_earlier_download_wrote_is_replaced(tmp_path: Path) -> None:
+def test_files_of_an_earlier_download_are_replaced(tmp_path: Path) -> None:
     for data in (DATA, DATA[::-1], DATA):
         done = download(bitrise("app.apk", len(data), *2 * [answered(data)]), tmp_path)
         assert done.code == 0, done.log
@@ -152,7 +152,7 @@ def test_the_umask_says_who_may_read_a_download(tmp_path: Path, umask: str) -> N
     assert stat.S_IMODE(mode) == 0o666 & ~int(umask, 8)
 
 
-def test_a_home_folder_and_closed_places_are_said_for_what_they_are(tmp_path: Path) -> None:
+def test_a_home_folder_is_expanded_and_unwritable_places_are_named(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "loop").symlink_to("loop")

@@ -72,7 +72,7 @@ def test_no_name_of_the_folder_is_read_as_a_pattern(
     assert sent(sandbox) == ["app.apk"]
 
 
-def test_links_that_loop_end_at_once(sandbox: SandboxProcess, deliver: Run, folder: Path) -> None:
+def test_links_that_loop_do_not_make_the_search_endless(sandbox: SandboxProcess, deliver: Run, folder: Path) -> None:
     for name in ("one", "two", "three"):
         (folder / name).symlink_to(".", target_is_directory=True)
     done = deliver("**/*.apk")
@@ -127,7 +127,7 @@ def a_link_into_a_closed_folder(folder: Path) -> tuple[str, str]:
         a_link_into_a_closed_folder,
     ],
 )
-def test_what_may_not_be_read_is_said_with_its_reason(
+def test_an_unreadable_path_is_reported_with_its_reason(
     sandbox: SandboxProcess, deliver: Run, folder: Path, lay_out: Callable[[Path], tuple[str, str]]
 ) -> None:
     artifacts, reason = lay_out(folder)
@@ -156,7 +156,7 @@ def test_a_closed_folder_that_is_not_needed_gets_a_notice(sandbox: SandboxProces
         ("ou*", "matches only folders (out): zip them first"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_an_input_to_mend(
+def test_a_path_that_matches_no_file_is_an_input_error(
     sandbox: SandboxProcess, deliver: Run, artifacts: str, reason: str
 ) -> None:
     done = deliver(artifacts)
@@ -209,7 +209,7 @@ LINKS = {
 }
 
 
-def test_a_link_in_the_way_of_a_download_leads_nowhere(deliver: Run, folder: Path) -> None:
+def test_a_link_in_the_way_of_a_download_is_never_followed(deliver: Run, folder: Path) -> None:
     """It is replaced if one asks for that, and never followed."""
     in_a_closed_folder(folder)
     if IS_ROOT:
@@ -229,7 +229,7 @@ def test_a_link_in_the_way_of_a_download_leads_nowhere(deliver: Run, folder: Pat
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="a user that no list of users has is needed")
-def test_a_tilde_without_a_home_is_an_input_to_mend(deliver: Run) -> None:
+def test_a_tilde_without_a_home_is_an_input_error(deliver: Run) -> None:
     done = deliver("~/x.apk", {"HOME": None}, user=54321, receipt="~/receipt.json")
     assert done.code == 2
     assert "PLUGIN_ARTIFACTS: '~/x.apk': ~ is the home folder, but HOME is not set" in done.stderr
@@ -254,7 +254,7 @@ def test_the_receipt_of_three_runs_never_becomes_an_artifact(
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text there")
 @pytest.mark.parametrize("operation", ["deliver", "upload"])
-def test_a_name_that_is_not_utf8_is_refused_by_product_science_before_anything_is_sent(
+def test_product_science_refuses_a_name_that_is_not_utf_8_before_sending(
     sandbox: SandboxProcess, deliver: Run, folder: Path, operation: str
 ) -> None:
     with open(os.fsencode(folder / "out") + b"/\xff.apk", "w") as file:  # noqa: PTH123 - a Path is text

@@ -90,7 +90,7 @@ def test_an_app_of_an_interrupted_run_is_found_in_the_list(sandbox: SandboxProce
     assert len(sandbox.state()["phonegap-build"]["apps"]) == 1
 
 
-def test_a_second_run_on_one_receipt_is_told_who_holds_it(sandbox: SandboxProcess, folder: Path) -> None:
+def test_a_second_run_on_one_receipt_names_the_holder(sandbox: SandboxProcess, folder: Path) -> None:
     sandbox.faults("POST /api/v2/builds slow=2")
     with start(asked(AD, sandbox), folder) as first:
         wait_for(lambda: (folder / ".receipt.json.lock").exists())

@@ -113,7 +113,7 @@ def test_a_rerun_uploads_what_is_missing_into_the_same_build(
 
 
 @pytest.mark.parametrize("fault", ["after:429;retry-after=0x*", "after:503;retry-after=0x*"])
-def test_a_second_build_for_a_stored_file_is_told(fault: str, sandbox: SandboxProcess, folder: Path) -> None:
+def test_a_second_build_for_a_stored_file_is_reported(fault: str, sandbox: SandboxProcess, folder: Path) -> None:
     (subject,) = (subject for subject in SUBJECTS if subject.service == "product-science")
     sandbox.faults(f"{subject.uploads} {fault}")
     assert run(asked(subject, sandbox), folder).code == 5
@@ -168,7 +168,7 @@ def test_a_rerun_that_is_cut_short_too_loses_nothing(subject: Subject, sandbox: 
 
 @pytest.mark.parametrize("content", ["notes of mine\n", "{}", '{"version": 1}', "[]", ""])
 @every_service
-def test_a_file_that_is_no_receipt_is_left_alone_and_nothing_is_sent(
+def test_a_file_that_is_not_a_receipt_is_kept_and_nothing_is_sent(
     subject: Subject, content: str, sandbox: SandboxProcess, folder: Path
 ) -> None:
     (folder / "receipt.json").write_text(content)

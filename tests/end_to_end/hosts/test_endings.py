@@ -56,7 +56,9 @@ def _ended(process: subprocess.Popen[str], folder: Path) -> Done:
 
 
 @pytest.mark.parametrize("key", ["BUILDFERRY_RESULT", "BUILDFERRY_STATUS"])
-def test_a_signal_in_the_last_outputs_leaves_no_build_untold(sandbox: SandboxProcess, tmp_path: Path, key: str) -> None:
+def test_a_signal_during_the_last_outputs_still_reports_the_build(
+    sandbox: SandboxProcess, tmp_path: Path, key: str
+) -> None:
     env = _slow_envman(tmp_path, key)
     with start(_bitrise(sandbox), tmp_path, "bitrise", env) as process:
         wait_for((tmp_path / "hangs").exists)
@@ -72,7 +74,7 @@ def test_a_signal_in_the_last_outputs_leaves_no_build_untold(sandbox: SandboxPro
     assert (tmp_path / "BUILDFERRY_ERROR").read_text() == "cancelled by SIGTERM"
 
 
-def test_a_signal_in_the_error_path_changes_no_verdict(sandbox: SandboxProcess, tmp_path: Path) -> None:
+def test_a_signal_in_the_error_path_does_not_change_the_verdict(sandbox: SandboxProcess, tmp_path: Path) -> None:
     env = _slow_envman(tmp_path, "BUILDFERRY_ERROR")
     with start(_bitrise(sandbox, workflow="failing", wait="true"), tmp_path, "bitrise", env) as process:
         wait_for((tmp_path / "hangs").exists)
@@ -83,7 +85,7 @@ def test_a_signal_in_the_error_path_changes_no_verdict(sandbox: SandboxProcess, 
     assert (tmp_path / "BUILDFERRY_STATUS").read_text().endswith("failed")
 
 
-def test_a_second_signal_ends_at_once(sandbox: SandboxProcess, tmp_path: Path) -> None:
+def test_a_second_signal_ends_the_run_immediately(sandbox: SandboxProcess, tmp_path: Path) -> None:
     env = _slow_envman(tmp_path, "BUILDFERRY_*")
     with start(_delivery(sandbox, tmp_path), tmp_path, "bitrise", env) as process:
         wait_for((tmp_path / "hangs").exists)
@@ -98,7 +100,7 @@ def test_a_second_signal_ends_at_once(sandbox: SandboxProcess, tmp_path: Path) -
 
 @pytest.mark.parametrize("milliseconds", [40, 80, 120, 160, 250, 400])
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGTERM)])
-def test_two_signals_at_once_end_without_a_traceback(
+def test_two_simultaneous_signals_end_without_a_traceback(
     sandbox: SandboxProcess, tmp_path: Path, milliseconds: int, signals: tuple[signal.Signals, ...]
 ) -> None:
     with start(_bitrise(sandbox, wait="true"), tmp_path) as process:
@@ -126,7 +128,7 @@ def _through_a_shell(inputs: dict[str, Any], folder: Path, redirection: str, bef
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "<&- >&-"])
-def test_a_result_that_nobody_can_read_keeps_the_code(
+def test_a_result_that_cannot_be_written_keeps_the_exit_code(
     sandbox: SandboxProcess, tmp_path: Path, redirection: str
 ) -> None:
     if "full" in redirection and not Path("/dev/full").exists():
@@ -146,7 +148,7 @@ def test_a_closed_stderr_keeps_the_code_and_the_result(sandbox: SandboxProcess, 
     assert done.result["status"] == "succeeded"
 
 
-def test_a_removed_working_directory_is_said(sandbox: SandboxProcess, tmp_path: Path) -> None:
+def test_a_removed_working_directory_is_reported(sandbox: SandboxProcess, tmp_path: Path) -> None:
     inputs = _delivery(sandbox, tmp_path)
     (tmp_path / "gone").mkdir()
     done = _through_a_shell(inputs, tmp_path / "gone", "", before='rmdir "$PWD";')
@@ -165,7 +167,7 @@ def test_a_dry_run_prints_one_object(sandbox: SandboxProcess, tmp_path: Path, ho
     assert not sandbox.state()["requests"]
 
 
-def test_help_into_a_full_device_is_no_bug() -> None:
+def test_help_into_a_full_device_is_not_reported_as_a_bug() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     done = subprocess.run(

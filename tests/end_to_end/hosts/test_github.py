@@ -226,7 +226,7 @@ def test_act_shows_all_that_a_failed_step_printed(tmp_path: Path, tmp_path_facto
 
 
 @act.needs_act
-def test_after_a_failure_the_outputs_say_what_there_is_and_why(
+def test_after_a_failure_the_outputs_hold_the_build_and_the_error(
     sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     sandbox.faults("POST /api/v2/resource_files 403x*")

@@ -166,14 +166,14 @@ def test_names_of_unknown_arguments_go_to_the_program(report: dict[str, Any]) ->
     assert "BUILDFERRY_UNKNOWN_ARGUMENTS" not in report["builds"]["delivers"]["recorded"]["environment"]
 
 
-def test_keys_count_whatever_type_and_spelling_they_have(report: dict[str, Any]) -> None:
+def test_arguments_are_read_whatever_type_their_keys_have(report: dict[str, Any]) -> None:
     environment = report["builds"]["has keys of every kind"]["recorded"]["environment"]
     given = {name: value for name, value in environment.items() if name.startswith("PLUGIN_")}
     assert given.items() >= {"PLUGIN_PHASE_ID": "7", "PLUGIN_NAME": "n", "PLUGIN_BUILD_ID": "3"}.items()
 
 
 @pytest.mark.parametrize("name", ["gives null", "gives a text"])
-def test_what_is_no_map_of_arguments_is_an_error_in_words(report: dict[str, Any], name: str) -> None:
+def test_arguments_that_are_not_a_map_are_an_error_with_an_example(report: dict[str, Any], name: str) -> None:
     message = report["builds"][name]["error"]["message"]
     assert message == "buildferry: name the arguments, as in buildferry(service: 'app-distribution', phaseId: 7)"
 
@@ -193,7 +193,7 @@ def test_no_secret_is_in_a_step_or_in_the_log(report: dict[str, Any]) -> None:
     assert bound["environment"]["PLUGIN_API_TOKEN"] == TOKEN
 
 
-def test_what_the_program_prints_is_masked(report: dict[str, Any]) -> None:
+def test_secrets_in_the_programs_output_are_masked(report: dict[str, Any]) -> None:
     build = report["builds"]["prints the secret"]
     assert f"it is {TOKEN}" in build["raw_log"]
     assert "it is ****" in build["log"]
@@ -213,7 +213,7 @@ def test_jenkins_own_errors_pass_through(report: dict[str, Any]) -> None:
     assert message == "Could not find credentials entry with ID 'nobody'"
 
 
-def test_a_windows_agent_is_told_what_to_do(report: dict[str, Any]) -> None:
+def test_a_windows_agent_is_rejected_with_an_explanation(report: dict[str, Any]) -> None:
     build = report["builds"]["runs on Windows"]
     assert "needs a Unix agent" in build["error"]["message"]
     assert [step for step, _ in build["calls"]] == ["isUnix", "error"]
@@ -242,7 +242,7 @@ def test_an_abort_reaches_python_itself_and_stays_an_abort(report: dict[str, Any
     assert "build 17" in build["description"]
 
 
-def test_the_script_of_sh_is_one_constant_that_traces_nothing_and_ends_in_exec(report: dict[str, Any]) -> None:
+def test_the_sh_script_is_constant_traces_nothing_and_ends_in_exec(report: dict[str, Any]) -> None:
     (script,) = report["source"]["shells"]
     assert script.startswith("set +x\n")
     assert script.splitlines()[-1].startswith("exec ")

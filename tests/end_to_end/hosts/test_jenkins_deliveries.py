@@ -80,7 +80,7 @@ def _bare_agent(cache: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("build", ["app-distribution", "product-science", "bare agent"])
-def test_what_the_step_returns_is_what_the_service_received(report: dict[str, Any], build: str) -> None:
+def test_the_step_returns_the_ids_that_the_service_received(report: dict[str, Any], build: str) -> None:
     returned = report["builds"][build].get("returned")
     assert returned, report["builds"][build]
     assert returned["status"] == "succeeded"
@@ -99,13 +99,13 @@ def _received(state: Any) -> dict[str, str]:
     return files | {str(build["id"]): build["file"]["sha256"] for build in state["product-science"]["builds"]}
 
 
-def test_a_refusal_says_what_the_service_said(report: dict[str, Any]) -> None:
+def test_a_refusal_shows_the_services_message(report: dict[str, Any]) -> None:
     message = report["builds"]["forbidden"]["error"]["message"]
     assert message.startswith("buildferry: POST /api/v2/builds: 403")
     assert message.endswith("(exit 3)")
 
 
-def test_a_launcher_that_fails_gives_the_step_its_sentence(report: dict[str, Any]) -> None:
+def test_a_launcher_that_fails_gives_the_step_its_message(report: dict[str, Any]) -> None:
     message = report["builds"]["no package"]["error"]["message"]
     assert message.startswith(
         "buildferry: the package index, or the folder in PIP_FIND_LINKS, has no package that fits"
@@ -119,7 +119,7 @@ def test_wrong_inputs_are_named_as_the_pipeline_writes_them(report: dict[str, An
     assert message.endswith("(exit 2)")
 
 
-def test_unknown_arguments_are_named_with_what_they_look_like(report: dict[str, Any]) -> None:
+def test_unknown_arguments_are_named_with_the_nearest_names(report: dict[str, Any]) -> None:
     message = report["builds"]["misspelt"]["error"]["message"]
     assert "phaseID: there is no such input; did you mean phaseId?" in message
     assert "failFasst: there is no such input; did you mean failFast?" in message

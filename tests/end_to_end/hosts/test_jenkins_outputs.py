@@ -60,13 +60,13 @@ def test_success_without_readable_outputs_is_a_failure(report: dict[str, Any], n
     assert build["exits"] == [0]
 
 
-def test_a_folder_that_stays_hides_no_success(report: dict[str, Any]) -> None:
+def test_a_folder_that_cannot_be_removed_does_not_hide_success(report: dict[str, Any]) -> None:
     build = report["builds"]["cannot be removed"]
     assert build["returned"]["buildId"] == "17"
     assert "busy" in build["log"]
 
 
-def test_what_fails_second_leaves_the_first_cause_standing(report: dict[str, Any]) -> None:
+def test_a_second_failure_does_not_hide_the_first_cause(report: dict[str, Any]) -> None:
     failed, aborted = (report["builds"][f"{what} and cannot be read"] for what in ("fails", "is aborted"))
     for build in (failed, report["builds"]["fails and writes nothing"]):
         assert build["error"]["message"] == "buildferry: it left no message, see the log above (exit 3)"

@@ -44,7 +44,7 @@ def _code(folder: Path) -> int:
 @pytest.mark.parametrize("host", ["plain", "jenkins", "github"])
 @pytest.mark.parametrize("log", ["none", "stream"])
 @pytest.mark.parametrize(("workflow", "code", "status"), [("slow", 0, "succeeded"), ("failing", 6, "failed")])
-def test_a_build_whose_log_nobody_reads_is_followed_to_its_end(
+def test_a_build_is_followed_to_its_end_after_the_log_pipe_closes(
     sandbox: SandboxProcess, tmp_path: Path, host: str, log: str, workflow: str, code: int, status: str
 ) -> None:
     with _in_a_pipe(_following(sandbox, workflow, log=log, log_file="build.log"), tmp_path, host) as shell:
@@ -62,7 +62,7 @@ def test_a_build_whose_log_nobody_reads_is_followed_to_its_end(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_build_whose_log_nobody_reads_is_aborted_with_the_job(
+def test_a_build_is_aborted_with_the_job_after_the_log_pipe_closes(
     sandbox: SandboxProcess, tmp_path: Path, number: int, code: int
 ) -> None:
     inputs = _following(sandbox, "hanging", log="stream", timeout=LIMIT)

@@ -69,7 +69,7 @@ def test_every_problem_is_listed_in_one_go_and_nothing_is_sent(
         ("product-science", {"upload_context_id": "999"}, 4, "/builds: 4"),
     ],
 )
-def test_the_services_refusals_have_their_exit_codes_and_words(
+def test_the_services_refusals_have_their_exit_codes_and_messages(
     service: str, changes: dict[str, Any], code: int, words: str, sandbox: SandboxProcess, folder: Path
 ) -> None:
     done = run(asked(service, sandbox, **changes), folder)
@@ -80,7 +80,7 @@ def test_the_services_refusals_have_their_exit_codes_and_words(
 
 
 @pytest.mark.parametrize(("service", "operation"), [("app-distribution", "abort"), ("product-science", "status")])
-def test_what_a_service_cannot_do_is_refused_with_what_it_can(
+def test_an_unsupported_operation_is_refused_with_the_supported_ones(
     service: str, operation: str, sandbox: SandboxProcess, folder: Path
 ) -> None:
     done = run(asked(service, sandbox, operation=operation), folder)
@@ -91,7 +91,7 @@ def test_what_a_service_cannot_do_is_refused_with_what_it_can(
 
 
 @pytest.mark.parametrize(("head", "said"), [("fork/app", True), ("owner/app", False)])
-def test_a_pull_request_from_a_fork_is_told_why_it_has_no_token(
+def test_a_missing_token_in_a_pull_request_from_a_fork_is_explained(
     head: str, said: bool, sandbox: SandboxProcess, folder: Path
 ) -> None:
     event = folder.parent / "event.json"

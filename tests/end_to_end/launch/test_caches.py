@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.launch.machine import Machine, script
 
 
-def test_jobs_that_start_at_once_share_one_environment(cold: Machine) -> None:
+def test_jobs_that_start_simultaneously_share_one_environment(cold: Machine) -> None:
     processes = [cold.start() for _ in range(4)]
     reports = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
@@ -33,7 +33,7 @@ def test_another_interpreter_behind_the_same_name_gets_its_own_environment(cold:
     assert cold.report()["base"] == sys.base_prefix
 
 
-def test_an_environment_whose_interpreter_is_gone_is_made_anew(cold: Machine) -> None:
+def test_an_environment_whose_interpreter_is_gone_is_recreated(cold: Machine) -> None:
     lost = Path(cold.report()["environment"]) / "bin" / "python"
     lost.unlink()
     lost.symlink_to("/nowhere/python")
@@ -59,7 +59,7 @@ def test_the_tool_cache_comes_first_and_a_private_temporary_folder_last(cold: Ma
     "lost",
     ["pyvenv.cfg", "lib", "lib/*/site-packages", "lib/*/site-packages/parcel", "lib/*/site-packages/parcel/*.py"],
 )
-def test_an_environment_that_lost_files_is_made_anew(cold: Machine, lost: str) -> None:
+def test_an_environment_with_missing_files_is_recreated(cold: Machine, lost: str) -> None:
     cold = cold.with_package({"parcel/__init__.py": "from parcel.a.b import c", "parcel/a/b/c/__init__.py": ""})
     environment = Path(cold.report()["environment"])
     (path,) = environment.glob(lost)
@@ -69,7 +69,7 @@ def test_an_environment_that_lost_files_is_made_anew(cold: Machine, lost: str) -
     assert cold.environments == [environment]
 
 
-def test_a_copied_cache_is_used_and_not_made_anew(cold: Machine, tmp_path: Path) -> None:
+def test_a_copied_cache_is_used_and_not_recreated(cold: Machine, tmp_path: Path) -> None:
     """A copy has new times, so the start file proves nothing; the list of files does."""
     cold.report()
     shutil.copytree(cold.caches, tmp_path / "restored", symlinks=True, copy_function=shutil.copy)
@@ -87,7 +87,7 @@ def test_a_copied_cache_is_used_and_not_made_anew(cold: Machine, tmp_path: Path)
     ("mode", "inner", "owner"),
     [(0o1777, 0o755, 65534), (0o777, 0o700, 0), (0o755, 0o775, 0), (0o755, 0o1777, 0), (0o755, 0o755, 65534)],
 )
-def test_a_cache_that_others_can_write_is_passed_over(
+def test_a_cache_that_others_can_write_is_ignored(
     cold: Machine, tmp_path: Path, variable: str, mode: int, inner: int, owner: int
 ) -> None:
     shared = tmp_path / "shared"

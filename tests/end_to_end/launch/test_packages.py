@@ -18,7 +18,7 @@ UNKNOWN = "parcel==1.0 --hash=sha256:" + "0" * 64
 CLOSED_PORT = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
 
 
-def test_an_installer_learns_where_packages_are_and_no_secret(cold: Machine) -> None:
+def test_an_installer_gets_the_package_sources_and_no_secret(cold: Machine) -> None:
     script(cold.commands / "uv", f'echo " $* " >{cold.commands}/arguments; export -p >{cold.commands}/known; exit 1')
     secrets = ("INPUT_API_TOKEN", "PLUGIN_API_TOKEN", "api_token", "GITHUB_TOKEN", "PIP_TARGET", "UV_PYTHON")
     report = cold.report(
@@ -43,7 +43,7 @@ def hostile_to_uv(machine: Machine, find_links: str) -> dict[str, str]:
     return {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "UV_PYTHON": "2.7", "UV_TARGET": "/nowhere", "UV_DRY_RUN": "1"}
 
 
-def test_uv_reads_no_settings_but_the_way_to_packages(cold: Machine) -> None:
+def test_uv_reads_only_the_settings_that_locate_packages(cold: Machine) -> None:
     script(cold.commands / "uv", f'test "$1" = --config-file && cat "$2" >{cold.commands}/settings; exit 1')
     cold.run(**hostile_to_uv(cold, "../wheels"), PIP_CONFIG_FILE=os.devnull)
     folder = cold.caches / ".config" / "uv"
@@ -92,7 +92,7 @@ def test_a_python_that_can_make_its_own_pip_does(cold: Machine) -> None:
     cold.report()
 
 
-def test_what_an_installer_prints_is_no_command_and_shows_no_password(cold: Machine) -> None:
+def test_commands_and_passwords_in_an_installers_output_are_defused(cold: Machine) -> None:
     cold.hide("ensurepip")
     script(cold.commands / "uv", r"printf '\033[31m::error::x\n##[error]y\nhttps://me:s3cret@index.invalid\n'; exit 1")
     lines = cold.run(PLUGIN_HOST="github").stderr.splitlines()

@@ -39,7 +39,7 @@ def test_a_warm_start_starts_no_other_python_and_needs_no_packages(warm: Machine
     assert not (warm.commands / "starts").exists()
 
 
-def test_nothing_of_the_checkout_or_the_users_settings_reaches_python_or_pip(cold: Machine, tmp_path: Path) -> None:
+def test_neither_checkout_nor_user_settings_reach_python_or_pip(cold: Machine, tmp_path: Path) -> None:
     for name in ("json", "pip", "venv", "parcel", "hashlib", "sitecustomize", "usercustomize", "startup"):
         for folder in (cold.checkout, cold.checkout / "plugin"):
             (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'hijacked')!r}, 'w')", encoding="utf-8")
@@ -93,7 +93,7 @@ def test_without_any_python_the_sentence_says_so(warm: Machine) -> None:
     assert "found none of them." in done.stderr
 
 
-def test_a_python_named_by_its_version_is_found_behind_an_old_one_and_remembered(warm: Machine) -> None:
+def test_a_versioned_python_is_found_behind_an_old_one_and_remembered(warm: Machine) -> None:
     (warm.commands / "python3").rename(warm.commands / "python3.12")
     script(warm.commands / "python3", f"echo start >>{warm.commands}/old; printf 3.9.18")
     for _ in ("cold", "warm"):
@@ -101,7 +101,7 @@ def test_a_python_named_by_its_version_is_found_behind_an_old_one_and_remembered
         assert (warm.commands / "old").read_text() == "start\n"
 
 
-def test_a_copy_that_stands_alone_installs_the_package_that_it_is_told(cold: Machine, tmp_path: Path) -> None:
+def test_a_standalone_copy_installs_the_configured_package(cold: Machine, tmp_path: Path) -> None:
     alone = cold.stand_alone(tmp_path) | {"PIP_FIND_LINKS": f"{cold.wheels.as_uri()} {tmp_path.as_uri()}"}
     assert "set BUILDFERRY_PACKAGE" in cold.run(**alone).stderr
     for _ in ("cold", "warm"):

@@ -123,7 +123,7 @@ def test_https_goes_through_a_tunnel_of_the_proxy_which_sees_no_token(
     assert not [each for each in state["requests"] if "proxy-authorization" in each["header_names"]]
 
 
-def test_a_service_elsewhere_gets_nothing_sent_to_this_machine(company: Company) -> None:
+def test_a_remote_service_cannot_redirect_uploads_to_this_machine(company: Company) -> None:
     server = company.serve(HOST)
     with proxy({f"{HOST}:443": ("127.0.0.1", server.port)}) as gateway:
         done = company.deliver(f"https://{HOST}", through(gateway), "product-science", ca_bundle=company.bundle)
@@ -133,7 +133,7 @@ def test_a_service_elsewhere_gets_nothing_sent_to_this_machine(company: Company)
     assert not [each for each in company.sandbox.state()["requests"] if each["origin"] == "storage"]
 
 
-def test_no_proxy_means_none(company: Company) -> None:
+def test_a_host_in_no_proxy_is_reached_without_the_proxy(company: Company) -> None:
     with proxy() as gateway:
         done = company.deliver(company.sandbox.url, {**through(gateway), "NO_PROXY": "example.org,127.0.0.1"})
     assert done.code == 0, done.log
@@ -142,7 +142,9 @@ def test_no_proxy_means_none(company: Company) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("credentials", ["", f"{USER}:{PASSWORD}@"])
-def test_a_proxy_that_wants_other_credentials_is_named_at_once(scheme: str, credentials: str, company: Company) -> None:
+def test_a_proxy_that_wants_other_credentials_is_named_without_retries(
+    scheme: str, credentials: str, company: Company
+) -> None:
     url = company.sandbox.url if scheme == "http" else f"https://{HOST}"
     with proxy(credentials="somebody:else") as gateway:
         done = company.deliver(url, through(gateway, credentials))
@@ -152,14 +154,14 @@ def test_a_proxy_that_wants_other_credentials_is_named_at_once(scheme: str, cred
     assert len(gateway.heads) == 1
 
 
-def test_a_proxy_that_forbids_the_service_is_named_at_once(company: Company) -> None:
+def test_a_proxy_that_forbids_the_service_is_named(company: Company) -> None:
     with proxy(refuses=403) as gateway:
         done = company.deliver(f"https://{HOST}", through(gateway))
     assert done.code == 4, done.log
     assert f"403 from the proxy; the proxy does not let this machine reach {HOST}" in one_line(done)
 
 
-def test_a_proxy_that_is_down_is_told_from_a_service_that_is(company: Company) -> None:
+def test_a_proxy_that_is_down_is_distinguished_from_the_service(company: Company) -> None:
     env = through(Gateway(free_port()), f"{USER}:{PASSWORD}@")
     with ThreadPoolExecutor() as pool:
         for done in pool.map(lambda url: company.deliver(url, env), (company.sandbox.url, f"https://{HOST}")):
@@ -189,7 +191,7 @@ def test_a_proxy_that_is_down_is_told_from_a_service_that_is(company: Company) -
         ("HTTPS_PROXY", f"http://{USER}:{PASSWORD}@127.0.0.1:port", "HTTPS_PROXY is not a valid URL: write it as"),
     ],
 )
-def test_a_proxy_that_is_wrong_is_no_outage(variable: str, value: str, said: str, company: Company) -> None:
+def test_an_invalid_proxy_setting_is_not_an_outage(variable: str, value: str, said: str, company: Company) -> None:
     done = company.deliver(f"https://{HOST}", {variable: value, "NO_PROXY": ""}, on_outage="warn")
     assert done.code == 2, done.log
     assert said in one_line(done)
@@ -215,7 +217,7 @@ def test_a_companys_own_authority_is_trusted_when_it_is_given(way: str, company:
     assert company.has() == 1
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(company: Company) -> None:
+def test_an_untrusted_server_receives_no_request(company: Company) -> None:
     server = company.serve()
     done = company.deliver(f"https://127.0.0.1:{server.port}")
     assert done.code == 5, done.log
@@ -238,7 +240,7 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(company: Company) -> None
         ),
     ],
 )
-def test_a_certificate_that_is_not_this_servers_is_told_for_what_it_is(
+def test_an_invalid_server_certificate_is_reported_with_its_reason(
     names: list[str], about: dict[str, Any], said: str, company: Company
 ) -> None:
     server = company.serve(*names, **about)
@@ -248,7 +250,7 @@ def test_a_certificate_that_is_not_this_servers_is_told_for_what_it_is(
     assert len(server.connections) == 1
 
 
-def test_a_bundle_that_is_not_there_is_an_input_to_mend(company: Company) -> None:
+def test_a_missing_ca_bundle_is_an_input_error(company: Company) -> None:
     server = company.serve()
     done = company.deliver(f"https://127.0.0.1:{server.port}", {"REQUESTS_CA_BUNDLE": "missing.pem"})
     assert done.code == 2, done.log
@@ -266,9 +268,7 @@ def test_a_client_certificate_is_shown_to_the_service(company: Company) -> None:
 
 
 @pytest.mark.parametrize("shown", [None, "a stranger's"])
-def test_without_the_right_client_certificate_nothing_is_done_and_that_is_told(
-    shown: str | None, company: Company
-) -> None:
+def test_a_missing_or_wrong_client_certificate_is_reported(shown: str | None, company: Company) -> None:
     server = company.serve(asks_for_certificate=True)
     stranger = trustme.CA().issue_cert("somebody@example.com")
     stranger.private_key_and_cert_chain_pem.write_to_path(str(company.folder / "stranger.pem"))

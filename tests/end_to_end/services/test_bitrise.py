@@ -125,7 +125,7 @@ def test_a_build_is_started_followed_and_its_log_and_artifacts_fetched(
         ("unknown-workflow", 4, "failed"),
     ],
 )
-def test_how_a_build_ends_is_how_the_run_ends(
+def test_the_run_ends_as_its_build_ends(
     sandbox: SandboxProcess, bitrise: Run, workflow: str, code: int, status: str
 ) -> None:
     done = bitrise("create-build", workflow=workflow, wait="true")
@@ -135,7 +135,7 @@ def test_how_a_build_ends_is_how_the_run_ends(
         assert done.result["build-url"] in done.result["error"]
 
 
-def test_a_build_is_aborted_with_all_that_was_asked_for(sandbox: SandboxProcess, bitrise: Run) -> None:
+def test_a_build_is_aborted_with_every_requested_option(sandbox: SandboxProcess, bitrise: Run) -> None:
     build_id = bitrise("create-build", workflow="hanging").result["build-id"]
     inputs = {"reason": "no longer needed", "abort_with_success": "yes", "skip_notifications": "on"}
     assert bitrise("abort", build_id=build_id, **inputs).code == 0
@@ -145,7 +145,7 @@ def test_a_build_is_aborted_with_all_that_was_asked_for(sandbox: SandboxProcess,
     assert build["status"] == 4
 
 
-def test_when_time_is_up_the_build_goes_on_and_its_id_is_output(sandbox: SandboxProcess, bitrise: Run) -> None:
+def test_after_a_timeout_the_build_continues_and_its_id_is_output(sandbox: SandboxProcess, bitrise: Run) -> None:
     done = bitrise("create-build", workflow="hanging", wait="true", timeout="0.5s")
     assert (done.code, done.result["status"]) == (7, "running")
     assert done.result["build-id"] == builds(sandbox)[0]["slug"]
@@ -158,7 +158,7 @@ def test_when_one_of_several_fails_fast_the_others_are_aborted(sandbox: SandboxP
     assert [bool(build["aborted"]) for build in builds(sandbox)] == [True, False, True]
 
 
-def test_many_builds_take_one_list_a_look(sandbox: SandboxProcess, bitrise: Run) -> None:
+def test_many_builds_take_one_list_request_per_poll(sandbox: SandboxProcess, bitrise: Run) -> None:
     done = bitrise("create-build", workflow=["primary"] * 12, wait="true", SANDBOX_SECONDS=30)
     assert done.code == 0, done.log
     looks = [request for request in sandbox.state()["requests"] if request["method"] == "GET"]
@@ -166,7 +166,7 @@ def test_many_builds_take_one_list_a_look(sandbox: SandboxProcess, bitrise: Run)
 
 
 @pytest.mark.parametrize("fault", ["reset-after", "after:502", "truncated"])
-def test_a_create_whose_answer_is_lost_leaves_exactly_one_build_and_a_rerun_takes_it(
+def test_a_lost_create_answer_leaves_one_build_that_a_rerun_takes(
     sandbox: SandboxProcess, bitrise: Run, fault: str
 ) -> None:
     sandbox.faults(f"POST /v0.1/apps/app1/builds {fault}")

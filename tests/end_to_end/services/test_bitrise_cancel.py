@@ -117,7 +117,7 @@ def cancel(process: subprocess.Popen[str], number: signal.Signals) -> tuple[floa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_aborts_the_build_in_time_writes_the_outputs_and_leaves_no_process(
+def test_a_signal_aborts_the_build_in_time_and_leaves_no_process(
     sandbox: SandboxProcess, host: Host, started: Start, number: signal.Signals
 ) -> None:
     process = started(asked(sandbox, "create-build", workflow="hanging", wait="true", log="stream"))
@@ -149,7 +149,7 @@ def test_a_signal_while_the_trigger_is_unanswered_aborts_what_it_started(
 
 
 @pytest.mark.parametrize("host", ["plain"], indirect=True)
-def test_when_the_abort_gets_no_answer_it_is_said_in_time(sandbox: SandboxProcess, host: Host, started: Start) -> None:
+def test_an_unanswered_abort_is_reported_in_time(sandbox: SandboxProcess, host: Host, started: Start) -> None:
     sandbox.faults("POST /v0.1/*/abort stallx*")
     process = started(asked(sandbox, "create-build", workflow=("hanging\n" * 3), wait="true"))
     wait_for(lambda: len(builds(sandbox)) == 3)
@@ -166,7 +166,7 @@ def test_when_the_abort_gets_no_answer_it_is_said_in_time(sandbox: SandboxProces
 
 
 @pytest.mark.parametrize("host", ["plain"], indirect=True)
-def test_a_second_signal_ends_it_at_once(sandbox: SandboxProcess, started: Start) -> None:
+def test_a_second_signal_ends_the_run_immediately(sandbox: SandboxProcess, started: Start) -> None:
     sandbox.faults("POST /v0.1/*/abort stallx*")
     process = started(asked(sandbox, "create-build", workflow="hanging", wait="true"))
     wait_for(
@@ -190,7 +190,7 @@ def test_a_second_signal_ends_it_at_once(sandbox: SandboxProcess, started: Start
         ("wait", {"abort_on_cancel": "true"}, True),
     ],
 )
-def test_a_cancel_leaves_alone_what_it_should(
+def test_a_cancel_aborts_the_build_only_if_it_should(
     sandbox: SandboxProcess, started: Start, operation: str, inputs: dict[str, str], is_aborted: bool
 ) -> None:
     if operation == "wait":

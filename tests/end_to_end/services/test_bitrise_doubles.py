@@ -72,7 +72,7 @@ SILENT: list[dict[str, Any]] = [
 ]
 
 
-def test_what_cannot_be_looked_up_is_exit_5_with_the_marker(tmp_path: Path) -> None:
+def test_a_build_that_cannot_be_looked_up_is_exit_5_with_the_marker(tmp_path: Path) -> None:
     """Side by side, for each takes the 30 seconds in which a list may lag."""
     sandboxes = [SandboxProcess() for _ in SILENT]
     try:

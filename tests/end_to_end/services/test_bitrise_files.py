@@ -52,7 +52,7 @@ def test_a_streamed_log_shows_every_line_and_its_file_is_the_archived_one(
         assert [line for line in lines[first:] if line in set(visible)][: len(visible)] == visible
 
 
-def test_a_log_of_200_000_lines_in_shuffled_and_repeated_chunks_is_the_archived_one(
+def test_a_log_of_200_000_lines_in_shuffled_chunks_equals_the_archive(
     sandbox: SandboxProcess, bitrise: Run, tmp_path: Path
 ) -> None:
     tuning = {"SANDBOX_LOG": "shuffled", "SANDBOX_SECONDS": 40, "SANDBOX_LOG_LINES": 200_000}
@@ -95,7 +95,7 @@ def test_a_log_that_is_never_archived_is_made_of_its_chunks(bitrise: Run, tmp_pa
         assert "made of the log's chunks" in again.log
 
 
-def test_the_log_of_a_build_that_runs_is_what_there_is(sandbox: SandboxProcess, bitrise: Run) -> None:
+def test_the_log_of_a_running_build_is_shown_so_far(sandbox: SandboxProcess, bitrise: Run) -> None:
     build_id = bitrise("create-build", workflow="w", SANDBOX_SECONDS=6000).result["build-id"]
     sandbox.control("PUT", "clock", {"advance": 3000})
     done = bitrise("log", build_id=build_id)
@@ -127,7 +127,7 @@ def measured(inputs: dict[str, Any], folder: Path) -> tuple[int, int, str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
-def test_120_artifacts_over_three_pages_arrive_whole_in_their_folder_and_in_little_memory(
+def test_120_artifacts_over_three_pages_arrive_whole_in_little_memory(
     sandbox: SandboxProcess, bitrise: Run, tmp_path: Path
 ) -> None:
     titles = {"SANDBOX_TITLES": "large.ipa\n../../evil\n../../evil\nC:\\x\\y.txt\nNUL\n/etc/passwd"}
@@ -168,7 +168,7 @@ def test_120_artifacts_over_three_pages_arrive_whole_in_their_folder_and_in_litt
     assert all(digest in log for digest in digests.values())
 
 
-def test_an_address_that_expires_meanwhile_is_asked_for_anew(
+def test_an_address_that_expires_meanwhile_is_requested_again(
     sandbox: SandboxProcess, bitrise: Run, tmp_path: Path
 ) -> None:
     tuning = {"SANDBOX_URL_SECONDS": 5, "SANDBOX_ARTIFACTS": 3}
@@ -189,7 +189,7 @@ def test_an_address_that_expires_meanwhile_is_asked_for_anew(
         ({"output_directory": "taken"}, "is a folder, in the place of a file"),
     ],
 )
-def test_what_cannot_be_downloaded_is_said_plainly(
+def test_a_download_that_cannot_succeed_is_an_input_error(
     bitrise: Run, tmp_path: Path, inputs: dict[str, str], said: str
 ) -> None:
     (tmp_path / "a-file").write_text("")
@@ -199,7 +199,7 @@ def test_what_cannot_be_downloaded_is_said_plainly(
     assert (done.code, said in done.result["error"]) == (2, True), done.log
 
 
-def test_artifacts_of_a_build_that_runs_are_said_to_be_incomplete(bitrise: Run) -> None:
+def test_artifacts_of_a_running_build_are_reported_as_incomplete(bitrise: Run) -> None:
     build_id = bitrise("create-build", workflow="hanging").result["build-id"]
     done = bitrise("download", build_id=build_id)
     assert done.code == 2

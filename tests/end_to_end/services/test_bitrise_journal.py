@@ -75,7 +75,7 @@ def test_of_several_workflows_the_rerun_starts_the_missing_ones(sandbox: Sandbox
     assert second.result["build-ids"] == running(sandbox)
 
 
-def test_what_no_list_tells_is_exit_5_and_what_shows_late_is_aborted(tmp_path: Path) -> None:
+def test_an_unlisted_build_is_exit_5_and_one_listed_late_is_aborted(tmp_path: Path) -> None:
     """Side by side, for each takes the 30 seconds in which a list may lag."""
     switches = [{"params": False}, {"list_lag": 40}]
     sandboxes = [SandboxProcess() for _ in switches]

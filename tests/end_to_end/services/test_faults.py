@@ -230,7 +230,7 @@ def results(
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_fault(case: Case, results: Callable[[Case], Result]) -> None:
+def test_a_fault_ends_as_its_row_of_the_table_says(case: Case, results: Callable[[Case], Result]) -> None:
     result = results(case)
     expected = case.row.ends(case.step)
     if expected.otherwise and result.done.code == expected.otherwise.code:

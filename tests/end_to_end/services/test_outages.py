@@ -81,7 +81,7 @@ def test_a_service_that_starts_later_than_we_do_is_waited_for(subject: Subject, 
         assert Counter(subject.left(state_of(sandbox), folder)) == Counter(subject.whole)
 
 
-def test_a_name_that_nobody_knows_is_told_after_all_tries(folder: Path, own: Sandbox) -> None:
+def test_an_unresolvable_host_is_retried_then_reported(folder: Path, own: Sandbox) -> None:
     def deliver(subject: Subject) -> None:
         done = run({**subject.asked(own), "service-url": "https://nowhere.invalid"}, folder)
         assert done.code == 5, done.log
@@ -93,7 +93,7 @@ def test_a_name_that_nobody_knows_is_told_after_all_tries(folder: Path, own: San
 
 
 @every_service
-def test_tls_that_fails_says_so_and_is_not_tried_again(subject: Subject, folder: Path, own: Sandbox) -> None:
+def test_a_tls_failure_is_reported_and_not_retried(subject: Subject, folder: Path, own: Sandbox) -> None:
     inputs = {**subject.asked(own), "service-url": own.url.replace("http://", "https://")}
     done = run(inputs, folder)
     assert done.code == 5
@@ -139,7 +139,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_delivered(
 
 @pytest.mark.skipif(os.name == "nt", reason="takes a limit that POSIX has")
 @pytest.mark.parametrize("subject", DOWNLOADING, ids=lambda subject: subject.service)
-def test_a_disk_that_is_full_leaves_no_half_file(subject: Subject, folder: Path, own: Sandbox) -> None:
+def test_a_full_disk_leaves_no_partial_file(subject: Subject, folder: Path, own: Sandbox) -> None:
     python, *rest = command("run")
     limited = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", python, "-B", *rest]  # no half of a compiled module either
     env = {**clean_environment(), **variables("plain", subject.asked(own))}
@@ -176,7 +176,7 @@ def test_a_line_comes_at_every_heartbeat(subject: Subject, folder: Path, own: Sa
 @pytest.mark.parametrize(
     ("faults", "left"), [(["expired"], "stays empty"), (["after:500", "expired"], "may hold the file too")]
 )
-def test_an_expired_address_of_product_science_means_a_new_build_in_the_same_context(
+def test_an_expired_address_means_a_new_build_in_the_same_context(
     faults: list[str], left: str, folder: Path, own: Sandbox
 ) -> None:
     (subject,) = (subject for subject in SUBJECTS if subject.service == "product-science")
@@ -220,7 +220,7 @@ def test_on_outage_warn_forgives_an_outage_and_nothing_else(
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal that POSIX has")
 @every_step(Kind.UPLOAD, Kind.PUT)
-def test_a_job_that_is_cancelled_in_mid_upload_ends_at_once(
+def test_a_job_that_is_cancelled_in_mid_upload_ends_immediately(
     subject: Subject, step: Step, folder: Path, own: Sandbox
 ) -> None:
     strike(own, f"{step.where} stall-in-body")

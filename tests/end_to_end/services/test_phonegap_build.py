@@ -151,7 +151,7 @@ def test_an_app_without_repository_cannot_be_built_again(phonegap: Run) -> None:
         assert (done.code, f"app #{app_id} is not repo backed" in done.log) == (4, True)
 
 
-def test_icons_go_and_come(folder: Path, phonegap: Run) -> None:
+def test_icons_are_uploaded_and_downloaded(folder: Path, phonegap: Run) -> None:
     app_id = phonegap("create-build", title="An app", artifacts="www.zip").result["build-id"]
     none = phonegap("download-icon", app_id=app_id)
     assert (none.code, f"No icon available for app #{app_id}" in none.log) == (4, True)
@@ -183,7 +183,7 @@ def test_icons_go_and_come(folder: Path, phonegap: Run) -> None:
         ),
     ],
 )
-def test_a_key_is_added_and_listed_and_its_password_is_nowhere(
+def test_a_key_is_added_and_listed_and_its_password_is_never_shown(
     platform: str,
     given: dict[str, str],
     data: dict[str, str],
@@ -207,7 +207,7 @@ def test_all_keys_are_listed(phonegap: Run) -> None:
     assert phonegap("list-keys").result["result"]["keys"] == {"ios": [], "blackberry": [], "android": []}
 
 
-def test_a_key_makes_what_had_none_build(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_a_platform_without_a_key_is_built_once_it_gets_one(sandbox: SandboxProcess, phonegap: Run) -> None:
     app_id = made(sandbox, "An app no-key-ios")
     asked_for = {"app_id": app_id, "platforms": ["ios", "blackberry"], "poll_interval": 0.05}
     without = phonegap("deliver", **asked_for)
@@ -218,7 +218,7 @@ def test_a_key_makes_what_had_none_build(sandbox: SandboxProcess, phonegap: Run)
     assert phonegap("deliver", **asked_for).result["downloaded-files"] == names
 
 
-def test_abort_is_refused_with_what_exists_and_nothing_is_sent(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_abort_is_refused_naming_the_supported_operations(sandbox: SandboxProcess, phonegap: Run) -> None:
     done = phonegap("abort", app_id=50)
     assert (done.code, "phonegap-build cannot abort; it can whoami, list-apps, " in done.log) == (2, True)
     assert sandbox.state()["requests"] == []
@@ -232,7 +232,7 @@ def test_abort_is_refused_with_what_exists_and_nothing_is_sent(sandbox: SandboxP
         ({"service-url": "https://user:word@build.example.com"}, 2, "must not contain a user name or password"),
     ],
 )
-def test_credentials_that_are_wrong_or_would_travel_unprotected_are_refused(
+def test_wrong_or_unprotected_credentials_are_refused(
     wrong: dict[str, str], code: int, says: str, sandbox: SandboxProcess, folder: Path
 ) -> None:
     done = run({**asked(sandbox, "whoami"), **wrong}, folder)

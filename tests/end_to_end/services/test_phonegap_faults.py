@@ -16,7 +16,7 @@ phonegap = pytest.fixture(runner)
 
 
 @pytest.mark.parametrize("fault", ["reset-after", "after:502", "truncated"])
-def test_an_app_whose_answer_is_lost_is_there_once(fault: str, sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_an_app_whose_create_answer_is_lost_exists_once(fault: str, sandbox: SandboxProcess, phonegap: Run) -> None:
     made(sandbox, "An app")  # of the same title and repository, but of an earlier run
     sandbox.faults(f"POST /api/v0/apps {fault}")
     done = phonegap("create-build", title="An app", repository="http://git.example.com/own-title.git")
@@ -24,14 +24,14 @@ def test_an_app_whose_answer_is_lost_is_there_once(fault: str, sandbox: SandboxP
     assert len(state_of(sandbox)["apps"]) == 2
 
 
-def test_a_key_whose_answer_is_lost_is_there_once(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_a_key_whose_answer_is_lost_exists_once(sandbox: SandboxProcess, phonegap: Run) -> None:
     sandbox.faults("POST /api/v0/keys/* reset-after")
     done = phonegap("add-key", platform="blackberry", title="A key", csk_file="key file")
     assert (done.code, done.result["result"]["key"]["id"]) == (0, 1), done.log
     assert len(state_of(sandbox)["keys"]) == 1
 
 
-def test_a_deletion_whose_answer_is_lost_is_a_deletion(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_a_deletion_whose_answer_is_lost_succeeds(sandbox: SandboxProcess, phonegap: Run) -> None:
     sandbox.faults("DELETE * reset-after")
     done = phonegap("delete-app", app_id=made(sandbox, "An app"))
     assert (done.code, state_of(sandbox)["apps"]) == (0, []), done.log
@@ -55,7 +55,7 @@ def test_an_error_is_never_saved_as_a_package(
     assert list((folder / "out").iterdir()) == []
 
 
-def test_an_address_that_has_expired_is_asked_for_anew(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_an_address_that_has_expired_is_requested_again(sandbox: SandboxProcess, phonegap: Run) -> None:
     app_id = made(sandbox, "An app")
     sandbox.control("PUT", "clock", {"advance": 60})
     sandbox.faults("GET /storage/* 403")
@@ -64,14 +64,14 @@ def test_an_address_that_has_expired_is_asked_for_anew(sandbox: SandboxProcess, 
     assert len(state_of(sandbox)["packages"]) == 2
 
 
-def test_an_app_that_is_pending_for_ever_ends_the_run_but_not_its_id(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_an_app_that_stays_pending_times_out_and_its_id_is_output(sandbox: SandboxProcess, phonegap: Run) -> None:
     done = phonegap("deliver", title="pending-webos", artifacts="www.zip", timeout=1, poll_interval=0.1)
     assert (done.code, done.result["build-id"], done.result["status"]) == (7, "50", "running"), done.log
     assert "app 50 did not finish within 1 s; it goes on: raise PLUGIN_TIMEOUT (webos: pending)" in done.result["error"]
     assert len(state_of(sandbox)["apps"]) == 1
 
 
-def test_every_platform_is_watched_not_the_first_alone(folder: Path, phonegap: Run) -> None:
+def test_every_platform_is_polled_not_only_the_first(folder: Path, phonegap: Run) -> None:
     asked_for = {"platforms": ["android", "webos"], "poll_interval": 0.05, "output_directory": "out"}
     done = phonegap("deliver", title="failing-webos odd-symbian", artifacts="www.zip", **asked_for)
     assert (done.code, done.result["status"]) == (6, "failed")
@@ -79,7 +79,7 @@ def test_every_platform_is_watched_not_the_first_alone(folder: Path, phonegap: R
     assert [path.name for path in (folder / "out").glob("app_*")] == ["app_50_android.apk"]
 
 
-def test_a_run_that_was_cut_short_goes_on_with_its_app(sandbox: SandboxProcess, phonegap: Run) -> None:
+def test_a_rerun_after_a_timeout_resumes_with_its_app(sandbox: SandboxProcess, phonegap: Run) -> None:
     sandbox.control("PUT", "clock", {"speed": 0.001})
     asked_for = {"title": "An app", "artifacts": "www.zip", "receipt": "receipt.json", "timeout": 0.2}
     assert phonegap("deliver", **asked_for).code == 7
@@ -90,9 +90,7 @@ def test_a_run_that_was_cut_short_goes_on_with_its_app(sandbox: SandboxProcess, 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX signals")
-def test_a_run_that_is_cancelled_in_mid_download_leaves_its_id_and_no_half_file(
-    sandbox: SandboxProcess, folder: Path
-) -> None:
+def test_a_cancelled_download_outputs_its_id_and_leaves_no_partial_file(sandbox: SandboxProcess, folder: Path) -> None:
     app_id = made(sandbox, "An app")
     sandbox.control("PUT", "clock", {"advance": 60})
     sandbox.faults("GET /storage/* stallx*")
