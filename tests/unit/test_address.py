@@ -21,7 +21,7 @@ PLAIN = "is plain http, which would send secrets unprotected"
         "http://[::1]:1",
     ],
 )
-def test_https_and_this_machine_may_be_talked_to(url: str) -> None:
+def test_https_and_this_machine_are_allowed(url: str) -> None:
     assert problem(url) is None
 
 
@@ -47,10 +47,10 @@ def test_https_and_this_machine_may_be_talked_to(url: str) -> None:
         ("https://service.example\\.other.example", "is not a URL"),
     ],
 )
-def test_other_addresses_are_told_what_is_wrong(url: str, said: str) -> None:
+def test_other_addresses_are_rejected_with_the_reason(url: str, said: str) -> None:
     assert (problem(url) or "").startswith(said)
 
 
-def test_plain_http_may_be_allowed_and_nothing_else_with_it() -> None:
+def test_allowing_plain_http_allows_nothing_else() -> None:
     assert problem("http://service.example", allow_http=True) is None
     assert problem("http://user@service.example", allow_http=True)

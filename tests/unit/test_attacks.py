@@ -49,7 +49,7 @@ def test_a_planted_loss_is_caught(spoiled: dict[str, list[dict[str, Any]]]) -> N
 
 
 @pytest.mark.parametrize("kind", ["builds", "files"])
-def test_a_planted_double_is_silent_unless_a_run_told_it(kind: str) -> None:
+def test_a_planted_double_is_silent_unless_a_run_reported_it(kind: str) -> None:
     held = app_distribution({**WHOLE, kind: [*WHOLE[kind], WHOLE[kind][0]]})
     silent = judge(WANTED, held, [KILLED, DONE])
     assert silent.doubled.endswith(" x2")
@@ -89,21 +89,21 @@ def test_a_double_is_seen_on_every_service() -> None:
         (0, "buildferry 1.0.0: app-distribution deliver\nuploaded a.apk", False, False),
     ],
 )
-def test_only_words_of_doubt_count_as_told(code: int, log: str, told: bool, in_doubt: bool) -> None:
+def test_only_a_message_of_doubt_counts_as_reported(code: int, log: str, told: bool, in_doubt: bool) -> None:
     run = Run(code, log)
     assert (run.told, run.is_in_doubt) == (told, in_doubt)
 
 
 @pytest.mark.parametrize(("code", "refused"), [(0, False), (130, False), (1, True), (2, True), (4, True), (5, True)])
-def test_a_run_that_stopped_without_a_doubt_is_refused(code: int, refused: bool) -> None:
+def test_a_run_that_stopped_without_a_doubt_counts_as_refused(code: int, refused: bool) -> None:
     assert judge(WANTED, app_distribution(WHOLE), [KILLED, Run(code, "", DONE.groups)]).refused is refused
 
 
-def test_a_second_run_that_is_turned_away_is_refused() -> None:
+def test_a_rejected_second_run_counts_as_refused() -> None:
     assert judge(WANTED, app_distribution(WHOLE), [Run(2, "receipt.json is in use"), DONE]).refused
 
 
-def test_a_result_says_where_its_things_are() -> None:
+def test_a_result_lists_its_build_and_context_ids() -> None:
     assert groups({"build-ids": ["70", "71"], "upload-context-id": "28"}) == {"70", "71", "28"}
     assert groups({"build-ids": ["1"]}) == {"1"}
     assert groups(None) == frozenset()

@@ -20,7 +20,7 @@ WRITTEN = [block for page in PAGES for block in blocks(page) if page not in RUN_
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_to_what_is_there(page: str) -> None:
+def test_every_link_has_an_existing_target(page: str) -> None:
     here = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)\s]+)\)|\b(?:src|srcset)=\"([^\"]+)\"", read(page)):
         path, _, anchor = "".join(target).partition("#")
@@ -38,7 +38,7 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in headings}
 
 
-def test_an_anchor_that_is_not_there_is_found() -> None:
+def test_a_missing_anchor_is_found() -> None:
     assert _anchors("# The `log`, in short\n```sh\n# no heading\n```\n") == {"the-log-in-short"}
 
 
@@ -94,7 +94,7 @@ def test_the_messages_in_troubleshooting_are_those_of_the_program() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_file_that_is_named_is_there(page: str) -> None:
+def test_each_file_that_is_named_exists(page: str) -> None:
     named = re.findall(r"`((?:plugin|scripts|tests|docs|examples|vars|resources)/[\w./-]*)`", read(page))
     missing = {path for path in named if not (ROOT / path).exists() and not re.search("my[_-]", path)}
     assert missing == set()

@@ -38,13 +38,13 @@ def test_json_is_read_as_it_is(data: object) -> None:
     ],
     ids=lambda text: repr(text[:12]),
 )
-def test_what_cannot_be_handed_on_is_no_json(text: str | bytes) -> None:
+def test_json_that_cannot_be_passed_on_is_rejected(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", [r'{"\ud83d": "cut \ud83d"}', b'{"\xed\xa0\xbd": "cut \xed\xa0\xbd"}'])
-def test_half_of_a_character_becomes_a_whole_one(text: str | bytes) -> None:
+def test_a_lone_surrogate_becomes_a_replacement_character(text: str | bytes) -> None:
     assert parse(text) == {"\ufffd": "cut \ufffd"}
 
 

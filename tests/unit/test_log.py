@@ -36,7 +36,7 @@ def test_each_line_of_a_secret_of_several_lines_is_hidden() -> None:
         "https://x.example.com/?auth_token=abc",
     ],
 )
-def test_the_query_of_a_signed_url_is_hidden_though_nobody_named_it(url: str) -> None:
+def test_the_query_of_a_signed_url_is_hidden_without_being_declared(url: str) -> None:
     assert Redactor()(f"cannot PUT {url} now") == f"cannot PUT {url.partition('?')[0]}?*** now"
 
 
@@ -63,7 +63,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS)
-def test_text_made_to_take_long_takes_no_time_and_no_room(text: str) -> None:
+def test_pathological_text_is_logged_quickly_and_cut(text: str) -> None:
     log, stream = written()
     started = time.process_time()
     log.line(text)
@@ -126,7 +126,7 @@ def test_defusing_leaves_no_command_whatever_the_text(text: str) -> None:
         assert "##[" not in line
 
 
-def test_on_github_relayed_text_stands_between_markers_that_nobody_can_guess() -> None:
+def test_on_github_relayed_text_stands_between_unguessable_markers() -> None:
     log, stream = written(HOSTS["github"].dialect)
     with log.relay() as write:
         write("one")
@@ -169,7 +169,7 @@ def test_a_bitrise_error_is_one_red_block() -> None:
     assert stream.getvalue() == "\x1b[31;1mone\ntwo\x1b[0m\n"
 
 
-def test_github_is_told_of_a_secret_before_anything_can_show_it() -> None:
+def test_github_masks_a_secret_before_anything_can_show_it() -> None:
     log, stream = written(HOSTS["github"].dialect)
     log.mask("s3cret%")
     log.line("it is s3cret%")
@@ -177,7 +177,7 @@ def test_github_is_told_of_a_secret_before_anything_can_show_it() -> None:
     assert stream.getvalue() == "::add-mask::s3cret%25\nit is ***\n"
 
 
-def test_groups_end_even_when_what_is_inside_fails() -> None:
+def test_groups_end_even_when_their_content_fails() -> None:
     log, stream = written(HOSTS["github"].dialect)
     with pytest.raises(ZeroDivisionError), log.group("upload"):
         raise ZeroDivisionError
@@ -216,7 +216,7 @@ class Gone(io.StringIO):
 @pytest.mark.parametrize(
     "error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left"), ValueError("shut")]
 )
-def test_a_log_that_cannot_be_written_ends_nothing(error: OSError | ValueError, method: str) -> None:
+def test_an_unwritable_log_does_not_end_the_run(error: OSError | ValueError, method: str) -> None:
     log = Log(Gone(error, method), Redactor(), HOSTS["github"].dialect)
     log.line("a")
     log.mask("s3cret")
@@ -229,7 +229,7 @@ def test_a_log_that_cannot_be_written_ends_nothing(error: OSError | ValueError, 
     assert log.lost is error
 
 
-def test_a_log_whose_stream_is_closed_ends_nothing() -> None:
+def test_a_broken_log_stream_does_not_end_the_run() -> None:
     stream = io.StringIO()
     stream.close()
     log = Log(stream, Redactor())
@@ -238,7 +238,7 @@ def test_a_log_whose_stream_is_closed_ends_nothing() -> None:
     assert isinstance(log.lost, ValueError)
 
 
-def test_a_log_that_can_be_written_says_so() -> None:
+def test_a_writable_log_records_no_error() -> None:
     log, _ = written()
     log.line("a")
 

@@ -91,7 +91,7 @@ def test_the_version_is_one_line_and_loads_neither_requests_nor_jsonschema() -> 
 
 
 @pytest.mark.parametrize("arguments", [("run",), ("bitrise", "--no-such"), ("bitrise", "ping")])
-def test_an_unknown_host_is_said_whatever_else_is_wrong(arguments: tuple[str, ...]) -> None:
+def test_an_unknown_host_is_reported_whatever_else_is_wrong(arguments: tuple[str, ...]) -> None:
     code, out, _ = main(*arguments, PLUGIN_HOST="no-such-host")
 
     assert code == 2
@@ -106,7 +106,7 @@ def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:
     assert json.loads(out)["error"].startswith("No such command")
 
 
-def test_an_operation_that_a_service_has_not_is_refused_with_those_it_has() -> None:
+def test_an_unsupported_operation_is_refused_with_the_supported_ones() -> None:
     code, _, err = main("app-distribution", "abort")
 
     assert (code, err) == (2, "error: app-distribution cannot abort; it can create-build, upload, deliver\n")
@@ -121,7 +121,7 @@ def test_an_operation_that_a_service_has_not_is_refused_with_those_it_has() -> N
         ("plain", "error: PLUGIN_SERVICE: is required"),
     ],
 )
-def test_a_missing_input_is_said_the_hosts_way(host: str, line: str, tmp_path: Path) -> None:
+def test_a_missing_input_is_reported_in_the_hosts_format(host: str, line: str, tmp_path: Path) -> None:
     code, out, err = main("run", PLUGIN_HOST=host, GITHUB_OUTPUT=str(tmp_path / "out"))
 
     assert code == 2

@@ -30,12 +30,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_made_is_stale() -> None:
+def test_no_generated_file_is_stale() -> None:
     assert manifests.stale(ROOT) == [], "run `make manifests`"
 
 
 @pytest.mark.parametrize("path", manifests.contents(ROOT))
-def test_a_changed_byte_in_a_made_file_is_found(copy: Path, path: str) -> None:
+def test_a_changed_byte_in_a_generated_file_is_found(copy: Path, path: str) -> None:
     text = (copy / path).read_bytes()
     made = re.search(rb"(made: .*\n)([^\0]*?)(\n.*end of made)", text)
     at = made.start(3) if made else len(text) - 1
@@ -66,7 +66,7 @@ def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
     assert documents.made(copy)["docs/bitrise.md"] == page + "\nWritten by a person.\n"
 
 
-def test_lost_markers_are_said_and_not_passed_over() -> None:
+def test_missing_markers_are_an_error() -> None:
     with pytest.raises(SystemExit, match=r"README.md: the lines .* are missing"):
         parts.filled("no marker", lambda _name: "", "README.md")
 
@@ -110,7 +110,7 @@ def test_the_action_has_a_branding_of_the_marketplace() -> None:
     assert ACTION["branding"]["color"] in ("white", "black", "yellow", "blue", "green", "orange", "red", "purple")
 
 
-def test_every_scalar_that_is_made_is_json() -> None:
+def test_every_generated_scalar_is_json() -> None:
     odd = {
         "a": 'say "no": yes',
         "b": ["on", "off"],

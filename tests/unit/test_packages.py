@@ -20,7 +20,7 @@ else:
 LOG = Path("/scratch/pip.log")
 
 
-def test_a_tool_learns_the_way_to_packages_and_nothing_else() -> None:
+def test_a_tool_gets_only_the_settings_that_locate_packages() -> None:
     environ = {"PATH": "/bin", "PIP_INDEX_URL": "https://i.invalid", "https_proxy": "http://p", "PIP_CERT": "/c"}
     others = ("API_TOKEN", "PLUGIN_API_TOKEN", "PYTHONPATH", "PIP_TARGET", "PIP_ROOT", "PIP_DRY_RUN", "PIP_CONSTRAINT")
     known = packages.passed_on(environ | dict.fromkeys(others, "x"), LOG)
@@ -29,7 +29,7 @@ def test_a_tool_learns_the_way_to_packages_and_nothing_else() -> None:
     assert known["UV_INDEX_URL"] == "https://i.invalid"
 
 
-def test_pip_gets_from_its_files_only_the_way_to_packages(tmp_path: Path) -> None:
+def test_pip_gets_only_the_package_sources_from_its_files(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text(
         "[global]\nindex-url = https://i.invalid\ntimeout = 5\npython = /x\nroot = /x\ndry-run = true\n"
         "[install]\nfind-links =\n    /a\n    /b\ntimeout = 9\nprefix = /x\nconstraint = /x\nrequire-hashes = true\n"
@@ -53,7 +53,7 @@ def test_a_variable_is_stronger_than_pips_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pip looks elsewhere on Windows")
-def test_pips_files_are_where_pip_looks_for_them(tmp_path: Path) -> None:
+def test_pips_files_are_found_where_pip_reads_them(tmp_path: Path) -> None:
     given = {"XDG_CONFIG_DIRS": "/one:/two", "XDG_CONFIG_HOME": "/mine"}
     found = [str(path) for path in packages.config_files(given, Path("/home/me"))]
     shared = ["/one/pip/pip.conf", "/two/pip/pip.conf", "/etc/pip.conf"]
@@ -87,7 +87,7 @@ def uv_settings(known: dict[str, str], home: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="uv looks elsewhere on Windows")
-def test_uv_gets_from_its_files_only_the_way_to_packages(tmp_path: Path) -> None:
+def test_uv_gets_only_the_package_sources_from_its_files(tmp_path: Path) -> None:
     mine, shared = tmp_path / "mine" / "uv", tmp_path / "shared" / "uv"
     for folder in (mine, shared):
         folder.mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_a_broken_file_of_uv_is_named_and_not_quoted(tmp_path: Path, content: st
         ("ERROR: Could not find an activated virtualenv (required).", 2, "the lines above say why"),
     ],
 )
-def test_the_advice_fits_what_the_installer_said(said: str, code: int, part: str) -> None:
+def test_the_advice_fits_the_installers_message(said: str, code: int, part: str) -> None:
     assert packages.cause(said)[0] == code
     assert part in packages.cause(said)[1]
 
@@ -147,7 +147,7 @@ def test_an_installer_that_installs_nothing_is_followed_by_the_next(tmp_path: Pa
     assert packages.install(site, ["x"], iter(ways), LOG)[0]
 
 
-def test_a_tool_that_a_signal_ended_means_the_job_was_cancelled() -> None:
+def test_a_tool_killed_by_a_signal_means_the_job_was_cancelled() -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as ended:
@@ -158,5 +158,5 @@ def test_a_tool_that_a_signal_ended_means_the_job_was_cancelled() -> None:
     assert ended.value.code == 128 + signal.SIGTERM
 
 
-def test_a_tool_that_fails_is_told_from_one_that_was_ended() -> None:
+def test_a_tool_that_fails_is_distinguished_from_one_that_was_killed() -> None:
     assert packages.run([sys.executable, "-I", "-c", "print('why'); raise SystemExit(3)"], {}) == ("why\n", 3)

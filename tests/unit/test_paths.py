@@ -33,7 +33,7 @@ def test_every_input_that_is_a_path_follows_the_rule(home: Path, name: str) -> N
     assert getattr(values, inputs.inputs()[name].attribute) == str(home / "file")
 
 
-def test_a_home_that_nobody_knows_is_a_problem_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_home_folder_is_an_error_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)
     with pytest.raises(ValueError, match="~ is the home folder, but HOME is not set"):

@@ -53,7 +53,7 @@ def test_a_changed_local_package_gets_another_environment(order: Order, tmp_path
     assert prepare.environment_for(local).final != before
 
 
-def test_a_package_of_any_length_is_no_file(order: Order) -> None:
+def test_a_long_package_reference_is_not_treated_as_a_file(order: Order) -> None:
     assert prepare.environment_for(order._replace(package="ferry @ https://e.invalid/" + "x" * 5000)).final
 
 
@@ -73,7 +73,7 @@ def test_an_environment_with_a_cut_file_is_not_whole(whole: Path, name: str) -> 
     assert not prepare.is_whole(whole)
 
 
-def test_the_start_file_leads_to_the_environment(order: Order, tmp_path: Path) -> None:
+def test_the_start_file_names_the_environment(order: Order, tmp_path: Path) -> None:
     real = str(Path(sys.executable).resolve())
     environment = Environment(tmp_path / "cp-1", tmp_path / "cp-1.making-2", real)
     prepare.write_start(environment, order)
@@ -87,18 +87,18 @@ def test_output_of_a_tool_shows_no_password_and_no_command() -> None:
     assert prepare.printable(said) == [*map(str, range(10, 20)), "# #[error]x", "https://***@index.invalid/a"]
 
 
-def test_a_failure_is_handed_to_the_launcher(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_passed_to_the_launcher(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.report(packages.PreparationError(2, "50% of it", "a tool's\nwords"), order)
     assert capsys.readouterr().err == "| a tool's\n| words\n"
     assert Path(order.said).read_text(encoding="utf-8") == "50% of it"
 
 
-def test_a_failure_that_cannot_be_handed_on_is_shown(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_that_cannot_be_passed_on_is_shown(order: Order, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.report(packages.PreparationError(2, "why"), order._replace(said="/dev/null/said"))
     assert capsys.readouterr().err == "| why\n"
 
 
-def test_a_cancelled_job_ends_it_at_once_and_leaves_nothing(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_job_ends_it_immediately_and_leaves_nothing(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a phase without a tool too: here while the empty environment is made."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("venv.EnvBuilder.create", lambda *_: os.kill(os.getpid(), signal.SIGTERM))

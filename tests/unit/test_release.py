@@ -50,7 +50,7 @@ def test_the_notes_are_the_changelogs_section() -> None:
         ),
     ],
 )
-def test_what_cannot_be_released_is_said(tag: str, version: str, changelog: str, said: str) -> None:
+def test_an_invalid_release_is_refused_with_its_reason(tag: str, version: str, changelog: str, said: str) -> None:
     with pytest.raises(release.ReleaseError, match=f"^{re.escape(said)}"):
         release.notes(tag, version, changelog)
 

@@ -79,7 +79,7 @@ def _input(default: str | None, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parent.name)
-def test_stepman_has_nothing_against_a_step(path: Path) -> None:
+def test_stepman_accepts_each_step(path: Path) -> None:
     step = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert list(refusals(step)) == []
     assert (path.parent / step["toolkit"]["bash"]["entry_file"]).is_file()
@@ -121,7 +121,7 @@ def test_the_steps_inputs_keep_bitrises_conventions() -> None:
     assert OPTS["verbose"]["category"] == "Debug"
 
 
-def test_secrets_and_nothing_else_are_sensitive() -> None:
+def test_exactly_the_secrets_are_sensitive() -> None:
     sensitive = {name for name, options in OPTS.items() if options.get("is_sensitive")}
     assert sensitive == {field.attribute for field in inputs.inputs().values() if field.secret}
 
@@ -130,7 +130,7 @@ def test_every_default_in_the_step_is_a_text_to_yaml() -> None:
     assert all(isinstance(entry[key(entry)], str) for entry in STEP["inputs"])
 
 
-def test_what_the_step_offers_is_what_the_schema_allows() -> None:
+def test_the_step_offers_exactly_what_the_schema_allows() -> None:
     assert {"abort_on_cancel", "public_page", "status", "trigger_event_type", "platform"} == set(OFFERED)
     for field in inputs.inputs().values():
         options = OPTS[field.attribute].get("value_options", [])

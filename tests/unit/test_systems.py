@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("part", WINDOWS)
-def test_what_windows_cannot_run_exists(part: str) -> None:
+def test_every_test_that_windows_skips_exists(part: str) -> None:
     path, _, name = part.partition("::")
     assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file()
     assert not name or f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8")
@@ -28,5 +28,5 @@ def test_what_windows_cannot_run_exists(part: str) -> None:
         ("tests/end_to_end/launch/test_start.py::test_a[sh]", "darwin", False),
     ],
 )
-def test_only_windows_skips_and_only_those(test: str, platform: str, skipped: bool) -> None:
+def test_only_windows_skips_and_only_the_listed_tests(test: str, platform: str, skipped: bool) -> None:
     assert (reason_to_skip(test, platform) is not None) is skipped

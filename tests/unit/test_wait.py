@@ -66,7 +66,7 @@ def for_ever(answer: object) -> Iterator[object]:
         yield answer
 
 
-def test_pauses_grow_to_a_minute_while_nothing_changes_and_start_anew_when_something_does(desk: Desk) -> None:
+def test_pauses_grow_to_a_minute_and_restart_when_something_changes(desk: Desk) -> None:
     assert desk.until(iter(["a"] * 12 + ["b", "b", "done"]), 3600) == "done"
     assert desk.slept[:4] == [3, 4.5, 6.75, 10.125]
     assert max(desk.slept) <= 60
@@ -122,13 +122,13 @@ def test_the_timeout_is_kept_to_the_second(desk: Desk) -> None:
     assert sum(desk.slept) == 100
 
 
-def test_single_failures_end_nothing_and_15_minutes_of_them_do(desk: Desk) -> None:
+def test_single_failures_are_tolerated_but_15_minutes_of_them_fail(desk: Desk) -> None:
     down = UnavailableError("GET /x: 503")
     assert desk.until(iter(["a", down, down, "a", down, "done"]), 3600) == "done"
     with pytest.raises(UnavailableError, match="the build: no answer for 15 min; the last try: GET /x: 503"):
         desk.until(for_ever(down), 36000)
 
 
-def test_a_refusal_is_no_outage(desk: Desk) -> None:
+def test_a_refusal_is_not_an_outage(desk: Desk) -> None:
     with pytest.raises(RefusedError):
         desk.until(iter([RefusedError("no")]), 3600)

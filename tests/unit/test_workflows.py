@@ -68,7 +68,7 @@ def test_ci_tests_each_python_that_is_promised_on_each_system() -> None:
     assert [system.partition("-")[0] for system in matrix["system"]] == ["ubuntu", "macos", "windows"]
 
 
-def test_what_is_published_has_passed_everything() -> None:
+def test_a_release_is_published_only_after_all_tests() -> None:
     assert JOBS["release.yml: test"]["uses"] == "./.github/workflows/ci.yml"
     assert JOBS["release.yml: build"]["needs"] == "test"
     assert JOBS["release.yml: publish"]["needs"] == "build"
@@ -98,7 +98,7 @@ def _texts() -> Iterator[Path]:
     return (ROOT / name for name in listed.stdout.split("\0") if name and not name.startswith(skipped))
 
 
-def test_no_text_sends_people_to_a_name_on_the_index_that_is_not_ours() -> None:
+def test_no_text_installs_a_name_from_the_index_that_is_not_ours() -> None:
     found = {
         path.relative_to(ROOT).as_posix(): match[0]
         for path in _texts()
@@ -115,7 +115,7 @@ def test_no_text_sends_people_to_a_name_on_the_index_that_is_not_ours() -> None:
         *("PACKAGE = 'buildferry==1.0.0'", "uv add 'buildferry>=1'", "pip install -U requests buildferry."),
     ],
 )
-def test_a_text_that_does_is_found(text: str) -> None:
+def test_a_text_that_installs_from_the_index_is_found(text: str) -> None:
     assert FROM_INDEX.search(text)
 
 
@@ -126,5 +126,5 @@ def test_a_text_that_does_is_found(text: str) -> None:
         *("pip install 'buildferry @ https://example.com/v1.tar.gz'", "pip --project buildferry-mirror"),
     ],
 )
-def test_a_text_that_names_the_source_is_not(text: str) -> None:
+def test_a_text_that_installs_from_the_source_is_not_found(text: str) -> None:
     assert not FROM_INDEX.search(text)

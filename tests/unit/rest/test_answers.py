@@ -35,7 +35,7 @@ def endless(connection: socket.socket, start: bytes, sent: list[int]) -> None:
         (b"HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n", RefusedError, "302 Found.*; it redirects to /login"),
     ],
 )
-def test_an_answer_without_end_is_read_so_far_and_no_further(start: bytes, error: type[Exception], said: str) -> None:
+def test_an_endless_answer_is_read_up_to_a_limit(start: bytes, error: type[Exception], said: str) -> None:
     sent: list[int] = []
     with server(lambda connection: endless(connection, start, sent)) as (url, connections):
         rest, _ = client(url)
@@ -71,7 +71,7 @@ every_drip = pytest.mark.parametrize(("start", "piece"), NO_CONTENT.values(), id
 
 
 @every_drip
-def test_a_file_that_drips_without_content_is_given_up(start: bytes, piece: bytes) -> None:
+def test_a_file_that_drips_without_content_is_aborted(start: bytes, piece: bytes) -> None:
     with server(dripping(start, piece)) as (url, _):
         rest, log = client(url, stall_timeout=0.2)
         with taking(8), pytest.raises(UnavailableError, match=r"nothing more of the file came within 0.2 s"):
@@ -79,7 +79,7 @@ def test_a_file_that_drips_without_content_is_given_up(start: bytes, piece: byte
         assert log.getvalue().count("; try ") == 4
 
 
-def test_a_file_that_drips_its_content_is_taken() -> None:
+def test_a_file_that_drips_its_content_is_accepted() -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n")
@@ -92,7 +92,7 @@ def test_a_file_that_drips_its_content_is_taken() -> None:
         assert rest.fetch("app.apk", lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks)) == b"x" * 50
 
 
-def test_who_takes_a_file_may_take_all_the_time() -> None:
+def test_a_slow_consumer_of_a_file_does_not_time_out() -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * BLOCK))
@@ -119,7 +119,7 @@ def test_content_is_seen_in_whatever_pieces_it_comes(size: int, cut: int) -> Non
     assert any(content.is_in(packed[at : at + cut]) for at in range(0, len(packed), cut)) is (size > 0)
 
 
-def test_what_is_not_packed_as_it_says_is_content() -> None:
+def test_a_body_without_its_declared_encoding_is_content() -> None:
     assert Content("gzip").is_in(b"not gzip")
     assert Content("br").is_in(b"anything")
 
@@ -168,7 +168,7 @@ def test_a_tls_handshake_that_drips_has_a_limit_in_time(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("interim", [b"102 Processing", b"103 Early Hints\r\nLink: </x>", b"100 Continue", b"110 Any"])
-def test_interim_answers_are_passed_over(interim: bytes) -> None:
+def test_interim_answers_are_skipped(interim: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(b"HTTP/1.1 " + interim + b"\r\n\r\n" + b"HTTP/1.1 " + interim + b"\r\n\r\n" + OK)
@@ -211,7 +211,7 @@ def test_many_small_values_take_no_memory() -> None:
         assert len(connections) == 1
 
 
-def test_https_to_a_port_of_plain_http_says_so() -> None:
+def test_https_to_a_plain_http_port_is_explained() -> None:
     def talk(connection: socket.socket) -> None:
         connection.recv(1000)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -237,7 +237,7 @@ def test_https_to_a_port_of_plain_http_says_so() -> None:
         (b"\x15\x03\x03\0\2\2\x46", "; does it speak https?"),
     ],
 )
-def test_what_is_no_whole_answer_is_told_in_few_words(start: bytes, said: str) -> None:
+def test_an_incomplete_answer_is_reported_briefly(start: bytes, said: str) -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(start)
@@ -250,7 +250,7 @@ def test_what_is_no_whole_answer_is_told_in_few_words(start: bytes, said: str) -
         assert len(connections) == 5
 
 
-def test_a_small_answer_that_unpacks_to_a_huge_one_is_read_so_far_and_no_further() -> None:
+def test_a_decompression_bomb_is_read_up_to_a_limit() -> None:
     packed = gzip.compress(bytes(256 * 1024 * 1024))
 
     def talk(connection: socket.socket) -> None:

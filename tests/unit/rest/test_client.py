@@ -33,13 +33,13 @@ every_case = pytest.mark.parametrize("step", [step for _, step in CASES], ids=[n
 
 
 @every_case
-def test_what_may_be_sent_twice_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_repeatable_request_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, step, answer(200, '{"id": 7}'))
     assert client().rest.send(CREATE).data == {"id": 7}
     assert http.call_count == 3
 
 
-def test_five_tries_wait_longer_each_time_with_full_jitter(http: requests_mock.Mocker) -> None:
+def test_five_attempts_wait_longer_each_time_with_full_jitter(http: requests_mock.Mocker) -> None:
     serve(http, answer(503))
     seen = client()
     with pytest.raises(UnavailableError, match=r"^GET /builds: 503"):
@@ -66,7 +66,7 @@ def test_the_backoff_has_a_cap(http: requests_mock.Mocker, monkeypatch: pytest.M
     ("value", "seconds"),
     [("7", 7), ("0", 0), (formatdate(NOON + 42, usegmt=True), 42), (formatdate(NOON - 42, usegmt=True), 0)],
 )
-def test_retry_after_is_heeded_to_the_second(http: requests_mock.Mocker, value: str, seconds: float) -> None:
+def test_retry_after_is_obeyed_to_the_second(http: requests_mock.Mocker, value: str, seconds: float) -> None:
     serve(http, answer(429, Retry_After=value), answer(200))
     seen = client()
     seen.rest.get("/builds")
@@ -74,7 +74,7 @@ def test_retry_after_is_heeded_to_the_second(http: requests_mock.Mocker, value: 
     assert not seen.time.asked
 
 
-def test_a_retry_after_that_says_nothing_leaves_the_backoff(http: requests_mock.Mocker) -> None:
+def test_an_invalid_retry_after_leaves_the_backoff(http: requests_mock.Mocker) -> None:
     serve(http, answer(503, Retry_After="soon"), answer(200))
     seen = client()
     seen.rest.get("/builds")
@@ -119,7 +119,7 @@ def test_a_redirect_is_refused_and_nothing_goes_there(http: requests_mock.Mocker
     assert http.call_count == 1
 
 
-def test_one_single_try_is_made_for_who_has_no_patience(http: requests_mock.Mocker) -> None:
+def test_a_request_with_a_short_deadline_is_attempted_once(http: requests_mock.Mocker) -> None:
     serve(http, answer(503))
     with pytest.raises(UnavailableError):
         client().rest.send(Request("POST", "/builds", patience=4))
@@ -127,25 +127,25 @@ def test_one_single_try_is_made_for_who_has_no_patience(http: requests_mock.Mock
     assert str(http.request_history[0].timeout) == "(2.0, 4)"
 
 
-def test_json_that_is_nested_without_end_is_no_bug_of_ours(http: requests_mock.Mocker) -> None:
+def test_endlessly_nested_json_is_an_error_of_the_service(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "[" * 100_000))
     with pytest.raises(UnavailableError, match="200, but not as an API does: "):
         client().rest.get("/builds")
 
 
-def test_an_answer_that_is_too_large_is_neither_read_nor_asked_for_again(http: requests_mock.Mocker) -> None:
+def test_an_oversized_answer_is_neither_read_nor_requested_again(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "0" * (LARGEST_ANSWER + 1)))
     with pytest.raises(UnavailableError, match="larger than 16777216 bytes; is this the service"):
         client().rest.get("/builds")
     assert http.call_count == 1
 
 
-def test_an_answer_need_not_be_json_where_nobody_reads_it(http: requests_mock.Mocker) -> None:
+def test_an_unused_answer_need_not_be_json(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "<Stored/>"))
     assert client().rest.send(replace(CREATE, json=False)).data is None
 
 
-def test_a_web_page_is_no_success_even_where_nobody_reads_the_answer(http: requests_mock.Mocker) -> None:
+def test_a_web_page_is_a_failure_even_if_the_answer_is_unused(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "\n<!DOCTYPE html><title>Sign in to the guest network</title>"))
     with pytest.raises(UnavailableError, match="200, but not as an API does: a web page titled 'Sign in to the guest"):
         client().rest.send(replace(CREATE, json=False))

@@ -31,14 +31,14 @@ every_unknown = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("step", NOT_TAKEN.values(), ids=NOT_TAKEN.keys())
-def test_what_must_not_be_done_twice_is_sent_again_when_it_was_not_taken(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_create_that_was_not_accepted_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
     assert client().rest.create(CREATE, parse) == {"id": 7}
     assert http.call_count == 2
 
 
 @every_unknown
-def test_what_may_have_been_done_already_is_not_sent_again(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_create_that_may_have_taken_effect_is_not_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
     with pytest.raises(UnavailableError, match="the build may have gone through all the same: look") as caught:
         client().rest.create(CREATE, parse)
@@ -47,7 +47,7 @@ def test_what_may_have_been_done_already_is_not_sent_again(http: requests_mock.M
 
 
 @pytest.mark.parametrize("step", WHOLE.values(), ids=WHOLE.keys())
-def test_after_a_whole_body_what_was_made_is_looked_up(http: requests_mock.Mocker, step: Any) -> None:
+def test_after_a_complete_body_the_created_object_is_looked_up(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step)
     seen = client()
     slept_before_looking: list[float] = []
@@ -62,14 +62,14 @@ def test_after_a_whole_body_what_was_made_is_looked_up(http: requests_mock.Mocke
 
 
 @pytest.mark.parametrize("step", [*UNKNOWN.values(), *LATER.values()], ids=[*UNKNOWN.keys(), *LATER.keys()])
-def test_what_is_not_there_when_looked_up_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_create_that_the_lookup_does_not_find_is_sent_again(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
     assert client().rest.create(CREATE, parse, lambda: None) == {"id": 7}
     assert http.call_count == 2
 
 
 @pytest.mark.parametrize("step", [refused, reset_in_body, answer(400)], ids=["refused", "cut", "400"])
-def test_what_was_not_done_is_not_looked_up(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_create_that_took_no_effect_is_not_looked_up(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step)
     looked: list[None] = []
     with pytest.raises(PluginError) as caught:
@@ -78,20 +78,20 @@ def test_what_was_not_done_is_not_looked_up(http: requests_mock.Mocker, step: An
     assert not caught.value.is_in_doubt
 
 
-def test_after_the_last_try_it_is_looked_up_once_more(http: requests_mock.Mocker) -> None:
+def test_after_the_last_attempt_it_is_looked_up_once_more(http: requests_mock.Mocker) -> None:
     serve(http, reset_after)
     looks = iter([*[None] * (TRIES - 1), "found"])
     assert client().rest.create(CREATE, parse, lambda: next(looks)) == "found"
     assert http.call_count == TRIES
 
 
-def test_a_service_that_asks_to_wait_too_long_is_looked_at(http: requests_mock.Mocker) -> None:
+def test_a_retry_after_that_is_too_long_leads_to_a_lookup(http: requests_mock.Mocker) -> None:
     serve(http, answer(429, Retry_After="999"))
     assert client().rest.create(CREATE, parse, lambda: "found") == "found"
 
 
 @pytest.mark.parametrize("step", [refused, answer(422), answer(429)], ids=["refused", "422", "429"])
-def test_a_doubt_outlasts_what_later_tries_say(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_doubt_outlasts_the_errors_of_later_attempts(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, reset_after, step)
     with pytest.raises(UnavailableError, match="the build may have gone through") as caught:
         client().rest.create(CREATE, parse, lambda: None)
@@ -99,14 +99,14 @@ def test_a_doubt_outlasts_what_later_tries_say(http: requests_mock.Mocker, step:
 
 
 @pytest.mark.parametrize("step", UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_a_success_that_tells_nothing_is_not_repeated(http: requests_mock.Mocker, step: Any) -> None:
+def test_a_success_without_usable_content_is_not_repeated(http: requests_mock.Mocker, step: Any) -> None:
     serve(http, step, answer(200, '{"id": 7}'))
     with pytest.raises(UnavailableError, match="; the build may have gone through all the same: look"):
         client().rest.create(CREATE, parse, lambda: None)
     assert http.call_count == 1
 
 
-def test_when_looking_fails_the_doubt_remains(http: requests_mock.Mocker) -> None:
+def test_when_the_lookup_fails_the_doubt_remains(http: requests_mock.Mocker) -> None:
     serve(http, reset_after)
 
     def look() -> Any:

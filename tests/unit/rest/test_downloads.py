@@ -33,14 +33,16 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
         ("/file", "more than 5 redirects"),
     ],
 )
-def test_a_download_is_not_led_astray(http: requests_mock.Mocker, location: str, said: str) -> None:
+def test_a_download_follows_no_invalid_or_endless_redirect(
+    http: requests_mock.Mocker, location: str, said: str
+) -> None:
     http.get(f"{URL}/file", status_code=302, headers={"Location": location})
     with pytest.raises(RefusedError, match=said):
         client().rest.fetch("app.apk", lambda: Request("GET", "/file"), read_all)
 
 
 @pytest.mark.parametrize(("status", "text"), [(403, "<Error/>"), (400, "<Code>ExpiredToken</Code>")])
-def test_an_expired_address_of_a_download_is_located_anew(http: requests_mock.Mocker, status: int, text: str) -> None:
+def test_an_expired_download_address_is_located_again(http: requests_mock.Mocker, status: int, text: str) -> None:
     http.get("https://storage.example/1", status_code=status, text=text)
     http.get("https://storage.example/2", content=b"bytes")
     places: Iterator[str] = iter("12")
@@ -86,7 +88,7 @@ NOT_EXPIRED = {
     [(*case, cases is EXPIRED) for cases in (EXPIRED, NOT_EXPIRED) for case in cases.values()],
     ids=[*EXPIRED, *NOT_EXPIRED],
 )
-def test_an_address_has_expired_only_when_that_is_said(
+def test_an_address_has_expired_only_when_the_answer_says_so(
     http: requests_mock.Mocker, status: int, text: str, query: str, is_expired: bool
 ) -> None:
     http.put(SIGNED, status_code=status, text=text)
@@ -103,7 +105,9 @@ CREATE_ONLY = [{"x-goog-if-generation-match": "0"}, {"If-None-Match": "*"}]
 
 @pytest.mark.parametrize("headers", CREATE_ONLY)
 @pytest.mark.parametrize("lost", [reset_after, answer(500), answer(200, "<html>")], ids=["reset", "500", "a page"])
-def test_a_412_after_a_lost_try_says_that_it_is_there(http: requests_mock.Mocker, headers: Any, lost: Any) -> None:
+def test_a_412_after_a_lost_attempt_means_that_the_file_is_stored(
+    http: requests_mock.Mocker, headers: Any, lost: Any
+) -> None:
     http.put(SIGNED, [{"text": lost}, {"text": answer(412, "<Code>PreconditionFailed</Code>")}])
     seen = client()
     request = seen.rest.presigned("PUT", SIGNED, "the address", headers=headers, body=CREATE.body, json=False)
@@ -111,7 +115,7 @@ def test_a_412_after_a_lost_try_says_that_it_is_there(http: requests_mock.Mocker
     assert "an earlier try was lost, but it was stored" in seen.log.getvalue()
 
 
-def test_a_conflict_with_a_lost_try_is_tried_again(http: requests_mock.Mocker) -> None:
+def test_a_conflict_with_a_lost_attempt_is_retried(http: requests_mock.Mocker) -> None:
     conflict = {"text": answer(409, "<Code>ConditionalRequestConflict</Code>")}
     http.put(SIGNED, [{"text": reset_after}, conflict, {"text": answer(412)}])
     rest = client().rest
@@ -123,7 +127,7 @@ def test_a_conflict_with_a_lost_try_is_tried_again(http: requests_mock.Mocker) -
     assert caught.value.is_in_doubt
 
 
-def test_a_conflict_that_no_try_of_ours_explains_is_a_refusal(http: requests_mock.Mocker) -> None:
+def test_a_conflict_that_no_earlier_attempt_explains_is_a_refusal(http: requests_mock.Mocker) -> None:
     http.put(SIGNED, [{"text": answer(409)}])
     rest = client().rest
     with pytest.raises(RefusedError, match="409"):
@@ -139,14 +143,14 @@ def test_a_412_under_other_headers_is_a_refusal(http: requests_mock.Mocker, head
 
 
 @pytest.mark.parametrize("first", [answer(412), reset_in_body], ids=["the first answer", "cut before its end"])
-def test_a_412_that_no_try_of_ours_explains_is_a_refusal(http: requests_mock.Mocker, first: Any) -> None:
+def test_a_412_that_no_earlier_attempt_explains_is_a_refusal(http: requests_mock.Mocker, first: Any) -> None:
     http.put(SIGNED, [{"text": first}, {"text": answer(412)}])
     rest = client().rest
     with pytest.raises(RefusedError):
         rest.send(rest.presigned("PUT", SIGNED, "the address", headers=CREATE_ONLY[0], body=CREATE.body, json=False))
 
 
-def test_a_308_with_a_range_says_that_a_part_was_stored(http: requests_mock.Mocker) -> None:
+def test_a_308_with_a_range_means_that_a_part_was_stored(http: requests_mock.Mocker) -> None:
     http.put(SIGNED, [{"text": answer(308, Range="bytes=0-42")}, {"text": answer(200)}])
     seen = client()
     seen.rest.send(seen.rest.presigned("PUT", SIGNED, "the address", body=CREATE.body))
@@ -173,7 +177,7 @@ def test_no_other_host_gets_the_token(http: requests_mock.Mocker, url: str) -> N
     assert http.call_count == 0
 
 
-def test_what_fails_of_a_download_names_what_was_wanted(http: requests_mock.Mocker) -> None:
+def test_a_failed_download_names_the_wanted_file(http: requests_mock.Mocker) -> None:
     serve(http, answer(503))
     seen = client()
     with pytest.raises(UnavailableError, match=r"^app\.apk: GET /builds: 503"):

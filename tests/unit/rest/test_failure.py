@@ -49,7 +49,7 @@ def test_retry_after_is_seconds_or_a_date_or_nothing(value: str | None, seconds:
 
 
 @given(st.text())
-def test_no_retry_after_can_break_us(value: str) -> None:
+def test_any_retry_after_is_a_delay_or_nothing(value: str) -> None:
     found = retry_after(value, NOON)
     assert found is None or found >= 0
 
@@ -73,7 +73,7 @@ def test_no_retry_after_can_break_us(value: str) -> None:
         ("", ""),
     ],
 )
-def test_the_services_own_words_are_found(body: str, said: str) -> None:
+def test_the_services_own_message_is_found(body: str, said: str) -> None:
     assert words(body.encode(), Redactor()) == said
 
 
@@ -82,13 +82,13 @@ def test_the_services_own_words_are_found(body: str, said: str) -> None:
     | st.text().map(str.encode)
     | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode)
 )
-def test_words_are_always_one_short_line(body: bytes) -> None:
+def test_a_services_message_is_always_one_short_line(body: bytes) -> None:
     said = words(body, Redactor())
     assert len(said) <= WORDS
     assert len(said.splitlines()) <= 1
 
 
-def test_words_of_json_that_is_nested_without_end_are_its_beginning() -> None:
+def test_the_message_of_endlessly_nested_json_is_its_beginning() -> None:
     assert words(b"[" * 100_000, Redactor()) == "[" * WORDS
 
 
@@ -121,7 +121,7 @@ def test_only_an_answer_that_says_so_means_that_nothing_was_done(
     assert failure.error.status == status
 
 
-def test_a_message_names_the_request_the_status_and_the_words_and_no_query() -> None:
+def test_an_error_names_request_status_and_message_but_no_query() -> None:
     assert str(refuse(PUT, 412, "PreconditionFailed")) == (
         "PUT https://storage.example/f: 412 Some Reason: PreconditionFailed"
     )
@@ -214,7 +214,7 @@ NEVER_WORKS = {
         for said, error in errors.items()
     ],
 )
-def test_every_way_to_get_no_answer_has_its_words(said: str, error: Exception, is_final: bool) -> None:
+def test_every_way_to_get_no_answer_has_its_message(said: str, error: Exception, is_final: bool) -> None:
     failure = lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor())
     assert str(failure).startswith("GET /apps: ")
     assert said in str(failure)
@@ -230,19 +230,17 @@ def test_every_way_to_get_no_answer_has_its_words(said: str, error: Exception, i
         (tunnel(407), RefusedError),
     ],
 )
-def test_a_proxy_that_is_down_is_an_outage_and_one_that_wants_a_password_is_not(
-    error: Exception, kind: type[PluginError]
-) -> None:
+def test_only_a_proxy_that_is_down_is_an_outage(error: Exception, kind: type[PluginError]) -> None:
     assert type(lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor()).error) is kind
 
 
-def test_certificates_that_the_environment_names_wrongly_are_an_input_to_mend() -> None:
+def test_a_wrong_certificate_path_in_the_environment_is_an_input_error() -> None:
     error = OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /no/such.pem")
     with pytest.raises(InputError, match=r"invalid path: /no/such.pem: check REQUESTS_CA_BUNDLE"):
         lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor())
 
 
-def test_how_much_was_handed_out_decides_what_a_lost_try_was() -> None:
+def test_how_much_was_sent_decides_the_kind_of_a_lost_attempt() -> None:
     sending = Sending(json_body({}))
     blocks = iter(sending)
     assert (sending.kind, sending.has_begun) == (Kind.NOT_SENT, False)
@@ -259,14 +257,14 @@ def test_tls_that_breaks_in_mid_body_may_work_the_next_time() -> None:
     assert (failure.is_final, failure.kind) == (False, Kind.NOT_SENT)
 
 
-def test_a_client_certificate_that_is_missed_only_after_the_request_means_it_was_not_heard() -> None:
+def test_a_late_demand_for_a_client_certificate_means_no_effect() -> None:
     sending = Sending(json_body({}))
     list(sending)
     failure = lost(PUT, "h", wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")), sending, (10.0, 7.0), Redactor())
     assert (failure.is_final, failure.kind) == (True, Kind.NOT_SENT)
 
 
-def test_what_was_going_on_when_the_try_failed_is_not_its_cause() -> None:
+def test_the_context_of_a_failed_attempt_is_not_its_cause() -> None:
     try:
         try:
             raise Cancelled(15)
@@ -277,19 +275,19 @@ def test_what_was_going_on_when_the_try_failed_is_not_its_cause() -> None:
     assert "Connection refused" in str(lost(GET, "h", error, Sending(None), (10.0, 7.0), Redactor()))
 
 
-def test_plain_words_show_no_addresses_of_objects() -> None:
+def test_a_plain_message_shows_no_object_addresses() -> None:
     error = exceptions.NewConnectionError("<Conn object at 0x7f3b2a>", "Failed")  # type: ignore[arg-type]
     assert plain(error, Redactor()) == "Failed"
 
 
 @pytest.mark.parametrize("body", [b"<title>" * 9000, b"<title" * 10_000, b'{"error": "' + b"x" * 60_000])
-def test_a_long_body_takes_no_time_and_gives_few_words(body: bytes) -> None:
+def test_a_long_body_quickly_gives_a_short_message(body: bytes) -> None:
     started = time.process_time()
     assert len(words(body, Redactor())) <= WORDS
     assert time.process_time() - started < 0.5
 
 
-def test_what_a_server_says_in_its_first_lines_is_cut_too() -> None:
+def test_a_long_status_line_or_location_is_cut_too() -> None:
     started = time.process_time()
     line = plain(http.client.BadStatusLine("<" * 60_000 + "\r\n"), Redactor())
     failed = rejected(GET, "h", 404, "x" * 60_000, {}, "", Kind.UNKNOWN, 0, Redactor())

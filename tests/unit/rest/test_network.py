@@ -49,7 +49,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ftp://proxy:21", "_PROXY must be a URL that starts with http://"),
     ],
 )
-def test_a_proxy_that_is_wrong_is_an_input_to_mend(
+def test_an_invalid_proxy_is_an_input_error(
     variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -64,18 +64,18 @@ def test_a_proxy_that_is_wrong_is_an_input_to_mend(
     "value",
     ["http://proxy:3128", "proxy:3128", "https://us%2Fer:pa%23ss@proxy", "http://u:p@ss@proxy", "http://[::1]:8"],
 )
-def test_a_proxy_that_is_right_is_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_valid_proxy_is_accepted(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     assert client()
 
 
-def test_a_proxy_that_is_not_used_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unused_proxy_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
     monkeypatch.setenv("NO_PROXY", "service.example")
     assert client()
 
 
-def test_a_storage_behind_a_proxy_that_is_wrong_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_for_the_storage_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
     monkeypatch.setenv("NO_PROXY", "service.example")
     rest = client().rest
@@ -111,7 +111,7 @@ def test_a_variable_that_names_no_certificates_is_named() -> None:
         client(ca_bundle="missing.pem", ca_variable="SSL_CERT_FILE")
 
 
-def test_a_folder_of_authorities_is_taken(tmp_path: Path) -> None:
+def test_a_folder_of_authorities_is_accepted(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "company.pem"))
     assert client(ca_bundle=str(tmp_path))
 
@@ -146,7 +146,7 @@ NEAR = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254", "f
 
 
 @pytest.mark.parametrize("peer", NEAR)
-def test_a_service_elsewhere_leads_nobody_back_to_the_machine(peer: str) -> None:
+def test_a_remote_service_cannot_redirect_to_this_machine(peer: str) -> None:
     with pytest.raises(
         RefusedError, match=r"storage.example \(.*\) is a \S+ address of this machine, but the service is"
     ):
@@ -154,13 +154,13 @@ def test_a_service_elsewhere_leads_nobody_back_to_the_machine(peer: str) -> None
 
 
 @pytest.mark.parametrize("peer", NEAR)
-def test_a_service_that_is_here_may_name_others_that_are(peer: str) -> None:
+def test_a_local_service_may_name_other_local_addresses(peer: str) -> None:
     peers = Peers(Connection("https://service.test:8443"))
     peers.check("service.test", 8443, peer)  # a name that the machine resolves to itself
     peers.check("storage.test", 443, peer)
 
 
-def test_a_service_on_the_loopback_names_nobody_on_the_link() -> None:
+def test_a_loopback_service_cannot_name_a_link_local_address() -> None:
     with pytest.raises(RefusedError, match=r"169\.254\.169\.254 is a link-local address"):
         Peers(Connection("http://127.0.0.1:8901")).check_name("169.254.169.254", "http://169.254.169.254/")
 
@@ -186,7 +186,7 @@ def _outward() -> str | None:
 
 @pytest.mark.real_sockets
 @pytest.mark.parametrize("name", ["storage.test", "127.0.0.1.nip.test"])
-def test_what_counts_is_where_the_connection_ends(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connected_address_is_checked_not_the_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[bytes] = []
     resolve = socket.getaddrinfo
     names = {name: "127.0.0.1", "service.test": _outward()}

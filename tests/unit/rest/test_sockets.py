@@ -18,7 +18,7 @@ from tests.unit.rest.servers import BIG, OK, client, file, head, server, taking
 pytestmark = pytest.mark.real_sockets
 
 
-def test_sending_is_given_up_when_no_byte_moves_for_the_stall_timeout() -> None:
+def test_sending_is_aborted_when_no_byte_moves_for_the_stall_timeout() -> None:
     ended = threading.Event()
 
     def talk(connection: socket.socket) -> None:
@@ -51,7 +51,7 @@ def test_a_kept_connection_has_the_stall_timeout_too() -> None:
         assert len(connections) == 5, "the first of them was used twice"
 
 
-def test_sending_goes_on_however_long_it_takes_while_bytes_move() -> None:
+def test_sending_continues_as_long_as_bytes_move() -> None:
     body = memoryview(bytes(BIG))  # one block, which takes longer than the timeout
 
     def talk(connection: socket.socket) -> None:
@@ -86,7 +86,7 @@ def test_an_answer_that_does_not_come_is_a_stall_too() -> None:
 
 
 @pytest.mark.parametrize(("scheme", "lingers"), [("http", True), ("https", True), ("http", False)])
-def test_an_answer_that_comes_while_the_body_is_sent_is_heard(scheme: str, lingers: bool, tmp_path: Path) -> None:
+def test_an_answer_that_comes_while_the_body_is_sent_is_read(scheme: str, lingers: bool, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority = trustme.CA()
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -113,7 +113,7 @@ def test_an_answer_that_comes_while_the_body_is_sent_is_heard(scheme: str, linge
         assert len(connections) == 1
 
 
-def test_a_success_that_is_answered_before_the_body_was_whole_is_none() -> None:
+def test_a_success_answered_before_the_whole_body_is_an_error() -> None:
     def talk(connection: socket.socket) -> None:
         head(connection)
         connection.sendall(OK)
@@ -126,7 +126,7 @@ def test_a_success_that_is_answered_before_the_body_was_whole_is_none() -> None:
         assert len(connections) == 5
 
 
-def test_a_failure_that_is_answered_before_the_body_was_whole_did_not_take_it() -> None:
+def test_a_create_that_fails_before_its_whole_body_is_sent_again() -> None:
     answers = iter([b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", OK])
 
     def talk(connection: socket.socket) -> None:
@@ -158,7 +158,7 @@ def test_a_connection_is_kept_but_not_when_it_lay_idle(pause: float, expected: i
         assert len(connections) == expected
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_no_failure() -> None:
+def test_a_kept_connection_closed_by_the_server_is_not_a_failure() -> None:
     closed = threading.Event()
 
     def talk(connection: socket.socket) -> None:

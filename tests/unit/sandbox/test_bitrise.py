@@ -24,7 +24,7 @@ def numbers(answers: Iterator[Any]) -> list[int]:
     ("token", "status"),
     [("token sandbox-token-bitrise", 200), ("sandbox-token-bitrise", 200), ("token wrong", 401), (None, 401)],
 )
-def test_both_spellings_of_the_token_sign_in_and_nothing_else(bitrise: Client, token: str | None, status: int) -> None:
+def test_only_the_two_spellings_of_the_token_are_accepted(bitrise: Client, token: str | None, status: int) -> None:
     headers = {"Authorization": token} if token else {}
     for path in ("/v0.1/me", "/v0.1/nowhere" if status == 401 else APP):
         answer = requests.get(bitrise.url + path, headers=headers, timeout=5)
@@ -170,7 +170,7 @@ def test_every_filter_of_the_build_list_filters(bitrise: Client, query: dict[str
     "query",
     ["limit=51", "limit=0", "limit=many", "status=5", "after=2017-06-20", "trigger_event_type=pull", "next=nowhere"],
 )
-def test_a_query_that_makes_no_sense_is_refused(bitrise: Client, query: str) -> None:
+def test_an_invalid_query_is_refused(bitrise: Client, query: str) -> None:
     assert bitrise.ask("GET", f"{APP}/builds?{query}", 400)["message"]
 
 

@@ -38,7 +38,7 @@ def follow(bitrise: Client, build: str, seconds: int) -> tuple[list[Any], Any]:
         ("commands,shuffled", True, False, True),
     ],
 )
-def test_a_log_is_handed_out_in_awkward_ways_and_archived_whole(
+def test_a_log_is_served_in_awkward_ways_and_archived_whole(
     bitrise: Client, modes: str, is_whole: bool, is_in_order: bool, repeats: bool
 ) -> None:
     bitrise.stop_clock()

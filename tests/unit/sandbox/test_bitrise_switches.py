@@ -14,7 +14,7 @@ running = pytest.fixture(scope="module")(running_sandbox)
 bitrise = pytest.fixture(client_of_an_empty_sandbox)
 
 
-def test_a_build_shows_in_lists_after_the_lag_and_at_once_by_itself(bitrise: Client) -> None:
+def test_a_build_is_listed_after_the_lag_and_readable_immediately(bitrise: Client) -> None:
     bitrise.stop_clock()
     bitrise.prepare(list_lag=4)
     build = bitrise.start(seconds=100)
@@ -56,7 +56,7 @@ def test_a_log_without_cursors_has_the_latest_chunks_alone(bitrise: Client) -> N
         ("no-status", lambda answer: "status" not in answer and answer["build_slug"]),
     ],
 )
-def test_a_trigger_that_was_carried_out_may_be_answered_oddly(bitrise: Client, kind: str, holds: Any) -> None:
+def test_a_trigger_that_took_effect_may_be_answered_oddly(bitrise: Client, kind: str, holds: Any) -> None:
     bitrise.prepare(trigger_answer=kind)
     body = {"hook_info": BITRISE, "build_params": {"branch": "main"}}
     assert holds(bitrise.ask("POST", f"{APP}/builds", json=body))
@@ -81,7 +81,7 @@ def test_the_run_of_a_pipeline_is_listed_shown_and_aborted(bitrise: Client) -> N
 @pytest.mark.parametrize(
     "wanted", [[], {"page": 51}, {"page": True}, {"list_lag": -1}, {"params": 1}, {"trigger_answer": "x"}, {"odd": 1}]
 )
-def test_a_switch_that_makes_no_sense_is_refused(bitrise: Client, wanted: Any) -> None:
+def test_an_invalid_switch_is_refused(bitrise: Client, wanted: Any) -> None:
     answer = requests.put(f"{bitrise.url}/_sandbox/bitrise", json=wanted, timeout=5)
     assert answer.status_code == 400
     assert "shelf.py" in answer.json()["error"]

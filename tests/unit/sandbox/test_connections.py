@@ -56,7 +56,7 @@ def test_a_reset_of_the_state_forgets_builds_faults_and_the_clock(sandbox: Sandb
 
 
 @pytest.mark.parametrize("clock", [[], {"pace": 1}, {"speed": "fast"}, {"advance": None}])
-def test_a_clock_that_makes_no_sense_is_refused(sandbox: Sandbox, clock: object) -> None:
+def test_an_invalid_clock_is_refused(sandbox: Sandbox, clock: object) -> None:
     assert steer(sandbox, "PUT", "clock", clock).status == 400
 
 
@@ -86,13 +86,13 @@ def talk(url: str, *lines: str, body: str = "", last: bool = False) -> bytes:
         return heard
 
 
-def test_a_client_that_waits_for_leave_is_refused_before_it_sends(sandbox: Sandbox) -> None:
+def test_a_client_that_expects_100_continue_is_refused_before_it_sends(sandbox: Sandbox) -> None:
     heard = talk(sandbox.url, "POST /api/v2/builds HTTP/1.1", "Expect: 100-continue", "Content-Length: 9000000000",
                  "Authorization: Token token=wrong")  # fmt: skip
     assert heard.startswith(b"HTTP/1.1 401 ") and b"Connection: close" in heard
 
 
-def test_a_client_that_waits_for_leave_gets_it_when_the_body_is_wanted(sandbox: Sandbox) -> None:
+def test_a_client_that_expects_100_continue_gets_it_for_a_wanted_body(sandbox: Sandbox) -> None:
     heard = talk(sandbox.url, "POST /api/v2/builds HTTP/1.1", "Expect: 100-continue", "Content-Length: 10",
                  "Content-Type: application/x-www-form-urlencoded", "Connection: close",
                  f"Authorization: {DISTRIBUTION['Authorization']}", body="phase_id=7")  # fmt: skip
@@ -100,12 +100,12 @@ def test_a_client_that_waits_for_leave_gets_it_when_the_body_is_wanted(sandbox: 
 
 
 @pytest.mark.parametrize("length", ["many", "-1"])
-def test_a_length_that_is_none_is_a_400(sandbox: Sandbox, length: str) -> None:
+def test_an_invalid_content_length_is_a_400(sandbox: Sandbox, length: str) -> None:
     assert talk(sandbox.url, "POST /login HTTP/1.1", f"Content-Length: {length}").startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("fault", [None, "huge"])
-def test_a_client_that_leaves_stops_nothing_and_nothing_is_printed(
+def test_a_client_that_disconnects_stops_nothing_and_prints_nothing(
     sandbox: Sandbox, capfd: pytest.CaptureFixture[str], fault: str | None
 ) -> None:
     steer(sandbox, "PUT", "faults", [f"* * {fault}"] if fault else [])
@@ -144,7 +144,7 @@ def test_an_upload_that_ends_early_is_not_stored(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("fault", ["stall", "stall-in-body", "slow=60"])
-def test_closing_ends_stalled_requests_and_idle_connections_and_frees_the_port(fault: str) -> None:
+def test_closing_ends_stalled_and_idle_connections_and_frees_the_port(fault: str) -> None:
     sandbox = Sandbox.start(faults=[f"* * {fault}"])
     address = (urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port)
     with socket.create_connection(address, timeout=5) as idle, socket.create_connection(address, timeout=5) as stalled:

@@ -66,7 +66,7 @@ def phrases(client: Client, platform: str, app: Any, seconds: float, looks: int)
 
 
 @pytest.mark.parametrize("auth", [None, (USERNAME, "wrong"), ("somebody", PASSWORD)])
-def test_who_has_not_signed_in_gets_401(auth: Any, client: Client) -> None:
+def test_a_request_without_valid_credentials_gets_401(auth: Any, client: Client) -> None:
     answer = requests.get(f"{client.url}/api/v0/me", auth=auth, timeout=5)
     assert (answer.status_code, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic")
     assert requests.get(f"{client.url}/api/v0/me", headers={"Authorization": "token x"}, timeout=5).status_code == 401
@@ -104,7 +104,7 @@ def test_a_file_must_be_a_page_or_an_archive(client: Client) -> None:
     assert says == "app.apk is neither an index.html nor a zip file"
 
 
-def test_the_answer_to_a_create_has_the_version_as_text_and_later_ones_as_number(client: Client) -> None:
+def test_the_version_is_text_after_a_create_and_a_number_afterwards(client: Client) -> None:
     app = client.make("New App", repo="http://git.example.com/own-title.git")
     assert (app["title"], app["version"]) == ("Example's Amazing App", "99.999")
     assert client.ask("GET", "/apps/50").json()["version"] == 99.999
@@ -122,7 +122,7 @@ def test_the_answer_to_a_create_has_the_version_as_text_and_later_ones_as_number
         ("GET", "/apps/54/android"),
     ],
 )
-def test_an_app_that_is_not_there_gets_404(method: str, path: str, client: Client) -> None:
+def test_a_missing_app_gets_404(method: str, path: str, client: Client) -> None:
     assert client.ask(method, path, 404).json() == {"error": "app #54 not available"}
 
 
@@ -191,7 +191,7 @@ def test_an_app_from_a_file_cannot_be_pushed(client: Client) -> None:
     assert client.ask("POST", "/apps/50/push", 400, data={}).json() == {"error": "app #50 is not repo backed"}
 
 
-def test_keys_need_their_files_and_are_listed_without_their_words(client: Client) -> None:
+def test_keys_need_their_files_and_are_listed_without_passwords(client: Client) -> None:
     assert client.ask("GET", "/keys/").json() == {"ios": [], "blackberry": [], "android": []}
     data = {"data": '{"title": "A key", "password": "test"}'}
     assert client.ask("POST", "/keys/ios/", 400, data=data).json() == {"error": "cert_file is missing"}
@@ -203,7 +203,7 @@ def test_keys_need_their_files_and_are_listed_without_their_words(client: Client
     assert "password" not in key
 
 
-def test_a_key_makes_what_had_none_build(client: Client) -> None:
+def test_a_platform_without_a_key_is_built_once_it_gets_one(client: Client) -> None:
     app = client.make("no-key-ios")
     client.ask("POST", "/keys/blackberry", 201, data={"data": '{"title": "x"}'}, files={"csk_file": ("x", b"1")})
     files = {"profile_file": ("x", b"1"), "cert_file": ("x", b"2")}
