@@ -23,7 +23,7 @@ WINDOWS: Mapping[str, str] = {
     "tests/end_to_end/test_examples.py": "the examples' app is built by a POSIX shell script",
     "tests/end_to_end/test_release.py": POSIX_SHELL,
     "tests/end_to_end/test_security.py": POSIX_PROGRAMS,
-    "tests/unit/files/test_download.py::test_what_is_kept_has_the_mode_that_the_umask_asks_for": MODES,
+    "tests/unit/files/test_download.py::test_a_downloaded_file_has_the_mode_that_the_umask_sets": MODES,
     "tests/unit/files/test_output_directory.py": "makes the pipes and links of POSIX",
     "tests/unit/test_prepare.py": "lays an environment out as POSIX has it",
     "tests/unit/test_shipped.py::test_shell_files_are_read_without_an_error": "bash may be the one of another system",

@@ -89,7 +89,7 @@ def test_a_link_and_its_file_are_uploaded_once_with_a_notice(folder: Path) -> No
         ("self.apk", "'self.apk' cannot be read: Too many levels of symbolic links"),
     ],
 )
-def test_what_cannot_be_uploaded_is_said_with_the_nearest_files(folder: Path, pattern: str, text: str) -> None:
+def test_an_unusable_pattern_is_reported_with_the_nearest_files(folder: Path, pattern: str, text: str) -> None:
     (folder / "gone.apk").symlink_to("nowhere")
     (folder / "self.apk").symlink_to("self.apk")
     said = problem(pattern, folder)

@@ -86,7 +86,7 @@ def test_a_download_is_checked_by_the_digest_that_its_storage_sends(
         {"Content-MD5": "dG9vIHNob3J0"},
     ],
 )
-def test_what_is_no_md5_of_the_file_is_not_taken_for_one(headers: dict[str, str]) -> None:
+def test_a_header_that_is_not_the_files_md5_is_ignored(headers: dict[str, str]) -> None:
     assert announced_md5(headers) is None
 
 
@@ -126,7 +126,7 @@ ON_THE_WAY = {
         ("a.log", DATA, {"Warning": "214 UploadServer gunzipped", "Content-MD5": base64_md5(PACKED)}, None, DATA),
     ],
 )
-def test_a_file_is_kept_as_it_was_meant_however_it_was_packed(
+def test_a_file_is_kept_with_the_intended_encoding(
     http: requests_mock.Mocker,
     tmp_path: Path,
     name: str,
@@ -163,7 +163,7 @@ BOMB = gzip.compress(bytes(10**6), mtime=0) * 200  # members: to pack so much in
         (DATA, {}, 100, "is more than 100 bytes, but the service says 100"),
     ],
 )
-def test_half_a_file_or_more_than_one_is_not_kept(
+def test_a_truncated_oversized_or_corrupt_file_is_not_kept(
     http: requests_mock.Mocker,
     tmp_path: Path,
     content: bytes | io.BytesIO,
@@ -190,7 +190,7 @@ def test_a_file_of_another_size_than_the_service_says_is_not_kept(http: requests
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_failed_download_would_have_replaced_stays(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_failed_download_leaves_the_existing_file(http: requests_mock.Mocker, tmp_path: Path) -> None:
     target = tmp_path / "app.apk"
     target.write_bytes(b"from yesterday")
     http.get(STORAGE, status_code=404)
@@ -199,7 +199,7 @@ def test_what_a_failed_download_would_have_replaced_stays(http: requests_mock.Mo
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"from yesterday"]
 
 
-def test_a_download_that_is_broken_off_begins_anew(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_an_interrupted_download_starts_again(http: requests_mock.Mocker, tmp_path: Path) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             if self.tell():
@@ -211,7 +211,7 @@ def test_a_download_that_is_broken_off_begins_anew(http: requests_mock.Mocker, t
     assert (tmp_path / "app.apk").read_bytes() == DATA
 
 
-def test_while_it_arrives_a_file_is_hidden_and_nobody_elses_to_read(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_an_arriving_file_is_hidden_and_private(http: requests_mock.Mocker, tmp_path: Path) -> None:
     seen: list[tuple[str, int]] = []
 
     class Watched(io.BytesIO):
@@ -227,7 +227,7 @@ def test_while_it_arrives_a_file_is_hidden_and_nobody_elses_to_read(http: reques
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
-def test_what_is_kept_has_the_mode_that_the_umask_asks_for(
+def test_a_downloaded_file_has_the_mode_that_the_umask_sets(
     http: requests_mock.Mocker, tmp_path: Path, umask: int
 ) -> None:
     http.get(STORAGE, content=DATA)
@@ -244,14 +244,14 @@ def test_what_is_kept_has_the_mode_that_the_umask_asks_for(
         assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_a_folder_that_cannot_be_written_to_is_an_input_to_mend(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_input_error(http: requests_mock.Mocker, tmp_path: Path) -> None:
     http.get(STORAGE, content=DATA)
     with pytest.raises(InputError, match=r"app.apk: cannot be written: No such file or directory"):
         fetch(tmp_path / "missing" / "app.apk")
     assert http.call_count == 0
 
 
-def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_download_requests_its_address_again_on_each_attempt(http: requests_mock.Mocker, tmp_path: Path) -> None:
     places: Iterator[int] = iter(range(9))
     http.get("https://storage.example/0", status_code=403)
     http.get("https://storage.example/1", status_code=503)
@@ -265,7 +265,7 @@ def test_a_download_asks_for_its_address_again_on_each_try(http: requests_mock.M
     assert (tmp_path / "app.apk").read_bytes() == DATA
 
 
-def test_a_download_that_is_stopped_leaves_no_half_file(tmp_path: Path, http: requests_mock.Mocker) -> None:
+def test_a_download_that_is_stopped_leaves_no_partial_file(tmp_path: Path, http: requests_mock.Mocker) -> None:
     http.get(STORAGE, content=b"x" * 100)
     stop = threading.Event()
     stop.set()

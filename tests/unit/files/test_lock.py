@@ -29,7 +29,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_process_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_a_second_process_learns_who_holds_the_lock(tmp_path: Path) -> None:
     with holder(tmp_path / "lock") as process:
         with pytest.raises(HeldError, match=r"^the first run$"), held(tmp_path / "lock", "the second"):
             pass
@@ -65,7 +65,7 @@ def test_a_holder_that_removes_its_file_leaves_no_second_lock(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="no such flag there")
-def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_with_the_locks_name_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "precious")
 

@@ -66,7 +66,7 @@ def test_equal_titles_and_ids_get_a_number() -> None:
     assert file_names([("a.txt", "s")] * 4, str) == ["a.txt", "a-s.txt", "a-2.txt", "a-3.txt"]
 
 
-def test_a_name_and_what_tells_it_apart_fit_into_what_file_systems_take() -> None:
+def test_a_name_with_its_suffix_fits_the_limit_of_file_systems() -> None:
     names = file_names([("😀" * 400 + ".apk", "😀" * 100), ("😀" * 400 + ".apk", "😀" * 100)], str)
 
     assert len(set(names)) == 2
@@ -111,7 +111,7 @@ CASES = ["".join(letters) + ".apk" for letters in itertools.islice(itertools.pro
     ],
     ids=["titles", "ids", "long ids", "case", "long titles"],
 )
-def test_20_000_equal_titles_are_told_apart_in_moments(titles: list[tuple[str, str]]) -> None:
+def test_20_000_equal_titles_quickly_get_unique_names(titles: list[tuple[str, str]]) -> None:
     started = time.process_time()
     assert len({name.casefold() for name in file_names(titles, str)}) == 20_000
     assert time.process_time() - started < 20

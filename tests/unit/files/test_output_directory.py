@@ -23,7 +23,7 @@ def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
         folder.put(file, name, hashlib.sha256(text.encode()).hexdigest())
 
 
-def test_what_was_put_here_is_replaced_again_and_again(tmp_path: Path) -> None:
+def test_files_of_earlier_downloads_are_replaced_every_time(tmp_path: Path) -> None:
     for text in ("one", "two", "one", "one"):
         put(tmp_path / "new" / "out", "app.apk", text)
     assert (tmp_path / "new" / "out" / "app.apk").read_text() == "one"
@@ -59,7 +59,7 @@ def ours_changed(target: Path) -> None:
 
 
 @pytest.mark.parametrize("lay_out", [a_file, a_link, a_broken_link, a_pipe, ours_changed])
-def test_what_somebody_else_wrote_is_replaced_only_if_asked(tmp_path: Path, lay_out: Callable[[Path], None]) -> None:
+def test_files_of_others_are_replaced_only_if_requested(tmp_path: Path, lay_out: Callable[[Path], None]) -> None:
     lay_out(tmp_path / "Makefile")
     with pytest.raises(InputError) as caught:
         put(tmp_path, "Makefile", "new")
@@ -72,7 +72,7 @@ def test_what_somebody_else_wrote_is_replaced_only_if_asked(tmp_path: Path, lay_
     assert (tmp_path / "Makefile").read_text() == "new"
 
 
-def test_all_that_is_in_the_way_is_said_at_once(tmp_path: Path) -> None:
+def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with open_directory(tmp_path, overwrite=False) as folder, pytest.raises(InputError) as caught:
@@ -83,7 +83,7 @@ def test_all_that_is_in_the_way_is_said_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lay_out", [a_link, a_pipe])
-def test_a_record_that_leads_elsewhere_is_neither_read_nor_written(
+def test_a_record_that_is_a_link_or_a_pipe_is_neither_read_nor_written(
     tmp_path: Path, lay_out: Callable[[Path], None]
 ) -> None:
     lay_out(tmp_path / RECORD)
@@ -97,7 +97,7 @@ def test_no_title_becomes_the_record(title: str) -> None:
     assert safe_name(title).startswith("_.")
 
 
-def test_a_folder_that_cannot_be_made_is_an_input_to_mend(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="§output-directory§: ") as caught:

@@ -54,7 +54,7 @@ def test_the_first_error_stops_the_rest_and_is_the_one_that_is_raised() -> None:
     assert len(begun) <= 3
 
 
-def test_an_error_does_not_wait_for_ever_for_who_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_does_not_wait_forever_for_unresponsive_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugin.files.parallel.GRACE", 0.1)
     ended = threading.Event()
 
@@ -70,9 +70,9 @@ def test_an_error_does_not_wait_for_ever_for_who_is_deaf(monkeypatch: pytest.Mon
     ended.set()
 
 
-def test_nothing_to_do_is_done_at_once() -> None:
+def test_an_empty_list_of_work_returns_no_results() -> None:
     assert in_parallel([], lambda item, _: item, 4) == []
 
 
-def test_errors_of_other_transfers_are_no_errors_of_the_user() -> None:
+def test_a_transfer_stopped_by_another_is_not_a_users_error() -> None:
     assert not issubclass(Stopped, PluginError)

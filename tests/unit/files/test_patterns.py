@@ -156,6 +156,6 @@ def test_titles_are_chosen_by_the_last_pattern_that_matches(wanted: list[str], t
     assert chooses(wanted, title) is is_chosen
 
 
-def test_what_is_no_choice_stays_as_it_is() -> None:
+def test_braces_without_alternatives_are_literal() -> None:
     assert not patterns.is_pattern("a{b}c.apk")
     assert patterns.is_pattern("a{b,}c.apk")

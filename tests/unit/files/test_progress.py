@@ -51,13 +51,13 @@ class Watch:
         (3000, 10),  # every tenth: 30 s pass sooner
     ],
 )
-def test_a_ci_log_gets_a_line_when_both_a_tenth_and_thirty_seconds_have_passed(seconds: float, lines: int) -> None:
+def test_a_ci_log_gets_a_line_per_tenth_at_most_every_30_seconds(seconds: float, lines: int) -> None:
     watch = Watch(io.StringIO())
     watch.run(100 * MB, seconds)
     assert len(watch.lines) == lines
 
 
-def test_a_line_tells_how_much_how_fast_and_how_long_it_will_take() -> None:
+def test_a_line_shows_progress_speed_and_remaining_time() -> None:
     watch = Watch(io.StringIO())
     with watch.progress().of("app.apk", 400 * MB) as moved:
         watch.now = 50

@@ -68,7 +68,7 @@ def test_what_a_service_says_passes_the_redaction_and_our_own_paths_do_not(tmp_p
     assert record["artifacts"][0]["id"] == "***"
 
 
-def test_a_later_run_of_the_same_identity_takes_over_what_is_there(tmp_path: Path) -> None:
+def test_a_later_run_of_the_same_identity_takes_over_its_record(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
     first = receipt(path)
     first.note(build_id="7")
@@ -233,7 +233,7 @@ def test_a_receipt_that_no_run_has_written_is_refused(change: dict[str, Any], tm
         pass
 
 
-def test_what_a_receipt_holds_beside_is_no_reason_to_start_again(tmp_path: Path) -> None:
+def test_unknown_keys_in_a_receipt_do_not_discard_it(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
     path.write_text(json.dumps({**WHOLE, "new": [], "artifacts": [{**DELIVERY.as_json(), "new": 1}]}))
     again = receipt(path)

@@ -27,7 +27,7 @@ def test_a_file_is_sent_as_it_is_and_its_digest_known_afterwards(tmp_path: Path,
     assert file.sha256 == hashlib.sha256(data).hexdigest()
 
 
-def test_a_file_is_opened_anew_for_each_try(tmp_path: Path) -> None:
+def test_a_file_is_reopened_for_each_attempt(tmp_path: Path) -> None:
     file = upload(tmp_path / "app.apk", b"x" * 3 * BLOCK)
     body = file.body()
     half = iter(body.open())
@@ -55,7 +55,7 @@ def test_a_file_that_changes_its_size_is_not_delivered(tmp_path: Path, change: i
         list(blocks)
 
 
-def test_a_file_that_is_gone_is_an_input_to_mend(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     file = upload(tmp_path / "app.apk", b"x")
     file.artifact.path.unlink()
     with pytest.raises(InputError, match=r"app.apk: cannot be read: No such file"):

@@ -10,7 +10,7 @@ import pytest
 from plugin.files.whole import write_whole
 
 
-def test_a_whole_file_is_its_owners_alone_and_takes_the_place_of_a_link(tmp_path: Path) -> None:
+def test_a_whole_file_is_private_and_replaces_a_link(tmp_path: Path) -> None:
     target, path = tmp_path / "target", tmp_path / "link"
     target.write_text("kept")
     path.symlink_to(target)

@@ -152,7 +152,7 @@ def test_a_mistyped_input_is_asked_about(bitrise: Bitrise, variable: str, meant:
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "no_proxy", "PROJCT", "branch_name", "is_debug", "_"])
-def test_other_variables_are_nobodys_mistake(bitrise: Bitrise, variable: str) -> None:
+def test_unrelated_variables_are_not_reported(bitrise: Bitrise, variable: str) -> None:
     bitrise.publisher(**{variable: "x"}).begin()
 
     assert not bitrise.stream.getvalue()

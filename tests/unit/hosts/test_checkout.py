@@ -61,14 +61,14 @@ def test_no_program_that_the_checkout_names_is_run(url: str, trace: Path) -> Non
     assert not trace.exists()
 
 
-def test_a_folder_made_to_look_like_a_repository_is_none(trace: Path) -> None:
+def test_a_folder_that_imitates_a_repository_is_ignored(trace: Path) -> None:
     inside = shutil.copytree(trace.parent / "work" / ".git", trace.parent / "looks-like-one")
 
     assert checkout.ask(os.environ, inside, *TIME, "HEAD") is None
     assert not trace.exists()
 
 
-def test_a_git_of_the_checkout_is_none(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_git_program_in_the_checkout_is_not_run(trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = trace.parent / "work"
     (trace.parent / "evil").rename(work / "git")
     monkeypatch.chdir(work)

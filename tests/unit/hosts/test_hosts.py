@@ -58,7 +58,7 @@ def publisher(host: str, env: dict[str, str]) -> tuple[Publisher, io.StringIO]:
         ("plain", {"PLUGIN_API_TOKEN": "t", "PLUGIN_VERBOSE": "\n"}),
     ],
 )
-def test_each_host_hands_in_its_own_names_and_empty_values_do_not_count(host: str, env: dict[str, str]) -> None:
+def test_each_host_reads_its_own_names_and_ignores_empty_values(host: str, env: dict[str, str]) -> None:
     assert HOSTS[host].read(env) == {"api-token": "t"}
 
 
@@ -76,7 +76,7 @@ def test_an_unknown_variable_comes_through_to_be_reported() -> None:
 @pytest.mark.parametrize(
     ("host", "variable"), [("github", "INPUT_VERSION"), ("github", "INPUT_NODE-VERSION"), ("jenkins", "PLUGIN_DIR")]
 )
-def test_a_variable_of_the_job_that_only_looks_alike_is_not_read(host: str, variable: str) -> None:
+def test_a_job_variable_with_a_similar_name_is_not_read(host: str, variable: str) -> None:
     assert HOSTS[host].read({variable: "of the job"}) == {}
 
 
@@ -117,7 +117,7 @@ def test_github_reads_back_any_value_on_one_line_and_nothing_else(tmp_path: Path
         (True, "true"),
     ],
 )
-def test_a_services_words_make_no_further_line_and_no_command_of_an_output(value: object, text: str) -> None:
+def test_a_services_text_adds_no_line_or_command_to_an_output(value: object, text: str) -> None:
     assert spelling.text_of(value) == text
 
 
@@ -128,7 +128,7 @@ def test_github_lists_go_out_by_line_and_objects_as_json(tmp_path: Path) -> None
     assert read_like_the_runner(path.read_text()) == {"build-ids": "1\n2", "result": '{"a": 1}'}
 
 
-def test_an_output_is_handed_on_once_and_again_when_it_changes(tmp_path: Path) -> None:
+def test_an_output_is_published_once_and_again_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "output"
     giver, _ = publisher("github", {"GITHUB_OUTPUT": str(path)})
     giver.publish({"build-id": "1"})
@@ -150,7 +150,7 @@ def test_without_an_output_file_github_gets_a_warning_and_no_crash() -> None:
     ("host", "variable"),
     [("github", "GITHUB_OUTPUT"), ("github", "GITHUB_STEP_SUMMARY"), ("plain", "PLUGIN_OUTPUT_FILE")],
 )
-def test_a_host_that_cannot_be_told_is_a_warning(host: str, variable: str, tmp_path: Path) -> None:
+def test_an_output_that_the_host_cannot_take_is_a_warning(host: str, variable: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     giver, stream = publisher(host, {"GITHUB_OUTPUT": str(tmp_path / "out"), variable: str(tmp_path / "file" / "x")})
     giver.publish({"build-id": "1"})

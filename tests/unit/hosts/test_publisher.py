@@ -71,7 +71,7 @@ def test_every_kind_of_end_has_a_status_that_the_schema_knows() -> None:
     assert set(STATUS_AFTER.values()) <= set(inputs.outputs()["status"].choices)
 
 
-def test_what_a_signal_kept_back_is_handed_on_at_the_end() -> None:
+def test_outputs_delayed_by_a_signal_are_published_at_the_end() -> None:
     handed: list[dict[str, Any]] = []
     giver = publisher(handed)
     with pytest.raises(Cancelled):
@@ -83,7 +83,7 @@ def test_what_a_signal_kept_back_is_handed_on_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("full"), ValueError("closed"), TypeError("a bug"), RecursionError("deep")])
-def test_a_host_that_fails_changes_no_verdict(error: Exception) -> None:
+def test_a_host_that_fails_does_not_change_the_verdict(error: Exception) -> None:
     def fail(*_: Any) -> None:
         raise error
 

@@ -42,7 +42,7 @@ def find(read: Any, env: dict[str, str], folder: Path, **given: Any) -> Source:
     return source.find(read, env, folder, {name.replace("_", "-"): value for name, value in given.items()})
 
 
-def test_at_a_desk_git_knows(repository: Callable[..., str], tmp_path: Path) -> None:
+def test_outside_ci_the_source_comes_from_git(repository: Callable[..., str], tmp_path: Path) -> None:
     found = find(from_any, {}, tmp_path)
 
     assert (found.commit, found.branch) == (repository("rev-parse", "HEAD"), "main")
@@ -91,7 +91,7 @@ def test_a_branch_or_tag_that_is_not_the_jobs_own_is_elsewhere(
     assert repository("symbolic-ref", "--short", "HEAD") == "main"
 
 
-def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tmp_path: Path) -> None:
+def test_a_branch_that_the_host_does_not_know_is_not_elsewhere(tmp_path: Path) -> None:
     assert not find(from_any, {"TEAMCITY_VERSION": "1"}, tmp_path, branch="main").is_elsewhere
 
 
@@ -106,7 +106,7 @@ def test_a_branch_that_completes_what_the_host_does_not_know_is_not_elsewhere(tm
         ("https://git.example.com/o/r@1.git", "https://git.example.com/o/r@1.git"),
     ],
 )
-def test_no_token_for_the_repository_is_given_on(url: str, given: str, tmp_path: Path) -> None:
+def test_no_token_for_the_repository_is_passed_on(url: str, given: str, tmp_path: Path) -> None:
     assert find(from_jenkins, {"GIT_URL": url}, tmp_path).repository_url == given
     env = {"BITRISEIO_PULL_REQUEST_REPOSITORY_URL": url}
     assert find(from_bitrise, env, tmp_path).head_repository_url == given
@@ -145,7 +145,7 @@ def test_github_pull_request_gives_the_head_not_the_merge(tmp_path: Path) -> Non
     )
 
 
-def test_github_pull_request_without_a_payload_asks_git_for_the_second_parent(
+def test_github_pull_request_without_a_payload_uses_the_second_parent(
     repository: Callable[..., str], tmp_path: Path
 ) -> None:
     repository("merge", "--no-ff", "-m", "merge", "feature")
@@ -161,7 +161,7 @@ def test_github_pull_request_without_a_payload_asks_git_for_the_second_parent(
 
 
 @pytest.mark.parametrize("content", ["", "not json", "[]", "{}", '{"pull_request": null}'])
-def test_a_broken_event_file_is_no_reason_to_fail(tmp_path: Path, content: str) -> None:
+def test_a_broken_event_file_does_not_fail_the_run(tmp_path: Path, content: str) -> None:
     env = {
         "GITHUB_EVENT_PATH": event(tmp_path, content),
         "GITHUB_SHA": SHA,

@@ -163,7 +163,7 @@ def test_one_of_two_that_is_wrong_is_not_missing_too() -> None:
     assert [(each.name, each.text) for each in problems] == [("data", "is not valid UTF-8")]
 
 
-def test_all_problems_are_found_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     _, problems, _ = check(
         {"phase-id": "x", "parallel": "99", "api-token": None, "typo": "1", "service-url": "ftp://x"}
     )
@@ -177,14 +177,14 @@ def test_plain_http_is_fine_on_this_machine_and_where_it_is_allowed() -> None:
     assert check({"service-url": "http://dist.example.com", "allow-http": "true"})[1] == []
 
 
-def test_an_input_that_the_operation_does_not_use_is_ignored_and_said_so() -> None:
+def test_an_input_that_the_operation_does_not_use_is_reported_ignored() -> None:
     values, problems, ignored = check({"project": "demo", "operation": "create-build", "artifacts": None})
 
     assert (problems, ignored) == ([], ["project"])
     assert values.project == "demo"
 
 
-def test_a_default_that_a_manifest_hands_in_is_not_worth_a_notice() -> None:
+def test_a_default_that_a_manifest_passes_gets_no_notice() -> None:
     _, problems, ignored = check(
         {"reattach": "auto", "timeout": "3600", "wait": "false", "build-type": "INSTRUMENTED_APK"}
     )
@@ -192,7 +192,7 @@ def test_a_default_that_a_manifest_hands_in_is_not_worth_a_notice() -> None:
     assert (problems, ignored) == ([], ["build-type"])
 
 
-def test_a_service_with_one_address_need_not_be_told_it() -> None:
+def test_a_service_with_one_address_needs_no_service_url() -> None:
     values, problems, _ = inputs.check(
         {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}
     )
@@ -201,7 +201,7 @@ def test_a_service_with_one_address_need_not_be_told_it() -> None:
     assert values.service_url == "https://productscience.app"
 
 
-def test_problems_are_said_in_the_hosts_spelling() -> None:
+def test_problems_are_reported_in_the_hosts_spelling() -> None:
     _, problems, _ = inputs.check({"phase-id": "x"})
 
     said = [spelled(str(each), lambda name: f"PLUGIN_{name.upper().replace('-', '_')}") for each in problems]
@@ -216,7 +216,7 @@ def test_a_bad_secret_is_reported_without_its_value(secret: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(list(inputs.inputs())), st.text(max_size=30)))
-def test_no_text_at_all_makes_the_check_stumble(raw: dict[str, str]) -> None:
+def test_any_text_is_checked_without_a_crash(raw: dict[str, str]) -> None:
     _, problems, _ = inputs.check(raw)
 
     assert all(problem.name and problem.text for problem in problems)

@@ -113,7 +113,7 @@ def test_an_input_may_be_required_unless_the_ci_system_has_it(changed: Any) -> N
     assert "; `tag` unless the CI system provides it | " in tables.part("app-distribution", Path())
 
 
-def test_what_is_a_matter_of_manner_stands_in_the_schema() -> None:
+def test_the_schema_marks_inputs_that_only_change_the_manner() -> None:
     manner = {name for name, field in inputs.inputs().items() if field.is_manner}
     assert manner == {
         *("parallel", "receipt", "on-doubt", "timeout", "poll-interval", "output-directory", "overwrite", "username"),
@@ -129,7 +129,7 @@ def test_values_are_frozen_and_never_show_a_secret() -> None:
         values.service = "bitrise"  # type: ignore[misc] # frozen
 
 
-def test_what_was_not_given_is_empty_and_not_in_the_record() -> None:
+def test_an_input_not_given_is_empty_and_not_in_the_record() -> None:
     values, _, _ = inputs.check({"service": "bitrise", "limit": "", "match": " ", "pull-request-id": "1"})
     assert (values.limit, values.match, values.branch, values.public_page) == (None, (), "", None)
     given = values.as_dict()

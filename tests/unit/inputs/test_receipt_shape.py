@@ -26,7 +26,7 @@ def record() -> Any:
     return json.loads(json.dumps(receipt.as_json()))
 
 
-def test_what_a_run_writes_is_a_receipt() -> None:
+def test_a_file_that_a_run_writes_is_a_valid_receipt() -> None:
     assert inputs.receipt_problem(record()) is None
 
 
@@ -48,7 +48,7 @@ def test_what_a_run_writes_is_a_receipt() -> None:
         (lambda data: data["artifacts"].append("x"), "artifacts.1 is not an object"),
     ],
 )
-def test_what_a_run_would_not_write_is_not_a_receipt(change: Any, problem: str) -> None:
+def test_a_file_that_no_run_would_write_is_not_a_receipt(change: Any, problem: str) -> None:
     data = record()
     change(data)
     assert inputs.receipt_problem(data) == problem

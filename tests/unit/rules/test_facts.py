@@ -14,12 +14,12 @@ from tests.unit.rules.tree import MODULES, PLUGIN, ROOT, parsed, shell_files
 
 
 @pytest.mark.parametrize("name", inputs.services())
-def test_a_service_can_do_what_the_schema_says_and_nothing_else(name: str) -> None:
+def test_a_service_has_exactly_the_operations_of_the_schema(name: str) -> None:
     assert services.named(name).name == name
     assert set(services.named(name).operations) == set(inputs.services()[name])
 
 
-def test_every_service_in_the_folder_stands_in_the_schema() -> None:
+def test_every_service_in_the_folder_is_in_the_schema() -> None:
     rooms = {name.split("/")[1] for name in MODULES if name.startswith("services/")}
     found = {name.replace("_", "-") for name in rooms - {"__init__", "service", "delivery", "creation"}}
     assert found == set(inputs.services())
@@ -40,7 +40,7 @@ def test_only_the_entry_reads_the_environment_and_the_arguments() -> None:
                 assert (node.value.id, node.attr) not in outside or allowed, f"{module}: {node.attr}"
 
 
-def test_the_launchers_variables_are_no_inputs() -> None:
+def test_the_launchers_variables_are_not_inputs() -> None:
     """On Bitrise an input is a variable of its own name: a shell that sets one of that name would change the input."""
     text = (PLUGIN / "launch.sh").read_text(encoding="utf-8")
     shell = re.sub(r"'[^'\n]*'", "", text)

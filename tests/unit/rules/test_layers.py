@@ -74,7 +74,7 @@ def _room(module: str) -> str:
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
-def test_modules_import_only_what_lies_below_them(module: str) -> None:
+def test_modules_import_only_from_layers_below(module: str) -> None:
     ours = {_room(name) for name in map(_our_module, _imports(MODULES[module])) if name}
     alone = {"sandbox", "prepare", "packages", "load"}  # a server of its own; and what runs before there are packages
     outside = {"the ground"} if _room(module) not in alone else set()

@@ -82,7 +82,7 @@ def test_the_log_spells_what_a_text_marks() -> None:
     assert log.one_line("raise §timeout§") == "raise --timeout"
 
 
-def test_no_secret_comes_of_a_mark_in_a_services_words() -> None:
+def test_a_mark_in_a_services_text_reveals_no_secret() -> None:
     stream = io.StringIO()
     log = Log(stream, Redactor(), spell=str.upper)
     log.redact.add("toKen")

@@ -24,7 +24,7 @@ MUTATIONS: dict[str, tuple[str, str, str, Callable[[str], None]]] = {
         "rest/client",
         "from plugin import address\n",
         "from plugin import address, run\n",
-        test_layers.test_modules_import_only_what_lies_below_them,
+        test_layers.test_modules_import_only_from_layers_below,
     ),
     "a service that knows another": (
         "services/app_distribution",
@@ -76,7 +76,7 @@ def test_an_undeclared_operation_is_caught(monkeypatch: pytest.MonkeyPatch) -> N
     operations = services.named("app-distribution").operations
     monkeypatch.setitem(cast(dict[str, object], operations), "abort", operations["deliver"])
     with pytest.raises(AssertionError):
-        test_facts.test_a_service_can_do_what_the_schema_says_and_nothing_else("app-distribution")
+        test_facts.test_a_service_has_exactly_the_operations_of_the_schema("app-distribution")
 
 
 def test_a_long_file_and_a_long_line_are_caught() -> None:

@@ -82,7 +82,7 @@ def test_a_whole_number_with_a_point_is_an_id(http: requests_mock.Mocker, tmp_pa
     assert deliver(tmp_path).outputs["build-id"] == "9001"
 
 
-def test_an_answer_without_an_id_is_told_in_its_own_words(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_an_answer_without_an_id_is_reported_with_its_message(http: requests_mock.Mocker, tmp_path: Path) -> None:
     bodies(http, {"success": False, "message": "Phase is archived"}, {})
     ran = deliver(tmp_path)
 
@@ -111,7 +111,7 @@ def test_an_error_inside_a_good_answer_is_a_refusal(answer: Any, http: requests_
 @pytest.mark.parametrize(
     ("status", "error"), [(401, AuthError), (403, AuthError), (422, RefusedError), (404, RefusedError)]
 )
-def test_each_documented_refusal_is_its_own_error_with_the_services_words(
+def test_each_documented_refusal_is_its_own_error_with_its_message(
     status: int, error: type[PluginError], http: requests_mock.Mocker, tmp_path: Path
 ) -> None:
     bodies(http, {"error": "no such phase"}, {}, status)

@@ -69,7 +69,7 @@ def deliver(folder: Path, **more: Any) -> Ran:
     return perform({**raw, **more}, folder, SOURCE)
 
 
-def test_the_pages_examples_are_what_is_sent_and_understood(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_the_documented_examples_are_sent_and_understood(http: requests_mock.Mocker, tmp_path: Path) -> None:
     server = Server(http)
     ran = deliver(tmp_path, name="v5.2.8", description="Arbitrary description")
 
@@ -157,7 +157,7 @@ def test_headers_are_taken_in_each_form_they_come_in(
         ([], UnavailableError, "holds no id"),
     ],
 )
-def test_an_answer_that_makes_no_sense_has_its_words(
+def test_an_invalid_answer_is_reported_with_its_message(
     build: Any, error: type[PluginError], words: str, http: requests_mock.Mocker, tmp_path: Path
 ) -> None:
     Server(http, build)

@@ -50,7 +50,7 @@ def test_an_artifact_is_downloaded_from_its_signed_address(http: requests_mock.M
         (b"three", {}, False),
     ],
 )
-def test_what_is_here_is_kept_if_it_is_the_same_and_else_not_replaced(
+def test_an_identical_file_is_kept_and_a_different_one_not_replaced(
     http: requests_mock.Mocker, bitrise: Run, here: bytes, headers: dict[str, str], is_kept: bool
 ) -> None:
     http.get(f"{APP}/builds/b", json={"data": build("b")})
@@ -86,7 +86,7 @@ def test_a_failed_download_names_its_artifact_in_every_line(http: requests_mock.
     assert [line.partition(": ")[0] for line in tries] == ["artifact-1.txt"] * 2
 
 
-def test_what_a_download_wrote_is_replaced_by_a_later_one(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_files_of_a_download_are_replaced_by_a_later_one(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds/b", json={"data": build("b")})
     http.get(f"{APP}/builds/b/artifacts", json=PAGE["artifacts"])
     http.get(f"{APP}{ARTIFACT}", json=PAGE["artifact"])
@@ -115,7 +115,7 @@ def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run
     assert bodies == [{"is_public_page_enabled": True}]
 
 
-def test_a_page_that_stays_as_it_was_is_no_success(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_an_install_page_that_stays_unchanged_is_a_failure(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.patch(f"{APP}{ARTIFACT}", json=PAGE["patched"])
     ran = bitrise("publish-artifact", build_id="b", artifact_id="0d2277e50b8d32ce", public_page="false")
     assert isinstance(ran.error, RefusedError)

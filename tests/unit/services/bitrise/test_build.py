@@ -34,7 +34,7 @@ def test_the_number_decides_about_the_state_never_the_text(status: Any, more: di
 
 
 @pytest.mark.parametrize("data", [None, [], "x", {}, {"slug": ""}, {"slug": {"id": "b"}, "status": 1}, {"slug": 7}])
-def test_what_is_no_build_is_refused(data: Any) -> None:
+def test_invalid_builds_are_rejected(data: Any) -> None:
     with pytest.raises(RefusedError):
         parse_build(data)
 
@@ -58,6 +58,6 @@ def test_times_are_read_as_unix_seconds_or_iso_8601(text: str, seconds: float) -
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2017-13-01", "2017-04-31", "2017-04-25T25:00Z", "-5", "\uff11"])
-def test_what_is_no_time_is_no_time(text: str) -> None:
+def test_invalid_times_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         unix_time(text)

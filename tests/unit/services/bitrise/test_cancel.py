@@ -50,9 +50,7 @@ def test_a_cancelled_wait_aborts_others_builds_only_when_asked(
     assert ("goes on" in ran.log) is (wanted != "true")
 
 
-def test_a_cancel_while_the_trigger_is_under_way_finds_what_came_of_it(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_a_cancel_during_the_trigger_finds_the_build_it_started(http: requests_mock.Mocker, bitrise: Run) -> None:
     bodies = takes(http, "POST", "/builds", cancelled)
     looks: list[int] = []
 

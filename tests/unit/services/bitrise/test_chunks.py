@@ -42,9 +42,7 @@ def shown_in_the_end(chunks: Chunks, shown: list[str], archive: bytes) -> str:
 
 @settings(max_examples=300, deadline=None)
 @given(texts=TEXTS, first=st.integers(0, 3), data=st.data())
-def test_shuffled_repeated_gapped_and_late_chunks_always_give_the_archived_log(
-    texts: list[str], first: int, data: st.DataObject
-) -> None:
+def test_chunks_in_any_order_always_give_the_archived_log(texts: list[str], first: int, data: st.DataObject) -> None:
     order = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=60))
     cuts = data.draw(st.lists(st.integers(0, len(order)), max_size=10).map(sorted))
     knows_total = data.draw(st.booleans())
@@ -92,11 +90,11 @@ def polls(chunks: Chunks, texts: list[str], *batches: list[int], total: int | No
     return seen
 
 
-def test_what_follows_is_shown_at_once_and_a_gap_lasts_30_seconds(chunks: Chunks) -> None:
+def test_consecutive_chunks_show_immediately_and_gaps_wait_30_seconds(chunks: Chunks) -> None:
     assert polls(chunks, list("abcdef"), [0, 1], [3], [], [4], [], []) == ["ab", "", "", "", "de", ""]
 
 
-def test_a_gap_that_is_filled_in_time_is_none(chunks: Chunks) -> None:
+def test_a_gap_that_is_filled_in_time_loses_nothing(chunks: Chunks) -> None:
     assert polls(chunks, list("abcdef"), [0], [2], [], [1]) == ["a", "", "", "bc"]
 
 
@@ -127,7 +125,7 @@ def test_a_piece_after_a_gap_says_so(chunks: Chunks) -> None:
     assert [(piece.text, piece.is_after_gap) for piece in chunks.drain()] == [("cd", True)]
 
 
-def test_more_than_the_disk_is_to_hold_is_refused_in_words(chunks: Chunks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_over_the_size_limit_is_refused(chunks: Chunks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks_of, "LARGEST_LOG", 4)
     assert chunks.add(listed(list("abcd"), [0, 1, 2, 3])) == 4
     with pytest.raises(TooLargeError, match="larger than"):
@@ -152,7 +150,7 @@ def test_a_log_takes_the_same_memory_however_long_it_is(chunks: Chunks, is_backw
 
 
 @pytest.mark.parametrize("odd", [None, "chunks", {"chunk": "a"}, [1], [{"chunk": 1, "position": 1}], [{"position": 1}]])
-def test_what_is_no_chunk_is_passed_over(chunks: Chunks, odd: Any) -> None:
+def test_invalid_chunks_are_ignored(chunks: Chunks, odd: Any) -> None:
     assert chunks.add(odd) == 0
     assert [*chunks.ready(), *chunks.drain()] == []
 
@@ -164,14 +162,14 @@ def test_the_number_of_missing_chunks_is_known(chunks: Chunks) -> None:
     assert chunks.lacking("?") == 2
 
 
-def test_a_part_that_stands_in_the_archive_twice_is_found_where_it_is_whole(chunks: Chunks) -> None:
+def test_a_part_repeated_in_the_archive_is_found_where_it_is_complete(chunks: Chunks) -> None:
     texts = ["same", " first\n", "same", " second\n"]
     chunks.add(listed(texts, [2, 3]))
     polls(chunks, texts, [])
     assert missed(chunks, "".join(texts).encode()) == [(0, 11)]
 
 
-def test_a_part_that_seems_to_stand_everywhere_is_not_looked_for_for_ever(chunks: Chunks) -> None:
+def test_a_part_that_matches_everywhere_is_not_searched_endlessly(chunks: Chunks) -> None:
     polls(chunks, ["x" * 300_000 + "y"], [0])
     started = time.process_time()
 
@@ -189,6 +187,6 @@ def test_runs_that_are_not_in_a_large_archive_take_little_time(chunks: Chunks) -
     assert time.process_time() - started < 5
 
 
-def test_what_was_shown_but_is_not_in_the_archive_leaves_all_of_it_to_show(chunks: Chunks) -> None:
+def test_an_archive_without_the_shown_text_is_shown_in_full(chunks: Chunks) -> None:
     polls(chunks, ["other"], [0])
     assert missed(chunks, b"archived") == [(0, 8)]

@@ -20,7 +20,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("pieces", LINES.values(), ids=LINES)
-def test_what_was_made_to_take_long_takes_no_time_and_is_shown_whole(pieces: list[str]) -> None:
+def test_pathological_output_is_shown_quickly_and_completely(pieces: list[str]) -> None:
     stream = io.StringIO()
     console = Console(Log(stream, Redactor()))
     started = time.process_time()
@@ -60,7 +60,7 @@ def test_a_secret_that_is_split_is_hidden(pieces: list[str], label: str) -> None
     assert not [part for part in ("t0ken", "S3cr", "cr3t", "abcd", "hijk") if part in told]
 
 
-def test_what_a_gap_leaves_of_a_secret_is_hidden() -> None:
+def test_the_rest_of_a_secret_after_a_gap_is_hidden() -> None:
     stream = io.StringIO()
     log = Log(stream, Redactor())
     log.redact.add(TOKEN)

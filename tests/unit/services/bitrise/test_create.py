@@ -39,9 +39,7 @@ PULL_REQUEST = Source(
 )
 
 
-def test_a_trigger_names_what_to_build_and_carries_the_variables_unexpanded(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_a_trigger_names_its_target_and_sends_variables_unexpanded(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     bodies = takes(http, "POST", "/builds", (201, STARTED))
     ran = bitrise(
@@ -78,9 +76,7 @@ def test_a_trigger_names_what_to_build_and_carries_the_variables_unexpanded(
     }
 
 
-def test_a_pull_request_goes_with_both_owners_so_that_it_is_not_taken_for_an_unknown_fork(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_a_pull_request_is_sent_with_both_repository_owners(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     (body,) = [*takes_one(http, bitrise, PULL_REQUEST)]
     params = body["build_params"]
@@ -99,7 +95,7 @@ def test_a_pull_request_goes_with_both_owners_so_that_it_is_not_taken_for_an_unk
     }
 
 
-def test_another_branch_is_built_at_its_end_not_at_this_jobs_commit(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_another_branch_is_built_at_its_latest_commit_not_this_jobs(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     own = Source(commit="a" * 40, branch="main", pull_request_id=5)
     (body,) = [*takes_one(http, bitrise, own, branch="release")]
@@ -136,7 +132,7 @@ def test_the_owner_stands_before_the_repositorys_name(url: str | None, expected:
     assert owner(url) == expected
 
 
-def test_nothing_to_build_is_said_before_anything_is_sent(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_missing_build_target_is_refused_before_anything_is_sent(http: requests_mock.Mocker, bitrise: Run) -> None:
     ran = bitrise("create-build")
     assert isinstance(ran.error, InputError)
     assert not http.request_history
@@ -186,7 +182,7 @@ def test_a_trigger_that_starts_nothing_says_why(
         {**STARTED, "status": None},
     ],
 )
-def test_an_answer_that_tells_nothing_leaves_a_doubt(http: requests_mock.Mocker, bitrise: Run, answer: Any) -> None:
+def test_an_answer_without_usable_content_leaves_a_doubt(http: requests_mock.Mocker, bitrise: Run, answer: Any) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     bodies = takes(http, "POST", "/builds", (201, answer))
     ran = bitrise("create-build", source=SOURCE, workflow="primary", wait="true")
@@ -196,7 +192,7 @@ def test_an_answer_that_tells_nothing_leaves_a_doubt(http: requests_mock.Mocker,
     assert "build-id" not in ran.outputs
 
 
-def test_what_did_start_is_output_when_the_rest_waits_for_approval(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_started_builds_are_output_when_others_wait_for_approval(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     takes(http, "POST", "/builds", (201, {"status": "ok", "results": [STARTED, {**STARTED, "build_slug": ""}]}))
     ran = bitrise("create-build", source=SOURCE)
@@ -213,7 +209,7 @@ def test_what_did_start_is_output_when_the_rest_waits_for_approval(http: request
         (["aborted"], BuildFailedError, "aborted"),
     ],
 )
-def test_the_run_of_a_pipeline_is_followed_where_there_is_no_such_build(
+def test_a_pipeline_run_is_followed_when_no_build_has_its_id(
     http: requests_mock.Mocker, bitrise: Run, words: list[str], error: type[Exception], status: str
 ) -> None:
     http.get(f"{APP}/builds/p1", status_code=404, json={"message": "Not Found"})
@@ -242,7 +238,7 @@ def test_a_dry_run_shows_the_trigger_without_the_values_that_are_passed_on(
     assert not http.request_history
 
 
-def test_when_time_is_up_the_id_is_output_all_the_same(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_after_a_timeout_the_id_is_output(http: requests_mock.Mocker, bitrise: Run) -> None:
     Service(http, "started")
     ran = bitrise("create-build", source=SOURCE, wait="true", timeout="5m")
     assert isinstance(ran.error, NotFinishedError)
@@ -253,7 +249,7 @@ def test_when_time_is_up_the_id_is_output_all_the_same(http: requests_mock.Mocke
 @pytest.mark.parametrize("said", ["", " ", "<!DOCTYPE html><title>Sign in</title>", '{"status": "ok", "build_sl'])
 @pytest.mark.parametrize("status", [200, 201, 204])
 @pytest.mark.parametrize("lag", [3, 10**6])
-def test_an_answer_that_is_not_json_is_looked_into_and_not_repeated(
+def test_an_answer_that_is_not_json_leads_to_a_lookup_not_a_repeat(
     http: requests_mock.Mocker, bitrise: Run, said: str, status: int, lag: int
 ) -> None:
     service = Service(http, lag=lag)

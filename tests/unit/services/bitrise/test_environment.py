@@ -37,7 +37,7 @@ def test_a_name_alone_passes_a_value_of_several_lines_on() -> None:
     assert (found, unset) == ([Variable("NOTES", "First line\nsecond", is_passed_on=True)], [])
 
 
-def test_all_wrong_variables_are_named_at_once_and_no_value_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_all_invalid_variables_are_named_together_without_values(http: requests_mock.Mocker, bitrise: Run) -> None:
     ran = bitrise("create-build", workflow="w", environment_=f"A B=secret1\ns3cr3t!\n{MARKER}=x\n1=y\nGOOD=1")
     assert isinstance(ran.error, InputError)
     assert len(str(ran.error).splitlines()) == 4

@@ -25,7 +25,7 @@ from tests.unit.services.bitrise.bitrise_run import (
 bitrise = pytest.fixture(runner)
 
 
-def test_each_phase_is_said_once_with_the_time_waited(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_each_phase_is_reported_once_with_the_time_waited(http: requests_mock.Mocker, bitrise: Run) -> None:
     waiting = (0, {"started_on_worker_at": None})
     shows(http, "b", HOLD, HOLD, HOLD, waiting, waiting, RUNS, RUNS, DONE)
     ran = bitrise("wait", build_id="b", poll_interval=10)
@@ -47,7 +47,7 @@ def test_a_silent_build_is_mentioned_at_least_every_5_minutes(http: requests_moc
     assert ran.log.count("still waiting") >= 11
 
 
-def test_an_unknown_number_is_waited_for_and_never_taken_for_success(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_an_unknown_status_is_waited_for_and_never_counts_as_success(http: requests_mock.Mocker, bitrise: Run) -> None:
     unknown = (9, {"status_text": "success", "finished_at": "2017-05-30T15:47:32Z"})
     shows(http, "b", unknown, unknown, DONE)
     ran = bitrise("wait", build_id="b")
@@ -61,7 +61,7 @@ def test_an_unknown_number_is_waited_for_and_never_taken_for_success(http: reque
 
 
 @pytest.mark.parametrize("bad", [{"status_code": 503}, {"text": "<html>"}, {"exc": ConnectionError}, {"text": '{"da'}])
-def test_one_failed_poll_ends_nothing(http: requests_mock.Mocker, bitrise: Run, bad: dict[str, Any]) -> None:
+def test_one_failed_poll_does_not_end_the_run(http: requests_mock.Mocker, bitrise: Run, bad: dict[str, Any]) -> None:
     good = {"json": {"data": build("b", 0)}}
     http.get(f"{APP}/builds/b", [good, *[bad] * 5, good, *[bad] * 5, {"json": {"data": build("b", 1)}}])
     assert bitrise("wait", build_id="b").error is None
@@ -89,7 +89,7 @@ def test_the_worst_end_is_the_status_and_every_failed_build_is_named(http: reque
     assert (ran.outputs["status"], ran.outputs["build-ids"]) == ("failed", ["b1", "b2", "b3"])
 
 
-def test_many_builds_take_one_list_a_look(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_many_builds_take_one_list_request_per_poll(http: requests_mock.Mocker, bitrise: Run) -> None:
     looks = iter(range(100))
 
     def answer(_request: Any, _context: Any) -> Any:
@@ -140,7 +140,7 @@ def test_fail_fast_knows_a_build_that_ended_meanwhile(http: requests_mock.Mocker
     assert "may go on" not in ran.log
 
 
-def test_without_fail_fast_the_others_go_on(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_without_fail_fast_the_others_continue(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     shows(http, "b1", RUNS, RUNS, DONE)
     shows(http, "b2", FAILED)

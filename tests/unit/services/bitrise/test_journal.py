@@ -30,7 +30,7 @@ def test_the_intent_is_on_disk_before_the_trigger_is_whole(http: requests_mock.M
     assert intent["facts"] == {"order": 0, "marker": marker(*service.bodies), "tries": 1}
 
 
-def test_the_outcome_takes_the_place_of_the_intent(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_the_outcome_replaces_the_intent(http: requests_mock.Mocker, bitrise: Run) -> None:
     Service(http, "started")
     create(bitrise, workflow="a\nb")
     assert record()["orders"] == [{"order": 0, "build-ids": ["b1"]}, {"order": 1, "build-ids": ["b2"]}]
@@ -53,7 +53,7 @@ def test_a_build_of_a_killed_run_is_found_and_taken(
     assert "unconfirmed" not in record()
 
 
-def test_a_trigger_that_never_arrived_is_sent_again_after_looking(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_trigger_that_never_arrived_is_sent_again_after_a_lookup(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, killed, "started")
     create(bitrise)
     service.builds.clear()
@@ -65,7 +65,7 @@ def test_a_trigger_that_never_arrived_is_sent_again_after_looking(http: requests
     assert sum(ran.slept) >= LAG
 
 
-def test_a_twin_that_shows_after_the_rerun_has_looked_is_aborted(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_twin_listed_after_the_reruns_lookup_is_aborted(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, killed, "started", lag=8)
     create(bitrise)
     aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
@@ -76,7 +76,7 @@ def test_a_twin_that_shows_after_the_rerun_has_looked_is_aborted(http: requests_
     assert "build #1 was started too" in ran.log
 
 
-def test_a_kill_while_a_run_looks_for_twins_leaves_that_open(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_run_killed_while_checking_for_twins_leaves_that_open(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, killed, lag=8)
     create(bitrise)
     service._lag = 0
@@ -173,7 +173,7 @@ def test_a_known_build_that_is_gone_is_not_started_again_unasked(http: requests_
 @pytest.mark.parametrize(
     ("source", "more"), [(Source(branch="other"), {}), (Source(tag="v1"), {}), (DESK, {"message": "another"})]
 )
-def test_the_receipt_of_another_order_is_not_gone_on_from(
+def test_the_receipt_of_another_order_is_not_resumed(
     http: requests_mock.Mocker, bitrise: Run, source: Source, more: dict[str, Any]
 ) -> None:
     service = Service(http, killed, "started")

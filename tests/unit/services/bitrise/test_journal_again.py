@@ -34,7 +34,7 @@ def on_list(service: Service, number: int, act: Callable[[], Any]) -> None:
     service._listed = answer  # type: ignore[method-assign]
 
 
-def test_two_kills_while_runs_look_for_twins_leave_that_open(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_two_runs_killed_while_checking_for_twins_leave_that_open(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, "started", lag=8)
     on_list(service, 8, killed)  # six to look for the first try, and one of those for its twin
     create(bitrise)
@@ -49,7 +49,7 @@ def test_two_kills_while_runs_look_for_twins_leave_that_open(http: requests_mock
     assert (ran.error, ran.outputs["build-ids"], len(aborts), len(service.bodies)) == (None, ["b2"], 1, 2)
 
 
-def test_what_a_rerun_has_found_is_known_although_it_ends_there(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_build_found_by_a_killed_rerun_is_recorded(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, killed, "started")
     create(bitrise, source=SOURCE, workflow="a\nb")
     other = {"source": SOURCE, "run_url": f"{CI_RUN}9", "workflow": "a\nb"}  # whose key finds nothing
@@ -77,7 +77,7 @@ def test_a_build_that_reattach_never_left_is_forgotten(http: requests_mock.Mocke
     assert create(bitrise).outputs["build-ids"] == ["b2"]
 
 
-def test_only_what_is_newer_than_the_killed_trigger_is_read(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_only_builds_newer_than_the_killed_trigger_are_read(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, killed, "started")
     create(bitrise, wall=1_700_000_000)
     assert create(bitrise, wall=1_800_000_000).error is None
@@ -85,7 +85,7 @@ def test_only_what_is_newer_than_the_killed_trigger_is_read(http: requests_mock.
     assert asked == {int(1_700_000_000 - CLOCKS_DIFFER)}
 
 
-def test_each_workflow_is_looked_for_from_its_own_trigger_on(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_each_workflow_is_looked_up_from_its_own_trigger_time(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, "started", 502, lag=8)
     takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
     create(bitrise, workflow="a\nb", wall=1_700_000_000)
@@ -116,7 +116,7 @@ def test_a_cancelled_build_that_was_aborted_is_started_again(http: requests_mock
     assert (ran.error, ran.outputs["build-ids"]) == (None, ["b2"])
 
 
-def test_a_cancel_while_a_rerun_looks_aborts_what_it_has_taken(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_cancel_during_a_reruns_lookup_aborts_the_builds_it_took(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started", killed, lag=10**6)
     create(bitrise, workflow="a\nb")
     http.get(f"{APP}/builds/b1", json=lambda *_: {"data": service.builds[0]})
@@ -128,7 +128,7 @@ def test_a_cancel_while_a_rerun_looks_aborts_what_it_has_taken(http: requests_mo
     assert f"{marker(service.bodies[1])} may have happened, although no answer came" in ran.log
 
 
-def test_a_cancel_among_twins_keeps_what_is_known(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_cancel_while_checking_for_twins_keeps_the_known_build(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, "started", lag=10**6)
     takes(http, "POST", "/builds/b2/abort", 403)
     on_list(service, 9, cancelled)

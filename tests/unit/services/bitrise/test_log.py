@@ -59,7 +59,7 @@ def test_a_gap_is_filled_before_what_follows_when_the_archive_comes(http: reques
     assert "build #10 primary master: succeeded" in ran.log.splitlines()[-1]
 
 
-def test_a_gap_that_lasts_30_seconds_is_said_and_filled_in_the_end(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_gap_of_30_seconds_is_reported_and_filled_in_the_end(http: requests_mock.Mocker, bitrise: Run) -> None:
     shows(http, "b", *[RUNS] * 9, DONE)
     logs(http, [0], [3, 4], *[[]] * 12, archive=LINES)
     ran = bitrise("wait", build_id="b", log="stream")
@@ -130,7 +130,7 @@ def test_hours_of_a_moving_log_take_a_poll_in_15_seconds(http: requests_mock.Moc
     assert ran.log.count("line ") == polled.call_count
 
 
-def test_a_log_that_is_too_large_is_said_once_and_ends_nothing(
+def test_an_oversized_log_is_reported_once_and_does_not_end_the_run(
     http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("plugin.services.bitrise.chunks.LARGEST_LOG", 100)
@@ -142,7 +142,7 @@ def test_a_log_that_is_too_large_is_said_once_and_ends_nothing(
     assert shown(ran.log) == LINES.split("\n")  # from the archive, in the end
 
 
-def test_scrolling_back_for_ever_is_refused_in_words(
+def test_endless_scrolling_back_is_refused(
     http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("plugin.services.bitrise.chunks.LARGEST_LOG", 10_000)
@@ -198,7 +198,7 @@ def test_on_github_steps_are_groups_and_no_remote_line_acts(http: requests_mock.
 
 
 @pytest.mark.parametrize("is_archived", [True, False])
-def test_a_log_of_which_nothing_comes_is_no_empty_file(
+def test_a_log_without_content_leaves_no_empty_file(
     http: requests_mock.Mocker, bitrise: Run, tmp_path: Path, is_archived: bool
 ) -> None:
     shows(http, "b", DONE)
@@ -235,9 +235,7 @@ def test_a_log_that_cannot_be_read_does_not_stop_the_waiting(http: requests_mock
     assert ran.outputs["status"] == "succeeded"
 
 
-def test_after_the_end_the_log_is_asked_for_once_more_from_the_point_before(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_after_the_end_the_log_is_read_again_from_the_last_point(http: requests_mock.Mocker, bitrise: Run) -> None:
     shows(http, "b", RUNS, DONE)
     logs(http, [0], [1], [], [2], archive="")
     bitrise("wait", build_id="b", log="stream")

@@ -36,7 +36,7 @@ def test_a_create_whose_answer_is_lost_leaves_one_build(http: requests_mock.Mock
     assert "the answer was lost, but build #1 was started" in ran.log
 
 
-def test_a_create_that_never_arrived_is_repeated_after_looking(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_create_that_never_arrived_is_repeated_after_a_lookup(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     bodies = takes(http, "POST", "/builds", 502, (201, STARTED))
     ran = bitrise("create-build", source=SOURCE)
@@ -48,7 +48,7 @@ def test_a_create_that_never_arrived_is_repeated_after_looking(http: requests_mo
     assert 2 * LAG <= sum(ran.slept) <= 2 * LAG + 10
 
 
-def test_when_nobody_can_look_nothing_is_created_twice(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_when_the_lookup_fails_nothing_is_created_twice(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", [{"json": {"data": []}}, {"status_code": 503}])
     bodies = takes(http, "POST", "/builds", 502)
     ran = bitrise("create-build", source=SOURCE, workflow="primary")
@@ -101,7 +101,7 @@ def test_the_list_is_polled_for_30_seconds_with_pauses_that_double(http: request
 
 @pytest.mark.parametrize("header", ["0", "20", "Thu, 01 Jan 1970 00:00:05 GMT"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wish_to_come_later_is_looked_into_before_it_is_granted(
+def test_a_retry_after_leads_to_a_lookup_before_it_is_obeyed(
     http: requests_mock.Mocker, bitrise: Run, status: int, header: str
 ) -> None:
     service = Service(http, "started", lag=2)
@@ -117,7 +117,7 @@ def test_a_wish_to_come_later_is_looked_into_before_it_is_granted(
     assert (ran.outputs["build-ids"], trigger.call_count) == (["b1"], 1)
 
 
-def test_a_twin_that_shows_later_is_aborted_and_named(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_twin_that_is_listed_later_is_aborted_and_named(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, "started", lag=8)
     aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
     ran = bitrise("create-build", source=DESK)
@@ -129,7 +129,7 @@ def test_a_twin_that_shows_later_is_aborted_and_named(http: requests_mock.Mocker
     assert "aborted it: https://app.bitrise.io/build/b1" in ran.log
 
 
-def test_when_every_answer_is_lost_and_late_one_build_goes_on(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_when_every_answer_is_lost_and_late_one_build_continues(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, lag=8)
     aborts = takes(http, "POST", "/builds/b2/abort", PAGE["aborted"])
     ran = bitrise("create-build", source=DESK)
@@ -139,7 +139,7 @@ def test_when_every_answer_is_lost_and_late_one_build_goes_on(http: requests_moc
     assert "should another build show up" not in ran.log
 
 
-def test_of_two_that_show_at_once_the_first_goes_on(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_of_two_builds_listed_together_the_first_continues(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502)
     service.hidden = 9
     aborts = takes(http, "POST", "/builds/b2/abort", PAGE["aborted"])
@@ -149,7 +149,7 @@ def test_of_two_that_show_at_once_the_first_goes_on(http: requests_mock.Mocker, 
     assert (len(service.builds), len(aborts)) == (2, 1)
 
 
-def test_a_twin_that_shows_while_the_build_is_followed_is_aborted(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_twin_that_is_listed_during_following_is_aborted(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, "started", lag=14)
     takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
     http.get(f"{APP}/builds/b2", json=lambda *_: {"data": {**service.builds[1], "status": 2}})
@@ -167,7 +167,9 @@ def test_a_twin_that_has_ended_is_named_alone(http: requests_mock.Mocker, bitris
     assert "build #1 was started too" in ran.log
 
 
-def test_five_lost_tries_that_never_show_are_said_to_be_five(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_five_lost_attempts_that_are_never_listed_are_reported_as_five(
+    http: requests_mock.Mocker, bitrise: Run
+) -> None:
     service = Service(http, 502, lag=10**6)
     ran = bitrise("create-build", source=DESK)
     assert isinstance(ran.error, UnavailableError)
@@ -176,7 +178,7 @@ def test_five_lost_tries_that_never_show_are_said_to_be_five(http: requests_mock
 
 
 @pytest.mark.parametrize(("others", "page"), [(60, 20), (300, 50), (7, 1)])
-def test_all_that_was_started_since_the_first_try_is_read(
+def test_all_builds_started_since_the_first_attempt_are_read(
     http: requests_mock.Mocker, bitrise: Run, others: int, page: int
 ) -> None:
     service = Service(http, 502, page=page, others=others)
@@ -186,7 +188,7 @@ def test_all_that_was_started_since_the_first_try_is_read(
     assert len(service.bodies) == 1
 
 
-def test_only_what_is_newer_than_the_first_try_is_read(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_only_builds_newer_than_the_first_attempt_are_read(http: requests_mock.Mocker, bitrise: Run) -> None:
     """Also where the API takes no notice of the filter."""
     old = [{**PAGE["build"]["data"], "slug": f"b{number}"} for number in range(50)]
     listed = http.get(f"{APP}/builds", json={"data": old, "paging": {"next": "more"}})
@@ -201,7 +203,7 @@ def test_only_what_is_newer_than_the_first_try_is_read(http: requests_mock.Mocke
 @pytest.mark.parametrize(
     ("date", "after"), [("Tue, 14 Nov 2023 20:13:20 GMT", 7200), ("Tue, 14 Nov 2023 23:13:20 GMT", 0)]
 )
-def test_a_clock_of_ours_that_is_ahead_hides_nothing(
+def test_a_local_clock_that_is_ahead_hides_no_build(
     http: requests_mock.Mocker, bitrise: Run, date: str, after: int
 ) -> None:
     listed = http.get(f"{APP}/builds", json={"data": []}, headers={"Date": date})
@@ -228,7 +230,9 @@ def test_a_list_without_variables_proves_nothing(http: requests_mock.Mocker, bit
 @pytest.mark.parametrize(
     "other", [{"branch": "develop"}, {"triggered_workflow": "nightly"}, {"commit_hash": "b" * 40}, {"tag": "v2"}]
 )
-def test_a_build_that_cannot_be_ours_leaves_no_doubt(http: requests_mock.Mocker, bitrise: Run, other: Any) -> None:
+def test_a_build_that_cannot_be_ours_does_not_prevent_a_repeat(
+    http: requests_mock.Mocker, bitrise: Run, other: Any
+) -> None:
     ours = {"branch": "main", "triggered_workflow": "primary", "commit_hash": "a" * 40, "tag": "v1"}
     stranger = {**PAGE["build"]["data"], **ours, **other, "original_build_params": None}
     http.get(f"{APP}/builds", json={"data": [stranger]})
@@ -251,7 +255,7 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("lag", [3, 10**6])
-def test_an_answer_that_names_no_build_is_looked_into(
+def test_an_answer_that_names_no_build_leads_to_a_lookup(
     http: requests_mock.Mocker, bitrise: Run, odd: Any, lag: int
 ) -> None:
     service = Service(http, (200, odd), lag=lag)
@@ -259,7 +263,7 @@ def test_an_answer_that_names_no_build_is_looked_into(
     found_or_in_doubt(ran, service, is_shown=lag == 3)
 
 
-def test_what_an_unclear_answer_does_name_is_output(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_builds_named_by_an_unclear_answer_are_output(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     takes(http, "POST", "/builds", (201, {"status": "ok", "results": [STARTED, {}]}))
     ran = bitrise("create-build", source=DESK)
@@ -277,7 +281,7 @@ def test_a_pipeline_whose_runs_cannot_be_listed_is_not_repeated(http: requests_m
     assert len(bodies) == 1
 
 
-def test_a_refusal_after_a_lost_try_is_not_taken_for_nothing_done(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_refusal_after_a_lost_attempt_leaves_the_doubt(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, (400, {"message": "too many builds"}), lag=8)
     ran = bitrise("create-build", source=DESK)
     assert not isinstance(ran.error, RefusedError)

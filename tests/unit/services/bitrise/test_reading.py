@@ -76,7 +76,7 @@ def test_a_list_of_ever_new_pages_is_refused(
 
 
 @pytest.mark.parametrize(("operation", "path"), [("list-apps", f"{API}/me/apps"), ("list-builds", f"{APP}/builds")])
-def test_a_list_of_too_many_bytes_is_refused_in_words(
+def test_a_list_of_too_many_bytes_is_refused_with_advice(
     http: requests_mock.Mocker, bitrise: Run, monkeypatch: pytest.MonkeyPatch, operation: str, path: str
 ) -> None:
     monkeypatch.setattr("plugin.services.bitrise.lists.LARGEST_LIST", 20_000)
@@ -98,7 +98,7 @@ def test_an_app_is_shown(http: requests_mock.Mocker, bitrise: Run) -> None:
     )
 
 
-def test_builds_are_listed_with_their_times_and_what_lies_between(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_builds_are_listed_with_their_times_and_durations(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json=last_page(PAGE["builds"]))
     ran = bitrise("list-builds")
     assert ran.outputs["build-ids"] == ["8ee5e483b79fdfd4", "601e080954bbd57b", "62f841f1497f5f30"]
@@ -160,7 +160,7 @@ def test_each_filter_gives_the_pages_own_answer(
         ("aborted", ["3"], ["b3"]),
     ],
 )
-def test_our_words_are_filters_too(
+def test_our_status_names_are_filters_too(
     http: requests_mock.Mocker, bitrise: Run, word: str, asked: list[str], slugs: list[str]
 ) -> None:
     def answer(request: Any, _context: Any) -> Any:
@@ -175,9 +175,7 @@ def test_our_words_are_filters_too(
     assert [request.qs["status"][0] for request in http.request_history] == asked
 
 
-def test_a_pull_requests_number_brings_the_event_type_without_which_it_filters_nothing(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_a_pull_request_filter_also_sends_the_event_type(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds", json={"data": []})
     bitrise("list-builds", pull_request_id=3)
     assert http.request_history[0].qs == {
@@ -215,9 +213,7 @@ def test_a_build_is_shown_with_its_state_times_and_link(http: requests_mock.Mock
         assert fact in ran.log
 
 
-def test_waiting_for_a_build_that_somebody_aborted_is_exit_6_with_link_and_reason(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_waiting_for_an_aborted_build_fails_with_link_and_reason(http: requests_mock.Mocker, bitrise: Run) -> None:
     http.get(f"{APP}/builds/3247e2920496e846", json=PAGE["build"])
     ran = bitrise("wait", build_id="3247e2920496e846")
     assert isinstance(ran.error, BuildFailedError)
@@ -225,7 +221,7 @@ def test_waiting_for_a_build_that_somebody_aborted_is_exit_6_with_link_and_reaso
     assert "https://app.bitrise.io/build/3247e2920496e846" in str(ran.error)
 
 
-def test_the_archived_log_is_fetched_without_credentials_and_no_header_of_ours(
+def test_the_archived_log_is_fetched_without_credentials_or_our_headers(
     http: requests_mock.Mocker, bitrise: Run, tmp_path: Path
 ) -> None:
     http.get(f"{APP}/builds/3247e2920496e846", json=PAGE["build"])

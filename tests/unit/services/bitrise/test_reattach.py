@@ -27,7 +27,7 @@ def test_a_rerun_takes_the_earlier_build_while_it_runs_or_has_succeeded(
     assert ("an earlier try of this job" in ran.log) is (count == 1)
 
 
-def test_a_rerun_looks_at_the_newest_try_alone(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_rerun_checks_only_the_newest_attempt(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started")
     for number, status in enumerate([2, 0]):  # the first try failed, the second runs
         bitrise("create-build", source=SOURCE)
@@ -67,16 +67,14 @@ def test_another_attempt_of_the_run_is_the_same_order(http: requests_mock.Mocker
     assert len(service.builds) == 1
 
 
-def test_at_a_desk_every_start_is_a_new_build(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_outside_ci_every_start_is_a_new_build(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started")
     for _ in range(2):
         bitrise("create-build", source=Source(branch="main"))
     assert len(service.builds) == 2
 
 
-def test_several_workflows_are_several_builds_and_the_same_one_twice_is_two(
-    http: requests_mock.Mocker, bitrise: Run
-) -> None:
+def test_several_workflows_are_several_builds_even_if_one_repeats(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started")
     for _ in range(2):
         ran = bitrise("create-build", source=SOURCE, workflow="a\nb\na")
@@ -101,7 +99,7 @@ def test_a_rerun_takes_the_build_whose_twin_was_aborted(http: requests_mock.Mock
     assert len(service.bodies) == 2
 
 
-def test_a_list_that_hides_what_builds_were_started_with_is_said(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_list_that_hides_build_parameters_is_reported(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started")
     service.facts = {"original_build_params": None}
     assert "does not show what its builds" not in bitrise("create-build", source=SOURCE).log

@@ -24,7 +24,7 @@ phonegap = pytest.fixture(runner)
         ([APPS, f"[{FROM_FILE},{FROM_FILE.replace('56', '57')}]"], "one of those that are new there: 56, 57"),
     ],
 )
-def test_an_app_whose_answer_was_lost_is_looked_for_and_never_made_twice(
+def test_an_app_whose_answer_was_lost_is_looked_up_not_created_twice(
     listed: list[str], outcome: str, http: requests_mock.Mocker, phonegap: Run
 ) -> None:
     http.get(f"{URL}/apps", [{"text": text} for text in listed])
@@ -39,7 +39,7 @@ def test_an_app_whose_answer_was_lost_is_looked_for_and_never_made_twice(
 
 
 @pytest.mark.parametrize("listed", [APPS, f"{APPS[:-1]},{FROM_REPOSITORY}]"])  # others may make apps of other kinds
-def test_an_app_that_was_not_made_is_made_by_the_next_try(
+def test_an_app_that_was_not_created_is_created_by_the_next_attempt(
     listed: str, http: requests_mock.Mocker, phonegap: Run
 ) -> None:
     http.get(f"{URL}/apps", [{"text": APPS}, {"text": listed}])
@@ -49,7 +49,7 @@ def test_an_app_that_was_not_made_is_made_by_the_next_try(
 
 
 @pytest.mark.parametrize(("first", "creates"), [("error", 2), ("pending", 1)])
-def test_a_rerun_goes_on_with_an_app_unless_it_has_failed(
+def test_a_rerun_resumes_with_an_app_unless_it_has_failed(
     first: str, creates: int, http: requests_mock.Mocker, phonegap: Run
 ) -> None:
     inputs = {"title": "Another App", "artifacts": "index.html", "receipt": "receipt.json", "timeout": 60}
@@ -62,7 +62,7 @@ def test_a_rerun_goes_on_with_an_app_unless_it_has_failed(
     assert len(sent.bodies) == creates
 
 
-def test_every_platform_is_watched_to_its_end_and_a_failure_is_said_in_the_services_words(
+def test_every_platform_is_polled_to_its_end_and_a_failure_is_reported(
     http: requests_mock.Mocker, phonegap: Run
 ) -> None:
     later = APP_50.replace("blackberry pending", "complete").replace("compiling webos project", "Webos Complete")

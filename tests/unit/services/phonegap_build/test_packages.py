@@ -49,7 +49,7 @@ def files(folder: Path) -> list[str]:
         ("hologram", b"\x00\x01", "app_50_hologram.bin"),
     ],
 )
-def test_a_package_gets_the_ending_of_what_it_is(
+def test_a_package_gets_the_extension_of_its_type(
     platform: str, content: bytes, name: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     http.get(f"{URL}/apps/50", text=app(**{platform: "complete"}))
@@ -91,7 +91,7 @@ def test_a_redirect_to_plain_http_is_not_followed(http: requests_mock.Mocker, ph
         ("android", b"", "it begins unlike such a file"),
     ],
 )
-def test_what_is_no_package_is_not_saved(
+def test_a_file_that_is_not_a_package_is_not_saved(
     platform: str, content: bytes, said: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -108,7 +108,7 @@ def test_what_is_no_package_is_not_saved(
     assert (tmp_path / "out" / f"app_50_{platform}.apk").read_text() == "of an earlier run"
 
 
-def test_what_is_there_is_kept_when_other_platforms_failed(
+def test_finished_packages_are_kept_when_other_platforms_failed(
     http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     http.get(f"{URL}/apps/50", text=app(android="error", webos="error", blackberry="complete", symbian="pending"))
@@ -132,7 +132,7 @@ def test_a_platform_that_is_still_built_is_not_finished(http: requests_mock.Mock
     assert "android is not finished (pending): wait for it first" in str(ran.error)
 
 
-def test_an_app_of_which_no_platform_has_a_key_is_no_success(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_an_app_without_any_signing_key_is_a_failure(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps/50", text=app(ios=None))
     assert isinstance(phonegap("download", app_id=50).error, BuildFailedError)
 
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_input_error(
     assert "output-directory" in str(ran.error)
 
 
-def test_a_folder_in_the_files_place_is_an_input_error(
+def test_a_folder_with_the_files_name_is_an_input_error(
     http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "out" / "app_50_android.apk").mkdir(parents=True)
@@ -195,7 +195,7 @@ NEW = {"title": "x", "repository": "r"}
         ("app_50_blackberry.zip", {"app_id": 50, "platforms": "ios\nblackberry"}),
     ],
 )
-def test_deliver_finds_what_is_in_the_way_before_it_asks_for_anything(
+def test_deliver_finds_conflicting_files_before_it_sends_anything(
     there: str, more: dict[str, Any], http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -215,7 +215,7 @@ def test_deliver_finds_what_is_in_the_way_before_it_asks_for_anything(
         ("my_app.apk", NEW),
     ],
 )
-def test_deliver_passes_over_what_is_in_nobodys_way(
+def test_deliver_ignores_files_that_do_not_conflict(
     there: str, more: dict[str, Any], http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -225,7 +225,7 @@ def test_deliver_passes_over_what_is_in_nobodys_way(
     assert http.call_count == 1
 
 
-def test_a_package_of_another_app_of_ours_is_in_nobodys_way(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_a_package_of_another_app_of_ours_does_not_conflict(http: requests_mock.Mocker, phonegap: Run) -> None:
     """Even if it was signed in place since: a new app gets an id of its own."""
     http.get(f"{URL}/apps/50", text=app(android="complete"))
     redirects(http, "android", ZIP)
@@ -239,7 +239,7 @@ def test_a_package_of_another_app_of_ours_is_in_nobodys_way(http: requests_mock.
 @pytest.mark.parametrize(
     ("content", "name"), [(b"\x89PNG\r\n\x1a\n...", "app_50_icon.png"), (b"\xff\xd8\xff...", "app_50_icon.jpg")]
 )
-def test_an_icon_is_saved_as_what_it_is(
+def test_an_icon_gets_the_extension_of_its_type(
     content: bytes, name: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     http.get(f"{URL}/apps/50/icon", content=content)

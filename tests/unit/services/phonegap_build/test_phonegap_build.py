@@ -154,7 +154,7 @@ def test_wrong_metadata_is_refused_before_anything_is_sent(
         ("abort", {"app_id": 5}, "phonegap-build cannot abort; it can whoami, list-apps, "),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is_sent(
+def test_an_impossible_request_is_refused_before_anything_is_sent(
     operation: str, given: dict[str, Any], said: str, http: requests_mock.Mocker, phonegap: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").touch()
@@ -267,17 +267,17 @@ def test_an_error_is_an_error_under_any_status(
     assert said in str(ran.error)
 
 
-def test_a_repository_less_app_says_so_in_the_services_words(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_an_app_without_a_repository_gets_the_services_message(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.post(f"{URL}/apps/56/push", text='{"error":"app #56 is not repo backed"}', status_code=400)
     assert str(phonegap("deliver", app_id=56).error).endswith("app #56 is not repo backed")
 
 
-def test_a_deletion_is_said_with_the_title(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_a_deletion_is_reported_with_the_title(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps/56", text=FROM_FILE)
     http.delete(f"{URL}/apps/56", text='{"success":"app #56 destroyed"}', status_code=202)
     assert "deleted app 56: Another App" in phonegap("delete-app", app_id=56).log
 
 
-def test_an_app_that_is_not_there_cannot_be_deleted(http: requests_mock.Mocker, phonegap: Run) -> None:
+def test_a_missing_app_cannot_be_deleted(http: requests_mock.Mocker, phonegap: Run) -> None:
     http.get(f"{URL}/apps/54", text='{"error":"app #54 not available"}', status_code=404)
     assert str(phonegap("delete-app", app_id=54).error).endswith("app #54 not available")

@@ -51,7 +51,7 @@ def test_a_phrase_means_a_state_in_any_case_and_one_never_seen_is_unknown(phrase
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "", "a b", "a\n", "é", "x" * 51])
-def test_what_can_be_no_platforms_name_is_none(name: str) -> None:
+def test_invalid_platform_names_are_ignored(name: str) -> None:
     assert platforms_of({f"{name}_status": "complete", "ios_status": "x" * 300}, Redactor()) == (
         Platform("ios", "unknown", "x" * 200),
     )
@@ -84,7 +84,7 @@ def test_the_whole_has_succeeded_only_when_every_platform_has(states: list[str],
     assert whole([Platform("any", state, state) for state in states]) == together
 
 
-def test_platforms_without_a_key_are_left_out_unless_they_were_asked_for_or_are_all() -> None:
+def test_platforms_without_a_key_are_skipped_unless_requested_or_all() -> None:
     some = platforms(android="succeeded", ios=NEEDS_KEY)
     assert names(awaited(some, ())) == ["android"]
     assert names(awaited(some, ["ios"])) == ["ios"]
@@ -98,7 +98,7 @@ def test_wanted_platforms_may_be_written_in_any_case_and_twice() -> None:
     ]
 
 
-def test_a_platform_that_the_app_has_not_is_said_with_those_that_it_has() -> None:
+def test_an_unknown_platform_is_reported_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"^§platforms§: the app has no windows, ios; it has android, webos$"):
         awaited(platforms(android="error", webos="error"), ["windows", "android", "ios"])
     with pytest.raises(RefusedError, match="no status of any platform"):
