@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.documents import PAGES, read
-from tests.unit.rules.tree import ROOT
+from tests.unit.rules.tree import ROOT, parsed
 
 # A phrase that is not ours any more, and what to write instead.
 BANNED = {
@@ -38,6 +39,25 @@ BANNED = {
     r"\bmade anew\b|\banew\b": "again",
 }
 PATTERNS = {re.compile(phrase, re.IGNORECASE): better for phrase, better in BANNED.items()}
+
+# The name of a test, after test_: so long at most, and without these phrases.
+LONGEST_NAME = 65
+BANNED_IN_NAMES = {
+    r"(is|are)_(no|none)(?!_longer|_more)": "is_not_a_…, invalid, ignored",
+    r"told|tells|said": "reported, named, explained",
+    r"go(es|ne)?_on": "continues, resumes",
+    r"ends?_nothing": "does_not_end_the_run",
+    r"nobodys?": "say who, or what does not happen",
+    r"place_of": "instead_of, replaces",
+    r"to_mend": "an_input_error",
+    r"taken_for": "counts_as",
+    r"anew": "again, recreated",
+    r"at_once": "immediately, together, simultaneously",
+    r"nowhere": "never, does_not_exist",
+    r"things": "name them",
+    r"(services|own|in)_words": "message",
+    r"try|tries": "attempt",
+}
 
 
 def _schema() -> str:
@@ -101,3 +121,44 @@ def test_a_banned_phrase_is_found(text: str) -> None:
 )
 def test_plain_words_are_left_alone(text: str) -> None:
     assert banned(text) == []
+
+
+def problems_of_a_name(name: str) -> list[str]:
+    """What is wrong with the name of a test, given without its test_."""
+    long = [f"has {len(name)} characters, more than {LONGEST_NAME}"] if len(name) > LONGEST_NAME else []
+    return long + [
+        f"{phrase}: {better}" for phrase, better in BANNED_IN_NAMES.items() if re.search(f"(^|_)({phrase})(_|$)", name)
+    ]
+
+
+def test_the_names_of_tests_are_short_and_plain() -> None:
+    names = {
+        (path.relative_to(ROOT).as_posix(), node.name.removeprefix("test_"))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert len(names) > 1000
+    assert {where: found for where in names if (found := problems_of_a_name(where[1]))} == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a" * (LONGEST_NAME + 1),
+        "a_refusal_is_no_outage",
+        "an_unknown_host_is_said",
+        "the_others_go_on",
+        "a_missing_file_is_an_input_to_mend",
+        "nobody_reads_the_log",
+    ],
+)
+def test_a_long_or_idiomatic_name_of_a_test_is_found(name: str) -> None:
+    assert len(problems_of_a_name(name)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * LONGEST_NAME, "a_refusal_is_not_an_outage", "it_is_no_longer_there", "a_retry_is_counted"]
+)
+def test_a_short_and_plain_name_of_a_test_is_left_alone(name: str) -> None:
+    assert problems_of_a_name(name) == []
