@@ -12,7 +12,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from html import unescape
 from typing import NamedTuple
 
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
@@ -191,6 +190,8 @@ def _meant(escape: str) -> str:
     """What one escape stands for; nothing, if it only cuts a line."""
     kind, rest = escape[0], escape[1:]
     if kind == "&":
+        from html import unescape  # a large table, which few runs need
+
         return unescape(escape)
     if kind in "%\\" and rest[0] in "uUx" and len(rest) > 1:
         code = int(rest[1:].strip("{}"), 16)

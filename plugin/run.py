@@ -12,20 +12,16 @@ from plugin import __version__, inputs
 from plugin.clock import Clock
 from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
-from plugin.files.digest import sha256_of
 from plugin.files.places import why_no_file, why_no_folder
-from plugin.files.progress import Progress
-from plugin.files.receipt import Receipt
-from plugin.files.record import fingerprint
 from plugin.files.whole import write_whole
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.log import Log
-from plugin.rest.exchange import Connection
 from plugin.source import Source
-from plugin.wait import heartbeat
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # all that a rejected input need not wait for is imported where it is used
+    from plugin.files.receipt import Receipt
+    from plugin.rest.exchange import Connection
     from plugin.services.service import Job, Operation
 
 
@@ -70,7 +66,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             problems.append(why)
         raise InputError(*problems)
     from plugin import services
-    from plugin.rest.client import Rest  # here, because a rejected input need not wait for all that talks HTTP
+    from plugin.files.digest import sha256_of
+    from plugin.files.progress import Progress
+    from plugin.rest.client import Rest
     from plugin.services.service import UNKNOWN, Job
 
     log.verbose = values.verbose
@@ -132,6 +130,7 @@ def _perform(operation: Operation, job: Job) -> None:
     """Run the operation, and say what a cancelled one may have left behind."""
     from plugin.rest.client import DryRunEnds
     from plugin.services.service import UNKNOWN
+    from plugin.wait import heartbeat
 
     values, log = job.values, job.log
     try:
@@ -169,6 +168,9 @@ FROM_SOURCE = ("branch", "tag", "pull-request-id")  # inputs that the CI system 
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
     """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
+    from plugin.files.receipt import Receipt
+    from plugin.files.record import fingerprint
+
     used = inputs.used_by(values.service, values.operation)
     own = used - inputs.for_all()
     keeps = "receipt" in used and values.receipt
@@ -195,6 +197,7 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
 def _connection(
     values: inputs.Values, authorization: str, origins: tuple[str, ...], environment: Mapping[str, str]
 ) -> Connection:
+    from plugin.rest.exchange import Connection
     from plugin.rest.network import ca_bundle
 
     bundle, variable = ca_bundle(values.ca_bundle, environment)

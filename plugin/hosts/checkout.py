@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from plugin.hosts import children
@@ -27,6 +26,8 @@ SETTINGS = {
 
 def ask(env: Env, folder: Path, *arguments: str) -> str | None:
     """Return what git says in `folder`; None if it does not know or is not there."""
+    import subprocess  # here, because a rejected input does not ask
+
     git = shutil.which("git", path=env.get("PATH", os.defpath))
     if not git or not Path(git).is_absolute():  # on Windows a git.exe of the checkout comes before any other
         return None
