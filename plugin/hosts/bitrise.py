@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,11 +95,9 @@ def _add(key: str, text: str, env: Env, log: Log, patience: float) -> bool:
     """Give envman one variable, its value on standard input; tell whether it was taken."""
     command = [_program("envman", env) or "envman", "add", "--key", key, "--no-expand"]
     command += [] if text else ["--value", ""]
-    given: dict[str, Any] = {"input": text.encode()} if text else {"stdin": subprocess.DEVNULL}
-    known = children.environment(env, ENVMAN_NEEDS)
     try:
-        done = subprocess.run(command, **given, capture_output=True, timeout=patience, check=False, env=known)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = children.run(command, env, ENVMAN_NEEDS, patience, text.encode())
+    except OSError as error:
         log.warning(f"envman did not take {key}: {error}")
         return False
     if done.returncode:
@@ -116,15 +113,7 @@ def summarize(markdown: str, env: Env) -> None:
     """Annotate the build, if this is one and the annotations plugin is there."""
     if env.get("BITRISE_BUILD_SLUG") and (bitrise := _program("bitrise", env)):
         command = [bitrise, ":annotations", "annotate", markdown, "--style", "default"]
-        known = children.environment(env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}")
-        subprocess.run(
-            command,
-            capture_output=True,
-            timeout=ANNOTATION_TIMEOUT,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=known,
-        )
+        children.run(command, env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}", ANNOTATION_TIMEOUT)
 
 
 def from_bitrise(env: Env, _folder: Path) -> Source:

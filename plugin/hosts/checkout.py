@@ -26,19 +26,14 @@ SETTINGS = {
 
 def ask(env: Env, folder: Path, *arguments: str) -> str | None:
     """Return what git says in `folder`; None if it does not know or is not there."""
-    import subprocess  # here, because a rejected input does not ask
-
     git = shutil.which("git", path=env.get("PATH", os.defpath))
     if not git or not Path(git).is_absolute():  # on Windows a git.exe of the checkout comes before any other
         return None
     settings = (part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}"))
     command = [git, "-C", str(folder), *settings, *arguments]
-    known = children.environment(env, NEEDS)
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL, env=known
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = children.run(command, env, NEEDS, TIMEOUT)
+    except OSError:
         return None
     text = done.stdout.decode("utf-8", "replace").strip()
     return text if done.returncode == 0 and text else None
