@@ -146,26 +146,17 @@ def _far(text: str, reach: int) -> list[Piece]:
     return [*pieces, (at, len(text), _BETWEEN)] if at < len(text) else pieces
 
 
-class Way:
-    """The way back from places in a view to those in the text that it shows."""
-
-    def __init__(self, view: View) -> None:
-        """Lead back from `view`."""
-        self._steps = []
-        for pieces in reversed(view.steps):
-            starts, ends, shift = [], [], 0
-            for start, end, new in pieces:
-                starts.append(start + shift)
-                ends.append(start + shift + len(new))
-                shift += len(new) - (end - start)
-            self._steps.append((starts, ends, pieces))
-
-    def back(self, start: int, end: int) -> tuple[int, int]:
-        """Return where the text begins and ends that the view shows from `start` to `end`, at least one character."""
-        last = end - 1
-        for starts, ends, pieces in self._steps:
-            start, last = _old(starts, ends, pieces, start)[0], _old(starts, ends, pieces, last)[1] - 1
-        return start, last + 1
+def back(view: View, places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return where in the text begins and ends what the view shows at `places`, at least one character at each."""
+    for pieces in reversed(view.steps if places else ()):
+        starts, ends, shift = [], [], 0
+        for start, end, new in pieces:
+            starts.append(start + shift)
+            ends.append(start + shift + len(new))
+            shift += len(new) - (end - start)
+        old = partial(_old, starts, ends, pieces)
+        places = [(old(start)[0], old(end - 1)[1]) for start, end in places]
+    return places
 
 
 def _old(starts: Sequence[int], ends: Sequence[int], pieces: Sequence[Piece], at: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from plugin.encodings import Form, Way, forms, read, unfinished, views
+from plugin.encodings import Form, back, forms, read, unfinished, views
 
 MASK = "***"
 SHORTEST_SECRET = 3  # shorter ones would blank half the log
@@ -51,9 +51,7 @@ class _Secrets:
         found: list[Span] = []
         for view in views(text, self.reach) if self.forms else ():
             hits = [place for form in self.forms if form.text in view.text for place in _places(form, view.text)]
-            if hits:
-                way = Way(view)
-                found += [way.back(*place) for place in hits]
+            found += back(view, hits)
         return found
 
     def begun(self, text: str, least: int) -> int:
@@ -67,7 +65,7 @@ class _Secrets:
             for end in {len(view.text), unfinished(view.text)}:
                 longest = max(_overlap(form.text, view.text[max(0, end - self.reach) : end]) for form in self.forms)
                 if longest >= least and end - longest < len(view.text):
-                    place = min(place, from_ + Way(view).back(end - longest, end - longest + 1)[0])
+                    place = min(place, from_ + back(view, [(end - longest, end - longest + 1)])[0][0])
         return place
 
     def ended(self, text: str, least: int) -> int:
@@ -77,7 +75,7 @@ class _Secrets:
             start = view.text[: self.reach][::-1]
             longest = max(_overlap(form.text[::-1], start) for form in self.forms)
             if longest >= least:
-                place = max(place, Way(view).back(0, longest)[1])
+                place = max(place, back(view, [(0, longest)])[0][1])
         return place
 
 
