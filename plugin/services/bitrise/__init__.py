@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
-from plugin.inputs import Values
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
 from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, show, unix_time
@@ -116,14 +115,9 @@ def status(job: Job) -> None:
         job.log.line(f"  {name}: {value}")
 
 
-def _authorization(values: Values) -> str:
-    """The header's value; none for the one call that needs none."""
-    return "" if values.operation == "ping" else f"token {values.api_token}"
-
-
 SERVICE = Service(
     name="bitrise",
-    authorization=_authorization,
+    authorization=lambda values: "" if values.operation == "ping" else f"token {values.api_token}",
     operations={
         "ping": ping,
         "whoami": whoami,

@@ -130,8 +130,7 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
     known = {build.slug for build in builds}
     builds += [build for build in found if build.slug not in known]
     start([build for build in found if build.slug not in known])
-    if builds:
-        note(job, builds)  # now, in case that we are stopped
+    note(job, builds)  # now, in case that we are stopped
     for thread in threads:
         thread.join(max(0.0, deadline - job.clock.now()))
     for place, build in enumerate(builds):
@@ -143,8 +142,7 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
         else:
             builds[place] = end
             job.log.line(f"aborted {build.name}" if end.state == ABORTED else f"nothing to abort: {end.line()}")
-    if builds:
-        note(job, builds)
+    note(job, builds)
 
 
 def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str]) -> None:

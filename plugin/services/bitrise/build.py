@@ -162,6 +162,8 @@ def parse_pipeline(data: Any, app_id: str) -> Build:
 
 def note(job: Job, builds: Sequence[Build]) -> None:
     """Hand out what is known of the builds of this run; the state of several is the worst of theirs."""
+    if not builds:
+        return
     first, worst = builds[0], min(builds, key=lambda build: WORST_FIRST.index(build.state))
     job.receipt.add("builds", [build.as_json() for build in builds])
     job.receipt.note(

@@ -38,8 +38,7 @@ def _start_all(job: Job, builds: list[Build], starts: list[Start]) -> None:
     try:
         for start in starts:
             builds += start.builds
-            if builds:
-                note(job, builds)
+            note(job, builds)
             if start.is_open or not start.builds:
                 _start(job, starts, start, builds)
     except PluginError:
@@ -114,8 +113,7 @@ def _send(job: Job, start: Start, builds: list[Build]) -> str:
         start.builds, refused = job.rest.create(request, start.parse, start.look)
     except UnavailableError as error:
         builds += start.builds
-        if builds:
-            note(job, builds)
+        note(job, builds)
         if not error.is_in_doubt or start.lookup.tries < 2:
             raise
         doubt = UnavailableError(f"{error}; it was sent {start.lookup.tries} times, and as many builds may exist")
@@ -124,8 +122,7 @@ def _send(job: Job, start: Start, builds: list[Build]) -> str:
     builds += start.builds
     for build in start.builds:
         job.say(f"started {build.name} of {build.workflow or order.name}: {build.link}")
-    if builds:
-        note(job, builds)
+    note(job, builds)
     return refused
 
 
