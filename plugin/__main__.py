@@ -90,8 +90,7 @@ class _Start:
         except OSError as error:
             raise InputError(f"the working directory cannot be used: {error.strerror}; was it removed?") from None
         self.log.spell = spell or self.host.spell
-        publisher = self.publisher
-        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update)
+        self._run(raw, folder, self.log, self.publisher.publish, self.publisher.outputs.update)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
@@ -113,16 +112,7 @@ class _Start:
         from plugin import run
         from plugin.clock import Clock
 
-        around = run.Surroundings(
-            host=self.host,
-            log=log,
-            folder=folder,
-            environment=self._env,
-            publish=publish,
-            conclude=conclude,
-            clock=Clock(),
-        )
-        run.run(raw, around)
+        run.run(raw, run.Surroundings(self.host, log, folder, self._env, publish, conclude, Clock()))
 
     def end(self, failure: PluginError | Cancelled | None) -> int:
         """Say how the run went, to people and to later steps; return the exit code.

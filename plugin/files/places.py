@@ -13,14 +13,14 @@ from pathlib import Path
 TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
 
 
-def why_no_file(path: Path, size: int = TRIAL) -> str | None:
-    """Say why no file of `size` bytes can be written at `path`, or None. What is there already stays as it is."""
+def why_no_file(path: Path) -> str | None:
+    """Say why no file of TRIAL bytes can be written at `path`, or None. What is there already stays as it is."""
     if path.is_relative_to("/dev"):
         return None
     try:
         if path.is_dir():
             return f"cannot write {path}: a folder with that name exists"
-        return _why_not(path.parent, path, size)
+        return _why_not(path.parent, path, TRIAL)
     except (OSError, ValueError) as error:
         return _said(path, error)
 

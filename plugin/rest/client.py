@@ -56,9 +56,9 @@ class Rest:
         """Let no request that this thread sends in the block last longer than `seconds` from now, retries included."""
         return self._attempts.within(seconds)
 
-    def get(self, path: str, query: Mapping[str, str | int] | None = None, dry: Any = None) -> Any:
+    def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         """Read JSON from the service."""
-        return self.send(Request("GET", path, query=query or {}, dry=dry)).data
+        return self.send(Request("GET", path, query=query or {})).data
 
     def send(self, request: Request) -> Answer:
         """Send `request`, which is idempotent, until it succeeds.
