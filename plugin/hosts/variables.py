@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from plugin import inputs
 from plugin.hosts.host import Env
@@ -27,7 +28,7 @@ def declared(prefix: str, env: Env) -> dict[str, str]:
     return {name: value for name, value in prefixed(prefix, env).items() if name in inputs.inputs()}
 
 
-def first(env: Env, names: tuple[str, ...]) -> str | None:
+def first(env: Env, names: Iterable[str]) -> str | None:
     """The first variable that says something; "false" and "HEAD" say nothing (Travis, Buildkite)."""
     values = (env.get(name, "").strip() for name in names)
     return next((value for value in values if value not in ("", "false", "HEAD")), None)
