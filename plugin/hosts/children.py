@@ -11,15 +11,11 @@ from plugin.hosts.host import Env
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
-ALWAYS = r"""
-PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC
-|TMPDIR|TE?MP|LANG|LC_\w+|XDG_\w+|(LD|DYLD|DYLD_FALLBACK)_LIBRARY_PATH
-|RUNNER_TRACKING_ID|JENKINS_SERVER_COOKIE
-"""  # the last two let the CI system end what it has started
-
 
 def environment(env: Env, more: str = "") -> dict[str, str]:
     """Return what a child may know of `env`: what every program needs, and the variables that `more` matches."""
+    from plugin.packages import ALWAYS  # which a rejected input does not need
+
     needed = re.compile(f"(?:{ALWAYS})|(?:{more or '(?!)'})", re.VERBOSE | re.IGNORECASE)
     return {name: value for name, value in env.items() if needed.fullmatch(name)}
 

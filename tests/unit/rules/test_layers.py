@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "inputs": set(),
     "rest": set(),
     "files": {"inputs", "rest"},
-    "hosts": {"files", "inputs"},
+    "hosts": {"files", "inputs", "packages"},
     "services": {"files", "inputs", "rest"},
     "run": {"files", "hosts", "inputs", "rest", "services"},
     "sandbox": set(),
