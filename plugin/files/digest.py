@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from plugin.rest.exchange import BLOCK
@@ -55,17 +56,22 @@ def announced_md5(headers: Mapping[str, str]) -> bytes | None:
     return bytes.fromhex(tag[1]) if tag and is_s3 and not has_own_key else None
 
 
-def digests_of(path: Path, *algorithms: str) -> list[bytes]:
-    """Return digests of a local file, in the order of `algorithms`, from one reading. Raises OSError."""
+def digests(blocks: Iterable[bytes], *algorithms: str) -> list[bytes]:
+    """Return digests of `blocks`, in the order of `algorithms`; each is hashed while the next one is made."""
     hashers = [Hasher(algorithm) for algorithm in algorithms]
     try:
-        with path.open("rb", buffering=0) as file:
-            while block := file.read(BLOCK):
-                for hasher in hashers:
-                    hasher.update(block)
+        for block in blocks:
+            for hasher in hashers:
+                hasher.update(block)
     finally:
-        digests = [hasher.close() for hasher in hashers]
-    return digests
+        made = [hasher.close() for hasher in hashers]
+    return made
+
+
+def digests_of(path: Path, *algorithms: str) -> list[bytes]:
+    """Return digests of a local file, in the order of `algorithms`, from one reading. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        return digests(iter(partial(file.read, BLOCK), b""), *algorithms)
 
 
 def sha256_of(path: Path) -> str:

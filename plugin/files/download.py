@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from plugin.errors import InputError, RefusedError, UnavailableError
-from plugin.files.digest import Hasher, announced_md5
+from plugin.files.digest import announced_md5, digests
 from plugin.files.parallel import Stopped
 from plugin.files.progress import Progress
 from plugin.rest.client import Rest
@@ -140,9 +140,7 @@ def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
         with gzip.open(packed) as opened:
 
             def blocks() -> Iterator[bytes]:
-                done = 0
-                while (size is None or done <= size) and (block := opened.read(BLOCK)):
-                    done += len(block)
+                while (size is None or opened.tell() <= size) and (block := opened.read(BLOCK)):
                     yield block
 
             return _write(file, blocks(), "sha256", "md5")
@@ -156,18 +154,19 @@ def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
 
 def _write(file: Path, blocks: Iterable[bytes], *algorithms: str) -> tuple[int, list[bytes]]:
     """Write a file; return how many bytes there were, and their digests in the order of `algorithms`."""
-    hashers = [Hasher(name) for name in algorithms]
     done = 0
-    try:
-        with _to(file) as write:
+
+    with _to(file) as write:
+
+        def written() -> Iterator[bytes]:
+            nonlocal done
             for block in blocks:
-                for hasher in hashers:
-                    hasher.update(block)
+                yield block  # to be hashed while it is written
                 write(block)
                 done += len(block)
-    finally:
-        digests = [hasher.close() for hasher in hashers]
-    return done, digests
+
+        made = digests(written(), *algorithms)
+    return done, made
 
 
 @contextlib.contextmanager
