@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plugin.files.nearest import nearest
+from plugin.files.nearest import nearest, shown
 from plugin.files.patterns import EXCLUDES, excludes, is_pattern, search
 from plugin.paths import from_home
 from plugin.units import size_text
@@ -157,7 +157,7 @@ class _Search:
         return f"{pattern!r} does not exist in {self._folder}{hint}{nearest(from_home(pattern), self._folder)}"
 
     def _shown(self, path: Path) -> str:
-        return str(path.relative_to(self._folder) if path.is_relative_to(self._folder) else path)
+        return shown(path, self._folder)
 
     def _few(self, paths: Sequence[Path]) -> str:
         return ", ".join([*map(self._shown, paths[:FEW]), *(["…"] if len(paths) > FEW else [])])

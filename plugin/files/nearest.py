@@ -24,7 +24,7 @@ def nearest(pattern: str, folder: Path) -> str:
     except ValueError:
         start = folder
     below = start if os.path.isdir(start) else start.parent  # noqa: PTH112 - Path.is_dir raises for closed places
-    seen = dict.fromkeys(_shown(file, folder) for place in (below, folder) for file in _files(place))
+    seen = dict.fromkeys(shown(file, folder) for place in (below, folder) for file in _files(place))
     folded = {name.casefold(): name for name in reversed(seen)}
     wanted = pattern.casefold()
     suffix = Path(wanted).suffix
@@ -53,5 +53,6 @@ def _files(folder: Path) -> Iterator[Path]:
             continue
 
 
-def _shown(path: Path, folder: Path) -> str:
+def shown(path: Path, folder: Path) -> str:
+    """Return a path as people know it: relative to `folder`, if it is below."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
