@@ -16,11 +16,10 @@ from typing import TextIO
 
 from plugin.encodings import UNSEEN
 from plugin.errors import spelled
-from plugin.redact import SHORTEST_SECRET, Redactor
+from plugin.redact import COLOUR, SHORTEST_SECRET, Redactor
 
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
 _CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{UNSEEN}]")
-_ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]")
 _CURSOR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")  # and all that is no colour
 LONGEST = 60_000  # characters of one text in the log
@@ -28,7 +27,7 @@ LONGEST = 60_000  # characters of one text in the log
 
 def inert(text: str) -> str:
     """Text from anywhere, so that none of it acts on a terminal or a CI, or fills its log."""
-    return defuse(_cut(_CONTROL.sub(" ", _ANSI_COLOUR.sub("", text))))
+    return defuse(_cut(_CONTROL.sub(" ", COLOUR.sub("", text))))
 
 
 def _cut(text: str) -> str:

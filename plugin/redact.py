@@ -27,7 +27,7 @@ _USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
 _ESCAPED_USER_INFO = re.compile(
     r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE
 )
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENDS_OF_URLS = " \t\"'<>"
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
@@ -167,7 +167,7 @@ def _hidden(text: str, spans: Iterable[Span]) -> str:
     parts: list[str] = []
     at = 0
     for start, end in _joined(spans):
-        parts += (text[at:start], MASK, *_COLOUR.findall(text, start, end))
+        parts += (text[at:start], MASK, *COLOUR.findall(text, start, end))
         at = end
     text = "".join(parts) + text[at:] if parts else text
     text = _URL.sub(lambda url: _unsigned(url[0]), text)
