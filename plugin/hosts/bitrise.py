@@ -16,7 +16,7 @@ from typing import Any
 from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
-from plugin.hosts.spelling import lower, text_of, upper
+from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import first, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
@@ -44,7 +44,7 @@ def begin(env: Env, log: Log, patience: float) -> None:
 
 def _mistyped(env: Env) -> Iterator[tuple[str, str]]:
     """Variables in lower case, as only inputs are, whose name is almost an input's."""
-    names = [lower(name) for name in inputs.inputs()]
+    names = [field.attribute for field in inputs.inputs().values()]
     for variable, value in env.items():
         is_like_one = value.strip() and variable not in names and re.fullmatch("[a-z_]{4,}", variable)
         if is_like_one and (near := difflib.get_close_matches(variable, names, n=1, cutoff=LIKENESS)):
@@ -52,7 +52,7 @@ def _mistyped(env: Env) -> Iterator[tuple[str, str]]:
 
 
 def _read(env: Env) -> dict[str, str]:
-    given = {name: env.get(lower(name), "") for name in inputs.inputs()}
+    given = {name: env.get(inputs.attribute(name), "") for name in inputs.inputs()}
     return {name: text for name, text in given.items() if text.strip() and not _is_unset(name, text)}
 
 
@@ -67,7 +67,7 @@ def may_be_unset(field: inputs.Field) -> bool:
 
 def _prefix(env: Env) -> str:
     """The begin of the outputs' names; an invalid one is reported under the usual one."""
-    given = env.get(lower("output-prefix"), "").strip()
+    given = env.get("output_prefix", "").strip()
     return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
 
 
@@ -134,8 +134,8 @@ def from_bitrise(env: Env, _folder: Path) -> Source:
 
 HOST = Host(
     name="bitrise",
-    spell=lower,
-    variable=lower,
+    spell=inputs.attribute,
+    variable=inputs.attribute,
     read=_read,
     begin=begin,
     publish=publish,

@@ -25,7 +25,7 @@ def find(read: Callable[[Env, Path], Source], env: Env, folder: Path, given: Map
     source = short(read(env, folder))
     if not source.branch and not source.tag and not source.pull_request_id:
         source = replace(source, branch=checkout.ask(env, folder, "symbolic-ref", "--quiet", "--short", "HEAD"))
-    own = {name.replace("-", "_"): value for name, value in given.items()}
+    own = {inputs.attribute(name): value for name, value in given.items()}
     own = {name: value for name, value in own.items() if name in Source.__dataclass_fields__}
     if "commit" in own and own["commit"] != source.commit:
         source = replace(source, commit_timestamp=None)

@@ -12,17 +12,12 @@ from plugin.log import inert
 
 def upper(name: str) -> str:
     """`api-token` as in variables: `API_TOKEN`."""
-    return name.replace("-", "_").upper()
+    return inputs.attribute(name).upper()
 
 
 def own_variable(name: str) -> str:
     """`api-token` as in the variables of hosts that have no form of their own: `PLUGIN_API_TOKEN`."""
     return f"PLUGIN_{upper(name)}"
-
-
-def lower(name: str) -> str:
-    """`api-token` as on Bitrise: `api_token`."""
-    return name.replace("-", "_")
 
 
 def camel(name: str) -> str:

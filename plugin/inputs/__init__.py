@@ -9,6 +9,7 @@ from plugin.inputs.check import check, missing, receipt_problem
 from plugin.inputs.fields import (
     Field,
     about_service,
+    attribute,
     default_url,
     field_of,
     for_all,
@@ -26,6 +27,7 @@ __all__ = [
     "Field",
     "Values",
     "about_service",
+    "attribute",
     "check",
     "default_url",
     "field_of",

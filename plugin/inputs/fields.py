@@ -30,8 +30,8 @@ class Field:
 
     @property
     def attribute(self) -> str:
-        """The name in Python, and on Bitrise: `api_token`."""
-        return self.name.replace("-", "_")
+        """The name in Python."""
+        return attribute(self.name)
 
     @property
     def is_list(self) -> bool:
@@ -42,6 +42,11 @@ class Field:
     def empty(self) -> Any:
         """The value of an input that was not given and has no default."""
         return () if self.is_list else None if self.kind in NUMBERS else ""
+
+
+def attribute(name: str) -> str:
+    """`api-token` as in Python, and on Bitrise: `api_token`."""
+    return name.replace("-", "_")
 
 
 @cache

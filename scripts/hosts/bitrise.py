@@ -7,7 +7,7 @@ from typing import Any
 
 from plugin import inputs
 from plugin.hosts import bitrise
-from plugin.hosts.spelling import lower, upper
+from plugin.hosts.spelling import upper
 from plugin.inputs import Field
 from scripts.parts import HEADER, HOME, SUMMARY, yaml
 from scripts.words import about, operations, text_of
@@ -68,7 +68,7 @@ def _step_input(field: Field) -> dict[str, Any]:
         options["value_options"] = list(choices)
     if field.secret:  # Bitrise wants both: a secret arrives as $NAME_OF_THE_SECRET, to be expanded
         options |= {"is_expand": True, "is_sensitive": True}
-    return {lower(field.name): default, "opts": options}
+    return {field.attribute: default, "opts": options}
 
 
 def _category(name: str) -> str | None:

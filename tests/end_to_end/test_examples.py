@@ -53,7 +53,7 @@ def _named(pattern: str, folder: str, spell: Callable[[str], str]) -> dict[str, 
     }
 
 
-SECRETS = _named(SECRET, "github", str) | _named(SECRET, "bitrise", spelling.lower)
+SECRETS = _named(SECRET, "github", str) | _named(SECRET, "bitrise", inputs.attribute)
 CREDENTIALS = _named(CREDENTIAL, "jenkins", spelling.camel)
 PLAIN = {
     service: {f"PLUGIN_{spelling.upper(name)}": value for name, value in record.inputs.items() if _is_secret(name)}

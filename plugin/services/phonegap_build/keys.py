@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from plugin.inputs import attribute
 from plugin.rest.exchange import Request
 from plugin.services.creation import Creation, Record, create
 from plugin.services.phonegap_build.api import API, call, file_part, form, read, strange
@@ -43,7 +44,7 @@ def add_key(job: Job) -> None:
     for name in sorted(_given(job) - {*FILES[platform].values(), *WORDS[platform].values()}):
         job.log.notice(f"§{name}§ is ignored: a key for {platform} has none")
     data = {"title": title} | {
-        key: getattr(job.values, name.replace("-", "_")) for key, name in WORDS[platform].items() if name in _given(job)
+        key: getattr(job.values, attribute(name)) for key, name in WORDS[platform].items() if name in _given(job)
     }
     files = {part: file_part(job, name) for part, name in FILES[platform].items() if name in _given(job)}
     creation = Creation(
@@ -59,7 +60,7 @@ def add_key(job: Job) -> None:
 
 
 def _given(job: Job) -> set[str]:
-    return {name for name in ALL if getattr(job.values, name.replace("-", "_"))}
+    return {name for name in ALL if getattr(job.values, attribute(name))}
 
 
 def _read(job: Job, platform: str | None = None) -> dict[str, list[Record]]:
