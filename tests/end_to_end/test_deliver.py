@@ -196,7 +196,7 @@ def test_a_rerun_repeats_an_unconfirmed_upload_only_when_told_to(sandbox: Sandbo
     third = run({**inputs, "on-doubt": "repeat"}, folder)
 
     assert (first.code, second.code, third.code) == (5, 5, 0), first.log + second.log + third.log
-    assert "app.ipa may have gone through all the same" in first.log
+    assert "app.ipa may have gone through: check" in first.log
     (kept,) = first.result["result"]["unconfirmed"]
     assert kept["what"] == "uploading app.ipa to build 1001"
     assert "got no answer to this, so it may have happened: uploading app.ipa to build 1001" in second.log

@@ -92,7 +92,7 @@ def test_what_is_not_whole_is_not_kept(tmp_path: Path, size: int | None, answer:
     at_most_4_mib = ("sh", "-c", 'ulimit -f 8192; exec "$@"', "sh")
     done = download(bitrise("app.log", size, answer), tmp_path, at_most_4_mib)
     assert done.code == 4, done.log  # the second try is refused
-    (line,) = [line for line in done.stderr.splitlines() if "try 2 of 5" in line]
+    (line,) = [line for line in done.stderr.splitlines() if "attempt 2 of 5" in line]
     assert line.startswith("app.log: ")
     assert said in line
     assert "app.log: GET http://127.0.0.1" in done.result["error"]

@@ -72,7 +72,7 @@ def test_a_service_that_starts_later_than_we_do_is_waited_for(subject: Subject, 
     process = start(inputs, folder)
     assert process.stderr
     for line in process.stderr:
-        if "no connection to 127.0.0.1: Connection refused; try 2 of 5" in line:
+        if "no connection to 127.0.0.1: Connection refused; retrying in" in line and "attempt 2 of 5" in line:
             break
     with Sandbox.start(port) as sandbox:
         control(sandbox.url, "PUT", "clock", {"speed": SPEED})
@@ -98,7 +98,7 @@ def test_tls_that_fails_says_so_and_is_not_tried_again(subject: Subject, folder:
     done = run(inputs, folder)
     assert done.code == 5
     assert "TLS with 127.0.0.1 failed: " in done.result["error"]
-    assert "does it speak plain http?" in done.result["error"]
+    assert "the server may expect plain http" in done.result["error"]
     assert "; try " not in done.log
     assert Counter(subject.left(state_of(own), folder)) == Counter()
 

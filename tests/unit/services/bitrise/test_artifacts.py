@@ -82,7 +82,7 @@ def test_a_failed_download_names_its_artifact_in_every_line(http: requests_mock.
     ran = bitrise("download", build_id="b", match="artifact-1.*")
     assert isinstance(ran.error, RefusedError)
     assert str(ran.error).startswith(f"artifact-1.txt: GET {url.partition('?')[0]}: 404")
-    tries = [line for line in ran.log.splitlines() if "; try " in line]
+    tries = [line for line in ran.log.splitlines() if "; retrying in " in line]
     assert [line.partition(": ")[0] for line in tries] == ["artifact-1.txt"] * 2
 
 
