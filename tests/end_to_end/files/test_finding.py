@@ -222,7 +222,7 @@ def test_a_link_in_the_way_of_a_download_leads_nowhere(deliver: Run, folder: Pat
     (folder / "out" / title).symlink_to("../closed/app.apk")
     done = deliver("", **wanted)
     assert done.code == 2, done.log
-    assert f"PLUGIN_OUTPUT_DIRECTORY: out/{title} is there, and no earlier download has written it" in done.stderr
+    assert f"PLUGIN_OUTPUT_DIRECTORY: out/{title} exists, and no earlier download wrote it" in done.stderr
     assert deliver("", overwrite="true", **wanted).code == 0
     assert not (folder / "out" / title).is_symlink()
     assert (folder / "closed" / "app.apk").read_text() == "x"

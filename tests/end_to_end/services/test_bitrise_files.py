@@ -158,7 +158,7 @@ def test_120_artifacts_over_three_pages_arrive_whole_in_their_folder_and_in_litt
     other.write_bytes(b"x" * other.stat().st_size)
     code, _, log = measured(inputs, work)
     assert code == 2
-    assert f"{other.relative_to(work)} is there, and no earlier download has written it as it is now" in log
+    assert f"{other.relative_to(work)} exists, and no earlier download wrote it as it is now" in log
     assert not small.exists()
     code, _, log = measured({**inputs, "overwrite": "true"}, work)
     assert code == 0, log
@@ -186,7 +186,7 @@ def test_an_address_that_expires_meanwhile_is_asked_for_anew(
     [
         ({"match": "*.ipa"}, "no artifacts that match *.ipa"),
         ({"output_directory": "a-file"}, "a-file is not a folder"),
-        ({"output_directory": "taken"}, "is a folder, in the place of a file"),
+        ({"output_directory": "taken"}, "cannot be written: a folder with that name exists"),
     ],
 )
 def test_what_cannot_be_downloaded_is_said_plainly(

@@ -133,7 +133,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_delivered(
         os.truncate(folder / NAME, len(DATA) + change)
         _, log = process.communicate(timeout=LIMIT)
     assert process.returncode == 2, log
-    assert f"{NAME}: its size changed while it was uploaded; is it still being written?" in log
+    assert f"{NAME}: its size changed while it was uploaded; finish writing it first" in log
     assert Counter(subject.left(state_of(own), folder)) < Counter(subject.whole)
 
 

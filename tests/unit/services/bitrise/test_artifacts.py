@@ -105,7 +105,7 @@ def test_titles_are_matched_as_they_are_too(http: requests_mock.Mocker, bitrise:
     for match, slugs in (("report [final].html", ["0"]), ("*.{apk,aab}", ["1", "2"]), ("*\n!*.apk", ["0", "2"])):
         assert bitrise("list-artifacts", build_id="b", match=match).outputs["artifact-ids"] == slugs
     ran = bitrise("list-artifacts", build_id="b", match="{a,b}" * 12)
-    assert str(ran.error) == "match: its braces stand for more than 1000 patterns"
+    assert str(ran.error) == "match: its braces expand to more than 1000 patterns"
 
 
 def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:

@@ -154,7 +154,7 @@ def test_a_folder_in_the_files_place_is_an_input_error(
     http.get(f"{URL}/apps/50", text=app(android="complete"))
     redirects(http, "android", ZIP)
     ran = phonegap("download", app_id=50, output_directory="out", overwrite="true")
-    assert str(ran.error) == "output-directory: out/app_50_android.apk is a folder, in the place of a file"
+    assert str(ran.error) == "output-directory: out/app_50_android.apk: a folder with that name exists"
 
 
 def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
@@ -175,7 +175,7 @@ def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
     ran = phonegap("download", app_id=50)
 
     assert isinstance(ran.error, InputError)
-    assert f"{package} is there, and no earlier download has written it" in str(ran.error)
+    assert f"{package} exists, and no earlier download wrote it" in str(ran.error)
     assert http.call_count == count + 1, "something was downloaded before"
     assert package.read_bytes() == b"somebody's work"
     assert phonegap("download", app_id=50, overwrite="true").error is None
@@ -201,7 +201,7 @@ def test_deliver_finds_what_is_in_the_way_before_it_asks_for_anything(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / there).write_text("somebody's work")
     ran = phonegap("deliver", output_directory="out", **more)
-    assert str(ran.error).startswith(f"output-directory: out/{there} is there, and no earlier download has written it")
+    assert str(ran.error).startswith(f"output-directory: out/{there} exists, and no earlier download wrote it")
     assert http.call_count == 0
 
 
