@@ -263,6 +263,6 @@ def test_a_name_that_is_not_utf8_is_refused_by_product_science_before_anything_i
     more = {"upload-context-id": "none"} if operation == "upload" else {}
     done = deliver("out/*.apk", operation=operation, **own, **more)
     assert done.code == 2
-    assert "is not valid UTF-8: product-science cannot name it: rename the file" in done.stderr
+    assert "is not valid UTF-8, which product-science requires: rename the file" in done.stderr
     assert sandbox.state()["product-science"]["contexts"] == []
     assert sandbox.state()["product-science"]["builds"] == []

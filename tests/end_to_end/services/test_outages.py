@@ -170,7 +170,7 @@ def test_a_line_comes_at_every_heartbeat(subject: Subject, folder: Path, own: Sa
     strike(own, f"{subject.steps[0].where} slow=3.5")
     done = run({**subject.asked(own), "heartbeat": 1}, folder)
     assert done.code == 0, done.log
-    assert done.log.count("still at work") >= 2
+    assert done.log.count("still running") >= 2
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_job_that_is_cancelled_in_mid_upload_ends_at_once(
         stdout, log = process.communicate(timeout=5)
     assert process.returncode == 143, log
     assert "cancelled by SIGTERM" in log
-    assert "0 of 1 artifacts are there" in log
+    assert "0 of 1 artifacts are uploaded" in log
     outputs, receipt = json.loads(stdout), json.loads((folder / "receipt.json").read_text())
     assert outputs["error"] == "cancelled by SIGTERM"
     assert receipt == outputs["result"]

@@ -67,7 +67,7 @@ def test_an_address_that_has_expired_is_asked_for_anew(sandbox: SandboxProcess, 
 def test_an_app_that_is_pending_for_ever_ends_the_run_but_not_its_id(sandbox: SandboxProcess, phonegap: Run) -> None:
     done = phonegap("deliver", title="pending-webos", artifacts="www.zip", timeout=1, poll_interval=0.1)
     assert (done.code, done.result["build-id"], done.result["status"]) == (7, "50", "running"), done.log
-    assert "app 50 did not finish within 1 s; it goes on: raise PLUGIN_TIMEOUT (webos: pending)" in done.result["error"]
+    assert "it continues: increase PLUGIN_TIMEOUT to wait longer (webos: pending)" in done.result["error"]
     assert len(state_of(sandbox)["apps"]) == 1
 
 

@@ -62,7 +62,7 @@ def test_what_is_here_is_kept_if_it_is_the_same_and_else_not_replaced(
     file.parent.mkdir()
     file.write_bytes(here)
     ran = bitrise("download", build_id="b", match="artifact-1.*")
-    assert ("is here already" in ran.log) is is_kept
+    assert ("already exists" in ran.log) is is_kept
     assert file.read_bytes() == here
     if not is_kept:
         assert isinstance(ran.error, InputError)

@@ -44,7 +44,7 @@ def test_a_create_that_never_arrived_is_repeated_after_looking(http: requests_mo
     assert len(bodies) == 2
     assert bodies[0] == bodies[1]
     marker = bodies[0]["build_params"]["environments"][-1]["value"]
-    assert f"should another build show up whose BUILDFERRY_REQUEST_ID is {marker}, abort it" in ran.log
+    assert f"if another build appears whose BUILDFERRY_REQUEST_ID is {marker}, abort it" in ran.log
     assert 2 * LAG <= sum(ran.slept) <= 2 * LAG + 10
 
 
@@ -124,9 +124,9 @@ def test_a_twin_that_shows_later_is_aborted_and_named(http: requests_mock.Mocker
     assert ran.error is None
     assert len(service.builds) == 2
     assert ran.outputs["build-ids"] == ["b2"]
-    assert aborts[0]["abort_reason"] == "started twice; build #2 goes on: https://app.bitrise.io/build/b1"
-    assert "build #1 was started too" in ran.log
-    assert "aborted it: https://app.bitrise.io/build/b1" in ran.log
+    assert aborts[0]["abort_reason"] == "started twice; build #2 continues: https://app.bitrise.io/build/b1"
+    assert "build #1 is a duplicate" in ran.log
+    assert "it was aborted: https://app.bitrise.io/build/b1" in ran.log
 
 
 def test_when_every_answer_is_lost_and_late_one_build_goes_on(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -136,7 +136,7 @@ def test_when_every_answer_is_lost_and_late_one_build_goes_on(http: requests_moc
     assert ran.error is None
     assert ran.outputs["build-ids"] == ["b1"]
     assert (len(service.builds), len(aborts)) == (2, 1)
-    assert "should another build show up" not in ran.log
+    assert "if another build appears" not in ran.log
 
 
 def test_of_two_that_show_at_once_the_first_goes_on(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -155,7 +155,7 @@ def test_a_twin_that_shows_while_the_build_is_followed_is_aborted(http: requests
     http.get(f"{APP}/builds/b2", json=lambda *_: {"data": {**service.builds[1], "status": 2}})
     ran = bitrise("create-build", source=DESK, wait="true")
     assert isinstance(ran.error, BuildFailedError)
-    assert "aborted it: https://app.bitrise.io/build/b1" in ran.log
+    assert "it was aborted: https://app.bitrise.io/build/b1" in ran.log
 
 
 @pytest.mark.parametrize("state", [1, 3])
@@ -164,14 +164,14 @@ def test_a_twin_that_has_ended_is_named_alone(http: requests_mock.Mocker, bitris
     service.facts = {"status": state}
     ran = bitrise("create-build", source=DESK)
     assert ran.error is None
-    assert "build #1 was started too" in ran.log
+    assert "build #1 is a duplicate" in ran.log
 
 
 def test_five_lost_tries_that_never_show_are_said_to_be_five(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, 502, lag=10**6)
     ran = bitrise("create-build", source=DESK)
     assert isinstance(ran.error, UnavailableError)
-    assert "it was sent 5 times, and as many builds may exist" in str(ran.error)
+    assert "it was sent 5 times, and that many builds may exist" in str(ran.error)
     assert service.bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)
 
 

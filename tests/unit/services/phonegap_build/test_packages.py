@@ -87,8 +87,8 @@ def test_a_redirect_to_plain_http_is_not_followed(http: requests_mock.Mocker, ph
         ("blackberry", b"<!-- MIDlet- -->", "no .zip or .jad file came"),
         ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "no .ipk file came"),
         ("hologram", b"\xef\xbb\xbf  {}", "no .zip or .bin file came"),
-        ("android", b"\x7fELF", "it begins unlike such a file"),
-        ("android", b"", "it begins unlike such a file"),
+        ("android", b"\x7fELF", "its first bytes are of another kind"),
+        ("android", b"", "its first bytes are of another kind"),
     ],
 )
 def test_what_is_no_package_is_not_saved(
