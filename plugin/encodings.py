@@ -1,8 +1,8 @@
 r"""How text may spell a secret: escaped (`%2f`, `\u002F`, `&#x2f;`, `=2F`), coloured in between, in base64 or hex.
 
-What is escaped character by character is read back: `views` gives a text as each of its readers would see it, with the
-way back to the places in the text. What is packed as a whole is looked for as it is: `forms` of a secret. All of it
-takes time in proportion to the text.
+Text that is escaped character by character is decoded: `views` gives a text as each of its readers would see it, with
+the way back to positions in the original. Text that is encoded as a whole is searched for as it is: `forms` of a
+secret. All of it takes time in proportion to the text.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from html import unescape
 from typing import NamedTuple
 
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
-_BETWEEN = "\n"  # stands between parts of a text that are read together
+_BETWEEN = "\n"  # separates parts of a text that are read together
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
 MOST_READINGS = 3  # times that one text may be escaped
-LONGEST_TAIL = 64  # characters: all but colours that follow the sign of an escape are fewer
+LONGEST_TAIL = 64  # characters: all escapes except colours are shorter
 _UNFINISHED = re.compile(
     r"(?:%(?:25)*u?[0-9a-f]{0,3}|\\+(?:u\{?[0-9a-f]{0,7}|x[0-9a-f]?|[0-7]{0,2})|&(?:amp;)?#?[a-z0-9]{0,10}"
     r"|=[0-9a-f]?\r?|\x1b(?:\[[0-?]*[ -/]*)?)\Z",
@@ -48,9 +48,9 @@ class View(NamedTuple):
 
 
 def forms(secret: str, shortest: int) -> set[Form]:
-    """Return what to look for in views: the secret, its lines, as shells and SQL quote it, in base64 and in hex.
+    """Return what to search for in views: the secret, its lines, as shells and SQL quote it, in base64 and in hex.
 
-    A secret that looks escaped itself counts as it would be read, too. None is shorter than `shortest` characters.
+    A secret that looks escaped itself is also included in its decoded form. None is shorter than `shortest` characters.
     """
     texts = {secret, *secret.splitlines()}
     for text in list(texts):
@@ -73,7 +73,7 @@ def _halves(char: str) -> str:
 
 
 def _base64(raw: bytes) -> Iterator[Form]:
-    """What any base64 holds of these bytes, at whichever of three offsets they begin in it, in both alphabets."""
+    """What any base64 contains of these bytes, at each of the three offsets, in both alphabets."""
     for offset in range(3):
         first, bits = -(-8 * offset // 6), 8 * (offset + len(raw))
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -82,7 +82,7 @@ def _base64(raw: bytes) -> Iterator[Form]:
 
 
 def views(text: str, reach: int) -> Iterator[View]:
-    """Give `text` as its readers see it, the plain text first: without colours, and unescaped once or more.
+    """Yield `text` as its readers see it, the plain text first: without colours, and unescaped once or more.
 
     Further views leave out what is more than `reach` characters away from anything escaped.
     """
@@ -103,7 +103,7 @@ def views(text: str, reach: int) -> Iterator[View]:
 
 
 def _readings(view: View, kind: str) -> Iterator[View]:
-    """Read the escapes of one kind, and then those that came of it."""
+    """Decode the escapes of one kind, and then those in the result."""
     for _ in range(MOST_READINGS):
         following = _next(view, _STEPS[kind])
         if not following:
@@ -137,7 +137,7 @@ def _replaced(text: str, pieces: Iterable[Piece]) -> str:
 
 
 def _far(text: str, reach: int) -> list[Piece]:
-    """What lies further than `reach` from everything that may be escaped: a mark takes its place."""
+    """Replaces what is further than `reach` from everything that may be escaped by a mark."""
     pieces, at = [], 0
     for match in _ANY.finditer(text):
         start, end = match.span()
@@ -151,7 +151,7 @@ class Way:
     """The way back from places in a view to those in the text that it shows."""
 
     def __init__(self, view: View) -> None:
-        """Lead back from `view`."""
+        """Map positions in `view` back to its text."""
         self._steps = []
         for pieces in reversed(view.steps):
             starts, ends, shift = [], [], 0
@@ -213,7 +213,7 @@ def _step(pattern: str, becomes: str | None = None) -> Callable[[str], Sequence[
     return lambda text: [(*match.span(), _meant(match[0])) for match in find(text)]
 
 
-# What a terminal or a cleaned line does not show, so that it can stand in the middle of anything.
+# What a terminal or a cleaned line does not show, so that it can appear in the middle of anything.
 _INVISIBLE = rf"\x00-\x08\x0b-\x1f\xad\u200b-\u200d\u2060\ufeff{UNSEEN}"
 _KINDS = {  # each begins with few characters, so that it is found quickly
     "percent": r"%(?:u[0-9a-fA-F]{4}|[0-9a-fA-F]{2})",

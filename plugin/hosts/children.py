@@ -1,4 +1,4 @@
-"""The environment of the programs that we start: what they need to run, and no secret of the job's."""
+"""The environment of the programs that we start: what they need to run, and none of the job's secrets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTE
 
 
 def environment(env: Env, more: str = "") -> dict[str, str]:
-    """Return what a child may know of `env`: what every program needs, and the variables that `more` matches."""
+    """Return the part of `env` for a child: what every program needs, and the variables that `more` matches."""
     needed = re.compile(f"(?:{ALWAYS})|(?:{more or '(?!)'})", re.VERBOSE | re.IGNORECASE)
     return {name: value for name, value in env.items() if needed.fullmatch(name)}
