@@ -52,17 +52,17 @@ def not_whole(step: Step) -> Outcome:
 
 def not_done(step: Step) -> Outcome:
     """Nothing was done, which the answer does not tell."""
-    return DOUBT if step.nature is Nature.ONCE else AGAIN
+    return DOUBT if step.nature is Nature.MAY_DUPLICATE else AGAIN
 
 
 def not_told(step: Step) -> Outcome:
     """Nothing was done, and the answer is a good one that does not tell: what makes something is not sent again."""
-    return AGAIN if step.nature is Nature.SAFE else DOUBT
+    return AGAIN if step.nature is Nature.IDEMPOTENT else DOUBT
 
 
 def done(step: Step) -> Outcome:
     """It was done, which the answer does not tell."""
-    return {Nature.SAFE: AGAIN, Nature.ONCE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
+    return {Nature.IDEMPOTENT: AGAIN, Nature.MAY_DUPLICATE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
 
 
 def refused(says: str) -> Callable[[Step], Outcome]:

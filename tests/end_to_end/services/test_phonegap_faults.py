@@ -40,7 +40,7 @@ def test_a_deletion_whose_answer_is_lost_is_a_deletion(sandbox: SandboxProcess, 
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("GET /api/v0/apps/*/android 200", "200, because the sandbox was told so"),
+        ("GET /api/v0/apps/*/android 200", "200, because of a fault rule of the sandbox"),
         ("GET /storage/* html", "a web page titled 'Welcome'"),
     ],
 )
