@@ -29,7 +29,7 @@ _UNFINISHED = re.compile(
 # As forms, shells and SQL write a character.
 _QUOTED = ((" ", "+"), ("'", "'\\''"), ("'", "'\"'\"'"), ("'", "''"), ('"', '""'))
 
-Piece = tuple[int, int, str]  # a replacement: from where to where in the text before, and what is there afterwards
+Piece = tuple[int, int, str]  # a replacement: start and end in the text before, and the new text
 
 
 class Form(NamedTuple):
@@ -188,7 +188,7 @@ def unfinished(text: str) -> int:
 
 @lru_cache(4096)
 def _meant(escape: str) -> str:
-    """What one escape stands for; nothing, if it only cuts a line."""
+    """What one escape means; empty if it only breaks a line."""
     kind, rest = escape[0], escape[1:]
     if kind == "&":
         return unescape(escape)

@@ -138,7 +138,7 @@ class Log:
         return time.monotonic() - self._spoke
 
     def status(self, text: str) -> None:
-        """Show `text` below the log on a terminal, in place of the one before; empty takes it away."""
+        """Show `text` below the log on a terminal, replacing the last one; empty removes it."""
         with self._lock, self._outliving():
             if text != self._status:
                 self._erase()

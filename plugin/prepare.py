@@ -1,7 +1,7 @@
 """Create the Python environment that buildferry runs in: once for each interpreter, lock file and package.
 
 launch.sh starts this file with the Python that it found, as `python -I -X utf8 prepare.py` and the texts that `Order`
-lists. It imports nothing but the standard library and packages.py beside it, because no package is there yet.
+lists. It imports nothing but the standard library and packages.py beside it, because no package is installed yet.
 It writes the environment and a start file into the cache, messages to stderr, and nothing to stdout or the checkout.
 Exit codes are those of every run: 2 fix the workflow, 5 run again later, 143 the CI job was cancelled.
 """

@@ -165,7 +165,7 @@ class Lines:
 
 
 def _hidden(text: str, spans: Iterable[Span]) -> str:
-    """The text without what stands at `spans`, and without what is secret in URLs."""
+    """The text without `spans`, and without the secret parts of URLs."""
     parts: list[str] = []
     at = 0
     for start, end in _joined(spans):
@@ -200,7 +200,7 @@ def _unsigned(url: str) -> str:
 
 
 def _places(form: Form, text: str) -> Iterator[Span]:
-    """Where a form stands in a view, with the neighbours in base64 that hold bits of it, and base64's end."""
+    """The span of a form in a view, with the neighbours in base64 that hold bits of it, and base64's end."""
     start = text.find(form.text)
     while start >= 0:
         end = start + len(form.text)
@@ -213,7 +213,7 @@ def _places(form: Form, text: str) -> Iterator[Span]:
 
 
 def _overlap(form: str, text: str) -> int:
-    """How many characters at the end of `text` a form begins with, the whole form apart. Source: Knuth-Morris-Pratt."""
+    """How many characters at the end of `text` begin a form, except a whole form. Source: Knuth-Morris-Pratt."""
     back, length = _fallbacks(form), 0
     for char in text[max(0, len(text) - len(form) + 1) :]:
         while length and char != form[length]:
@@ -224,7 +224,7 @@ def _overlap(form: str, text: str) -> int:
 
 @lru_cache(4096)
 def _fallbacks(form: str) -> Sequence[int]:
-    """For each beginning of `form`: how long the longest of its own beginnings is that ends it."""
+    """For each prefix of `form`: the length of its longest own prefix that is also its suffix."""
     back, length = [0], 0
     for char in form[1:]:
         while length and char != form[length]:

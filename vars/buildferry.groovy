@@ -62,7 +62,7 @@ def call(Object given = [:]) {
         error('buildferry: this step needs a Unix agent. On Windows install the command buildferry, '
             + "set the inputs as PLUGIN_* in environment {} and call bat 'buildferry run'.")
     }
-    // A folder of its own, outside the workspace: branches that run in parallel may share a workspace.
+    // A new folder outside the workspace: branches that run in parallel may share a workspace.
     String folder = pwd(tmp: true) + '/buildferry-' + UUID.randomUUID()
     Integer status = null
     Map outputs = [:]

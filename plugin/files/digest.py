@@ -37,7 +37,7 @@ def announced_md5(headers: Mapping[str, str]) -> bytes | None:
     """Return the MD5 that a storage announces for a file, or None.
 
     It is in Content-MD5 (RFC 1864), in Google's x-goog-hash, or is the ETag of an S3 object that was stored in one
-    part and is not encrypted with a key of its own.
+    part and is not encrypted with its own key.
     """
     found = re.search(r"md5=([A-Za-z0-9+/=]+)", headers.get("x-goog-hash", ""))
     encoded = headers.get("Content-MD5") or (found[1] if found else "")

@@ -85,7 +85,7 @@ def _save(answer: Download, file: Path, progress: Progress, size: int | None, st
     length = int(found[0]) if found else None
     is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
     if length is None and size is None and not (is_chunked or md5 or is_packed):
-        raise _failure("has no length: a part of it could not be told from the whole file")
+        raise _failure("has no length: a truncated file would go unnoticed")
     most = size if size is None or not is_packed else size + size // 100 + GZIP_OVERHEAD
 
     def checked() -> Iterator[bytes]:

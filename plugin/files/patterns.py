@@ -164,7 +164,7 @@ def _names(folder: Path, wanted: Sequence[str]) -> dict[str, bool]:
 
 
 def _through(places: frozenset[int], parts: Sequence[str]) -> frozenset[int]:
-    """The places that `places` stand for: `**` is also no folder at all."""
+    """The positions that `places` include: `**` also matches zero folders."""
     through = set(places)
     for place in sorted(places):
         while place < len(parts) and parts[place] == ANY_DEPTH:
@@ -174,7 +174,7 @@ def _through(places: frozenset[int], parts: Sequence[str]) -> frozenset[int]:
 
 
 def _next(name: str, places: frozenset[int], parts: Sequence[str], has_dots: bool = False) -> frozenset[int]:
-    """The places after an entry called `name`, len(parts) among them if all has been matched."""
+    """The positions after an entry called `name`, len(parts) among them if all has been matched."""
     is_hidden = name.startswith(".") and not has_dots
     following = set()
     for place in places:

@@ -147,7 +147,7 @@ def default_url(service: str) -> str | None:
 
 @cache
 def for_all() -> frozenset[str]:
-    """The inputs that belong to every operation: those that stand in no rule."""
+    """The inputs that belong to every operation: those without a rule."""
     own = {name for service in services() for rule in _rules(service) for name in rule.properties}
     return frozenset(inputs()) - own | {"service", "operation", "service-url"}
 

@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Download:
-    """A 2xx answer whose body is still to be read, once: as it was sent, packed if Content-Encoding says so."""
+    """A 2xx answer whose body is still to be read, once: as it was sent, compressed according to Content-Encoding."""
 
     headers: Mapping[str, str]
     blocks: Iterator[bytes]

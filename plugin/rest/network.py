@@ -89,7 +89,7 @@ def check_proxy(url: str) -> None:
     try:
         parsed = urlsplit(proxy)
         is_valid = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
-        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # which requests takes for a scheme
+        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # requests would read it as a scheme
     except ValueError:
         is_valid = False
     if not is_valid or re.search(r"[\s\\]", parsed.netloc):

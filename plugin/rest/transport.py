@@ -55,6 +55,6 @@ class _Transport(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # which has pools of its own
+        if not proxy.lower().startswith("socks"):  # SOCKS has other pools
             manager.pool_classes_by_scheme = self._pool_classes
         return manager

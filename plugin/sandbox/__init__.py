@@ -1,4 +1,4 @@
-"""The sandbox: a local server that speaks the services' APIs, for trying things out and for tests.
+"""The sandbox: a local server that speaks the services' APIs, for trials and for tests.
 
 It has two origins on the loopback: the API and, on another port, the storage of signed URLs. It knows nothing of the
 rest of the plugin. `/_sandbox/state` shows everything that was received; faults.py has the faults that it can simulate.

@@ -51,7 +51,7 @@ class Call:
 
         def keep(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], object]:
             answer[:] = [status, headers]
-            return answer.append  # WSGI's write(), which nobody here calls
+            return answer.append  # WSGI's write(), which is never called here
 
         chunks = self.app(self.environ, keep)
         status, headers = answer
@@ -65,7 +65,7 @@ class Call:
         close(chunks)
 
     def answer(self, status: int, content: bytes, **headers: str) -> Iterable[bytes]:
-        """Answer with these bytes; a header's `_` stands for `-`."""
+        """Answer with these bytes; a header's `_` becomes `-`."""
         phrase = HTTP_STATUS_CODES.get(status, "Fault")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send(f"{status} {phrase}", named | {"Content-Length": str(len(content))}, [content])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """One parsed rule; `times` is None for ever, `value` a status or seconds, `wait` the value of Retry-After.
+    """One parsed rule; `times` is None for always, `value` a status or seconds, `wait` the value of Retry-After.
 
     `code` is the storage's error code.
     """

@@ -86,7 +86,7 @@ class State:
     """Everything that both origins share."""
 
     def __init__(self) -> None:
-        """Start empty, with a folder of its own."""
+        """Start empty, with a new folder."""
         self.lock = threading.RLock()
         self.closing = threading.Event()  # set at the end: everything that waits stops
         self.clock = Clock()

@@ -51,14 +51,14 @@ class Step:
 
 
 class Thing(NamedTuple):
-    """One thing that a service holds, and what it is in: a build, a context; nothing if it stands alone."""
+    """One object of a service, and its parent: a build or a context; empty without a parent."""
 
     group: str
-    name: str  # the same for two things that should be one; `the build` for what the output build-id names
+    name: str  # the same for duplicates; `the build` for the one in the output build-id
 
 
 def arrived(group: object, name: str, sha256: str) -> Thing:
-    """Return the thing for a file that a service has received."""
+    """Return the object for a file that a service has received."""
     return Thing(str(group), FILE.format(name=name, sha256=sha256))
 
 

@@ -131,7 +131,7 @@ def for_pip(known: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def config_files(known: Mapping[str, str], home: Path) -> list[Path]:
-    """Name the files in which pip looks for settings, the strongest last.
+    """Return the files in which pip searches for settings, the strongest last.
 
     Source: pip.pypa.io/en/stable/topics/configuration
     """
@@ -189,7 +189,7 @@ def for_uv(known: Mapping[str, str], home: Path, settings: Path) -> dict[str, st
 
 
 def uv_files(known: Mapping[str, str], home: Path) -> list[Path]:
-    """Name the files in which uv looks for settings, the strongest first, except those of the checkout.
+    """Return the files in which uv searches for settings, the strongest first, except those of the checkout.
 
     Source: docs.astral.sh/uv/concepts/configuration-files
     """

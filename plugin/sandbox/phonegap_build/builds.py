@@ -32,7 +32,7 @@ ZIP, DEBIAN, SISX = b"PK\x03\x04", b"!<arch>\n", b"\x7a\x1a\x20\x10"
 PNG = b"\x89PNG\r\n\x1a\n"
 JAD = "MIDlet-Name: {title}\nMIDlet-Version: 1.0.0\nMIDlet-Jar-URL: app_{id}.jar\nManifest-Version: 1.0\n"
 
-# The service's phrases: what it says while a platform is pending, and when it is complete. Any other: the word alone.
+# The service's phrases: what it says while a platform is pending, and when it is complete. For others: the word alone.
 PENDING = {"blackberry": "blackberry pending"}
 COMPLETE = {"symbian": "symbian complete", "webos": "webos complete"}
 

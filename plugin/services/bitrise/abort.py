@@ -21,7 +21,7 @@ from plugin.services.service import ABORTED, SUCCEEDED, Job
 # From the signal to the last line. Jenkins signals children first, waits 5 s for each process to end, gives up
 # after 20 s and kills nothing on Unix; GitHub signals again after 7.5 s and kills 2.5 s later.
 CANCEL_SECONDS = 4.0
-SHORTEST_TRY = 0.2  # seconds; with less left there is no attempt
+SHORTEST_TRY = 0.2  # seconds; with less left, no attempt begins
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
 ALREADY_FINISHED = 400  # the status of an abort of a finished build, among other refusals

@@ -229,7 +229,7 @@ def _scroll_back(job: Job, slug: str, info: dict[str, Any], chunks: Chunks) -> N
 
 
 def _archive_url(info: dict[str, Any]) -> str | None:
-    """The address of the archived log, once it is there: until then it is missing, empty, or the text "null"."""
+    """The address of the archived log, once it exists: until then it is missing, empty, or the text "null"."""
     url = info.get("expiring_raw_log_url")
     return url if info.get("is_archived") is True and isinstance(url, str) and url not in ("", "null") else None
 

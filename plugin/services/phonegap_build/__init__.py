@@ -1,4 +1,4 @@
-"""PhoneGap Build, version 0 of its API: an app is built for several platforms at once, each with a status of its own.
+"""PhoneGap Build, version 0 of its API: an app is built for several platforms at once, each with its own status.
 
 The API cannot abort, and takes files for new apps only: `deliver` creates an app from a file or a repository, or, given
 `app-id`, has an app built again from its repository. Source: the service's page on version 0, and "Known beyond".

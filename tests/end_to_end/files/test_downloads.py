@@ -68,7 +68,7 @@ def kept(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("size", "answer", "said"),
     [
-        (None, CLOSING + b"\r\n" + DATA[:1100], "has no length: a part of it could not be told from the whole file"),
+        (None, CLOSING + b"\r\n" + DATA[:1100], "has no length: a truncated file would go unnoticed"),
         (len(DATA), CLOSING + b"\r\n" + DATA[:1100], f"is 1100 bytes, but the service says {len(DATA)}"),
         (None, CLOSING + b"Content-Length: 2200\r\n\r\n" + DATA[:1100], "the answer ended before its announced length"),
         (None, answered(PACKED[:-9], Content_Encoding="gzip"), "is an incomplete gzip stream"),

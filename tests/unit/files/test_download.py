@@ -147,7 +147,7 @@ BOMB = gzip.compress(bytes(10**6), mtime=0) * 200  # members: to pack so much in
 @pytest.mark.parametrize(
     ("content", "headers", "size", "said"),
     [
-        (io.BytesIO(DATA[:1100]), {}, None, "has no length: a part of it could not be told from the whole file"),
+        (io.BytesIO(DATA[:1100]), {}, None, "has no length: a truncated file would go unnoticed"),
         (io.BytesIO(DATA[:1100]), {}, len(DATA), "is 1100 bytes, but the service says 2200"),
         (io.BytesIO(DATA[:1100]), {"Content-MD5": base64_md5(DATA)}, None, "does not have the MD5"),
         (io.BytesIO(PACKED[:-9]), {"Content-Encoding": "gzip"}, None, "is an incomplete gzip stream"),
