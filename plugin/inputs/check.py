@@ -129,7 +129,7 @@ def _problems(error: ValidationError, values: Mapping[str, Any], bad: set[str]) 
         return [] if bad & {first, *more} else [Problem(first, said)]
     name = str(error.absolute_path[0])
     if rule == "not" and others:
-        return [Problem(name, f"cannot be combined with §{others[-1]}§: leave one of them out")]
+        return [Problem(name, f"cannot be combined with §{others[-1]}§: remove one of the two")]
     if rule == "const" and others:
         return [Problem(name, f"must be {limit} together with §{others[-1]}§")]
     return [Problem(name, _say(field_of(name, service, operation), rule, limit, values))]

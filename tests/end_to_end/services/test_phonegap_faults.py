@@ -51,7 +51,7 @@ def test_an_error_is_never_saved_as_a_package(
     sandbox.control("PUT", "clock", {"advance": 60})
     sandbox.faults(fault)
     done = phonegap("download", app_id=app_id, platforms="android", output_directory="out")
-    assert (done.code, f"no .apk file came: {says}" in done.log) == (4, True), done.log
+    assert (done.code, f"not a .apk file: {says}" in done.log) == (4, True), done.log
     assert list((folder / "out").iterdir()) == []
 
 

@@ -95,7 +95,7 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
         ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
         ({"operation": "upload", "build-id": "x"}, "build-id: 'x' has the wrong form"),
         ({"password": "caf\udce9"}, "password: is not valid UTF-8"),
-        ({"operation": "upload", "build-id": "1\n2"}, "build-id: takes 1 value here, not 2"),
+        ({"operation": "upload", "build-id": "1\n2"}, "build-id: accepts 1 value here, not 2"),
     ],
 )
 def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: dict[str, Any], problem: str) -> None:
@@ -107,7 +107,7 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
 @pytest.mark.parametrize(
     ("service", "operation", "given", "problem"),
     [
-        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be combined with pipeline: leave one"),
+        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be combined with pipeline: remove one"),
         (
             "bitrise",
             "list-builds",
@@ -119,7 +119,7 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
             "phonegap-build",
             "create-build",
             "title artifacts repository",
-            "repository: cannot be combined with artifacts: leave one of them out",
+            "repository: cannot be combined with artifacts: remove one of the two",
         ),
         (
             "phonegap-build",

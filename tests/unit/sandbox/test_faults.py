@@ -30,7 +30,7 @@ class Meets:
 
 
 MEETINGS = [
-    Meets("503", 503, 0, "told so"),
+    Meets("503", 503, 0, "a fault rule"),
     Meets("599", 599, 0),
     Meets("429;retry-after=7", 429, 0, "Retry-After: 7"),
     Meets("503;retry-after=date:+2", 503, 0, " GMT"),

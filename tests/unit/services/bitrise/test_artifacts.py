@@ -66,7 +66,7 @@ def test_what_is_here_is_kept_if_it_is_the_same_and_else_not_replaced(
     assert file.read_bytes() == here
     if not is_kept:
         assert isinstance(ran.error, InputError)
-        assert f"output-directory: {file} is there" in str(ran.error)
+        assert f"output-directory: {file} exists" in str(ran.error)
         ran = bitrise("download", build_id="b", match="artifact-1.*", overwrite="true")
     assert ran.error is None
     assert file.read_bytes() == b"one"

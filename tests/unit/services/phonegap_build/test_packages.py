@@ -82,11 +82,11 @@ def test_a_redirect_to_plain_http_is_not_followed(http: requests_mock.Mocker, ph
 @pytest.mark.parametrize(
     ("platform", "content", "said"),
     [
-        ("android", b'{"error":"App #50 for android error"}', "no .apk file came: App #50 for android error"),
+        ("android", b'{"error":"App #50 for android error"}', "not a .apk file: App #50 for android error"),
         ("ios", b"<html><head><title>Sign in</title></head></html>", "a web page titled 'Sign in'"),
-        ("blackberry", b"<!-- MIDlet- -->", "no .zip or .jad file came"),
-        ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "no .ipk file came"),
-        ("hologram", b"\xef\xbb\xbf  {}", "no .zip or .bin file came"),
+        ("blackberry", b"<!-- MIDlet- -->", "not a .zip or .jad file"),
+        ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "not a .ipk file"),
+        ("hologram", b"\xef\xbb\xbf  {}", "not a .zip or .bin file"),
         ("android", b"\x7fELF", "its first bytes are of another kind"),
         ("android", b"", "its first bytes are of another kind"),
     ],

@@ -243,7 +243,7 @@ def test_a_key_travels_over_tls_and_its_passwords_are_never_shown(
     shown += ran.log + json.dumps(ran.outputs)
     assert "field data" in shown
     assert not [secret for secret in (KEY_PASSWORD, json.dumps(KEY_PASSWORD)[1:-1], PASSWORD) if secret in shown]
-    assert ("csk-file is ignored: a key for android has none" in shown) == (platform == "android")
+    assert ("csk-file is ignored: a key for android does not have one" in shown) == (platform == "android")
 
 
 @pytest.mark.parametrize(
