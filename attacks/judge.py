@@ -11,9 +11,9 @@ from typing import Any
 from plugin.sandbox.trial import Thing
 
 SAID = re.compile(  # the words by which a run says that something may exist, or that it exists twice
-    r"\bmay (?:(?:already )?be there|exist|go on|hold it twice|be one of (?:those|these)|still be running"
+    r"\bmay (?:(?:already )?be there|exist|hold it twice|be one of (?:those|these)|still be running"
     r"|have (?:gone through|happened|been (?:started|created|made|uploaded|added|opened)))\b"
-    r"|\bwas started too\b|\bshould another build show up\b"
+    r"|\bis a duplicate\b|\bif another build appears\b"
 )
 IN_DOUBT = 5  # the exit code
 CUT_SHORT = (-9, 130, 143)  # the exit codes after the signals of attacks

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from plugin.errors import Cancelled, InputError, PluginError
 
-if TYPE_CHECKING:  # all else is imported where a signal that comes meanwhile is handled
+if TYPE_CHECKING:  # all else is imported where signals are handled
     from plugin.cli import Edges
     from plugin.hosts.host import Host
     from plugin.hosts.publisher import Publisher
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # all else is imported where a signal that comes meanwhile is
 
 
 class _Start:
-    """One start of the program: its host, its log and its outputs, made when they are first needed."""
+    """One start of the program: its host, its log and its outputs, created when they are first needed."""
 
     def __init__(
         self, env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO, seen: Sequence[int]
@@ -75,7 +75,7 @@ class _Start:
         return Edges(self.run, self.perform, self.read, self._stdin, self._stdout)
 
     def read(self) -> dict[str, str]:
-        """Return the raw inputs that the host hands in."""
+        """Return the raw inputs from the host."""
         from plugin.hosts import HOSTS
 
         if self._name not in HOSTS:
@@ -83,17 +83,17 @@ class _Start:
         return self.host.read(self._env)
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
-        """Do what the inputs ask for, on this host."""
+        """Run the operation that the inputs request, on this host."""
         self.publisher.begin()
         try:
             folder = Path.cwd()
         except OSError as error:
-            raise InputError(f"the working directory cannot be used: {error.strerror}; was it removed?") from None
+            raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
         self.log.spell = spell or self.host.spell
         self._run(raw, folder, self.log, self.publisher.publish, self.publisher.outputs.update)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
+        """Run the operation that the inputs request in `folder`, for the demo: log to stdout, return the outputs."""
         from plugin.log import Log
         from plugin.redact import Redactor
 
@@ -115,9 +115,9 @@ class _Start:
         run.run(raw, run.Surroundings(self.host, log, folder, self._env, publish, conclude, Clock()))
 
     def end(self, failure: PluginError | Cancelled | None) -> int:
-        """Say how the run went, to people and to later steps; return the exit code.
+        """Report how the run went, to people and to later steps; return the exit code.
 
-        A signal may interrupt this: called again, it goes on with what is left.
+        A signal may interrupt this: called again, it resumes with what is left.
         """
         if failure is None and "publisher" not in vars(self):
             return 0  # the help, the sandbox
@@ -132,7 +132,7 @@ class _Start:
         return failure.exit_code if failure else 0
 
     def _write(self, text: str) -> None:
-        """Write the result. What was done is done, whoever does not read it."""
+        """Write the result. A reader that has gone does not change how the run went."""
         try:
             self._stdout.write(text)
             self._stdout.flush()
@@ -147,7 +147,7 @@ class _Start:
             return error
         if isinstance(error, click.ClickException):
             return InputError(error.format_message())
-        if isinstance(error, OSError) and "publisher" not in vars(self):  # the help or version, for a full disk
+        if isinstance(error, OSError) and "publisher" not in vars(self):  # the help or version, on a full disk
             return PluginError(f"standard output cannot be written: {error.strerror}")
         import traceback
 
@@ -155,9 +155,9 @@ class _Start:
         return PluginError("this is a bug in buildferry: please report it with the lines above")
 
     def end_late(self, failure: PluginError | Cancelled | None, late: Cancelled) -> int:
-        """End after a signal that came when all was done; what had failed before stays the reason."""
+        """End after a signal that came at the very end; an earlier failure stays the reason."""
         if builds := self.publisher.running():
-            self.log.warning(f"{late} at the very end of the run: what it has started goes on: {builds}")
+            self.log.warning(f"{late} at the very end of the run; these builds continue: {builds}")
         return self.end(failure or late)
 
 
@@ -210,13 +210,13 @@ def entry() -> None:
     except Cancelled as cancelled:
         code = cancelled.exit_code
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more, which is not what went wrong
+        with suppress(OSError, ValueError):  # the reader has gone, which is not a failure of the run
             stream.flush()
-    os._exit(code)  # the interpreter's own end would flush once more, and say what it thinks of it
+    os._exit(code)  # the interpreter would flush again, and print its own error
 
 
 def _nowhere() -> TextIO:
-    """A stream in place of one that was closed before we started: no file or socket of ours may get its number."""
+    """A stream instead of one that was closed at the start: no file or socket of ours may get its number."""
     return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - for as long as the process lives
 
 

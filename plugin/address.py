@@ -1,4 +1,4 @@
-"""Which addresses may be talked to: https, or plain http to this machine.
+"""Which addresses are allowed: https, or plain http to this machine.
 
 The one rule for addresses in inputs and for those that servers name.
 """
@@ -13,7 +13,7 @@ LOOPBACK, LINK_LOCAL = "loopback", "link-local"
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or IP address is this machine."""
+    """Return whether a host name or IP address is this machine."""
     if host == "localhost":
         return True
     try:
@@ -23,9 +23,9 @@ def is_loopback(host: str) -> bool:
 
 
 def nearness(host: str) -> str | None:
-    """Tell whether a name or an IP address may be this machine or on its link: `loopback`, `link-local` or None.
+    """Return whether a name or an IP address may be this machine or on its link: `loopback`, `link-local` or None.
 
-    Where is_loopback trusts, this mistrusts: it knows more ways to write such an address.
+    Unlike is_loopback it errs on the side of caution: it knows more ways to write such an address.
     """
     if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
         return LOOPBACK
@@ -40,7 +40,7 @@ def nearness(host: str) -> str | None:
 
 
 def problem(url: str, allow_http: bool = False) -> str | None:
-    """Say what is wrong with `url` as an address to send requests to, or None."""
+    """Return what is wrong with `url` as an address to send requests to, or None."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edges:
-    """What the commands need of the outside: given by `__main__`."""
+    """What the commands need from the outside: provided by `__main__`."""
 
-    run: Callable[[Mapping[str, Any], Callable[[str], str] | None], None]  # raw inputs, and how they are spelled
+    run: Callable[[Mapping[str, Any], Callable[[str], str] | None], None]  # raw inputs, and their spelling
     perform: Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and a folder -> outputs, for the demo
     read: Callable[[], dict[str, str]]  # the host's raw inputs
     stdin: TextIO
@@ -30,14 +30,14 @@ class Edges:
 
 
 class _Commands(click.Group):
-    """A group whose commands are made when they are asked for, so that `--version` loads nothing."""
+    """A group whose commands are created when they are requested, so that `--version` loads nothing."""
 
     def __init__(
         self, make: Callable[[], dict[str, Callable[[], click.Command]]], cannot: str | None = None, **options: Any
     ) -> None:
         super().__init__(**options)
         self._make = make
-        self._cannot = cannot  # what to say of a command that is not there
+        self._cannot = cannot  # the message about an unknown command
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(self._make())
@@ -77,7 +77,7 @@ def _run(edges: Edges) -> click.Command:
         edges.run({**edges.read(), **_given(edges, given)}, None)
 
     options: list[click.Parameter] = [_option(field, show_default=False) for field in inputs.inputs().values()]
-    text = "Do what the CI host's inputs say; inputs given here win over the host's."
+    text = "Run the operation that the CI host's inputs name. Options override the host's inputs."
     return click.Command("run", callback=callback, params=options, help=text)
 
 
@@ -114,7 +114,7 @@ def _option(field: Field, need: str | None = None, show_default: bool = True) ->
     if field.choices:
         notes.append(f"one of {', '.join(field.choices)}")
     if field.secret:
-        notes.append("better in the environment; - reads it from standard input")
+        notes.append("better set in the environment; - reads it from standard input")
     text = field.description + (f" [{'; '.join(notes)}]" if notes else "")
     flag = {"is_flag": False, "flag_value": "true"} if field.kind == "boolean" else {}
     return click.Option(
@@ -156,11 +156,11 @@ def _sandbox(edges: Edges) -> click.Command:
 
     options: list[click.Parameter] = [
         click.Option(
-            ["--port"], type=click.IntRange(0, 65535), default=0, help="Port of the APIs; 0 takes a free one."
+            ["--port"], type=click.IntRange(0, 65535), default=0, help="Port of the APIs; 0 chooses a free one."
         ),
         click.Option(["--fault"], multiple=True, metavar="RULE", help="A fault, such as 'POST /api/v2/builds 503x2'."),
     ]
-    text = "Serve all services' APIs on this machine, with no account, until stopped."
+    text = "Serve all services' APIs on this machine, without an account, until stopped."
     return click.Command("sandbox", callback=callback, params=options, help=text)
 
 

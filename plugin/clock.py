@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 def _up_to(seconds: float) -> float:
-    return random.uniform(0, seconds)  # noqa: S311 - spreads retries, guards nothing
+    return random.uniform(0, seconds)  # noqa: S311 - spreads retries, protects nothing
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt"
 
 
 def tour(out: TextIO, perform: Perform) -> None:
-    """Run every step against a sandbox of its own, and compare what was sent with what arrived.
+    """Run every step against a new sandbox, and compare the bytes sent with those received.
 
-    Raises PluginError as the steps do, and RuntimeError when the sandbox has other bytes than were sent.
+    Raises PluginError as the steps do, and RuntimeError when the sandbox received other bytes.
     """
     with Sandbox.start() as sandbox, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file_name, size in FILES.items():
             (folder / file_name).write_bytes(bytes(index % 251 for index in range(1000)) * (size // 1000 or 1))
-        out.write(f"The sandbox listens on {sandbox.url}; no account is needed, nothing leaves this machine.\n")
+        out.write(f"The sandbox listens on {sandbox.url}. You need no account, and nothing leaves this machine.\n")
         for service, record in SERVICES.items():
             outputs: dict[str, Any] = {}
             for step in record.tour:
@@ -36,7 +36,7 @@ def tour(out: TextIO, perform: Perform) -> None:
                 _compare(out, outputs, sandbox.url)
                 shown = {key: value for key, value in outputs.items() if key != "result"}
                 out.write(f"outputs: {json.dumps(shown)}\n")
-        out.write("\nEverything that was sent has arrived.\n")
+        out.write("\nThe sandbox received everything that was sent.\n")
 
 
 def _filled(value: str, outputs: Mapping[str, Any], folder: Path) -> str:
@@ -44,14 +44,14 @@ def _filled(value: str, outputs: Mapping[str, Any], folder: Path) -> str:
 
 
 def _compare(out: TextIO, outputs: Mapping[str, Any], url: str) -> None:
-    """Hold the digests in the outputs against those of the bytes that the sandbox received."""
+    """Compare the digests in the outputs with those of the bytes that the sandbox received."""
     with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=10) as answer:  # noqa: S310 - our own sandbox
         arrived = set(_digests(json.load(answer)))
     for artifact in outputs["result"]["artifacts"]:
         if artifact["name"] not in FILES:
-            continue  # it came from there
+            continue  # it was downloaded from the sandbox
         if artifact["sha256"] not in arrived:
-            raise RuntimeError(f"the sandbox has no file with the SHA-256 of {artifact['name']}")
+            raise RuntimeError(f"the sandbox did not receive a file with the SHA-256 of {artifact['name']}")
         out.write(
             f"the sandbox received {artifact['name']}: {size_text(artifact['size'])}, sha256 {artifact['sha256']}\n"
         )

@@ -1,8 +1,8 @@
 r"""How text may spell a secret: escaped (`%2f`, `\u002F`, `&#x2f;`, `=2F`), coloured in between, in base64 or hex.
 
-What is escaped character by character is read back: `views` gives a text as each of its readers would see it, with the
-way back to the places in the text. What is packed as a whole is looked for as it is: `forms` of a secret. All of it
-takes time in proportion to the text.
+Text that is escaped character by character is decoded: `views` gives a text as each of its readers would see it, with
+the way back to positions in the original. Text that is encoded as a whole is searched for as it is: `forms` of a
+secret. All of it takes time in proportion to the text.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
-_BETWEEN = "\n"  # stands between parts of a text that are read together
+_BETWEEN = "\n"  # separates parts of a text that are read together
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
 MOST_READINGS = 3  # times that one text may be escaped
-LONGEST_TAIL = 64  # characters: all but colours that follow the sign of an escape are fewer
+LONGEST_TAIL = 64  # characters: all escapes except colours are shorter
 _UNFINISHED = re.compile(
     r"(?:%(?:25)*u?[0-9a-f]{0,3}|\\+(?:u\{?[0-9a-f]{0,7}|x[0-9a-f]?|[0-7]{0,2})|&(?:amp;)?#?[a-z0-9]{0,10}"
     r"|=[0-9a-f]?\r?|\x1b(?:\[[0-?]*[ -/]*)?)\Z",
@@ -28,7 +28,7 @@ _UNFINISHED = re.compile(
 # As forms, shells and SQL write a character.
 _QUOTED = ((" ", "+"), ("'", "'\\''"), ("'", "'\"'\"'"), ("'", "''"), ('"', '""'))
 
-Piece = tuple[int, int, str]  # a replacement: from where to where in the text before, and what is there afterwards
+Piece = tuple[int, int, str]  # a replacement: start and end in the text before, and the new text
 
 
 class Form(NamedTuple):
@@ -47,9 +47,9 @@ class View(NamedTuple):
 
 
 def forms(secret: str, shortest: int) -> set[Form]:
-    """Return what to look for in views: the secret, its lines, as shells and SQL quote it, in base64 and in hex.
+    """Return what to search for in views: the secret, its lines, as shells and SQL quote it, in base64 and in hex.
 
-    A secret that looks escaped itself counts as it would be read, too. None is shorter than `shortest` characters.
+    A secret that looks escaped itself is also included in its decoded form. None is shorter than `shortest` characters.
     """
     texts = {secret, *secret.splitlines()}
     for text in list(texts):
@@ -72,7 +72,7 @@ def _halves(char: str) -> str:
 
 
 def _base64(raw: bytes) -> Iterator[Form]:
-    """What any base64 holds of these bytes, at whichever of three offsets they begin in it, in both alphabets."""
+    """What any base64 contains of these bytes, at each of the three offsets, in both alphabets."""
     for offset in range(3):
         first, bits = -(-8 * offset // 6), 8 * (offset + len(raw))
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -81,7 +81,7 @@ def _base64(raw: bytes) -> Iterator[Form]:
 
 
 def views(text: str, reach: int) -> Iterator[View]:
-    """Give `text` as its readers see it, the plain text first: without colours, and unescaped once or more.
+    """Yield `text` as its readers see it, the plain text first: without colours, and unescaped once or more.
 
     Further views leave out what is more than `reach` characters away from anything escaped.
     """
@@ -102,7 +102,7 @@ def views(text: str, reach: int) -> Iterator[View]:
 
 
 def _readings(view: View, kind: str) -> Iterator[View]:
-    """Read the escapes of one kind, and then those that came of it."""
+    """Decode the escapes of one kind, and then those in the result."""
     for _ in range(MOST_READINGS):
         following = _next(view, _STEPS[kind])
         if not following:
@@ -136,7 +136,7 @@ def _replaced(text: str, pieces: Iterable[Piece]) -> str:
 
 
 def _far(text: str, reach: int) -> list[Piece]:
-    """What lies further than `reach` from everything that may be escaped: a mark takes its place."""
+    """Replaces what is further than `reach` from everything that may be escaped by a mark."""
     pieces, at = [], 0
     for match in _ANY.finditer(text):
         start, end = match.span()
@@ -147,7 +147,7 @@ def _far(text: str, reach: int) -> list[Piece]:
 
 
 def back(view: View, places: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return where in the text begins and ends what the view shows at `places`, at least one character at each."""
+    """The way back from places in a view to those in the text that it shows."""
     for pieces in reversed(view.steps if places else ()):
         starts, ends, shift = [], [], 0
         for start, end, new in pieces:
@@ -178,7 +178,7 @@ def unfinished(text: str) -> int:
 
 @lru_cache(4096)
 def _meant(escape: str) -> str:
-    """What one escape stands for; nothing, if it only cuts a line."""
+    """What one escape means; empty if it only breaks a line."""
     kind, rest = escape[0], escape[1:]
     if kind == "&":
         from html import unescape  # a large table, which few runs need
@@ -205,7 +205,7 @@ def _step(pattern: str, becomes: str | None = None) -> Callable[[str], Sequence[
     return lambda text: [(*match.span(), _meant(match[0])) for match in find(text)]
 
 
-# What a terminal or a cleaned line does not show, so that it can stand in the middle of anything.
+# What a terminal or a cleaned line does not show, so that it can appear in the middle of anything.
 _INVISIBLE = rf"\x00-\x08\x0b-\x1f\xad\u200b-\u200d\u2060\ufeff{UNSEEN}"
 _KINDS = {  # each begins with few characters, so that it is found quickly
     "percent": r"%(?:u[0-9a-fA-F]{4}|[0-9a-fA-F]{2})",

@@ -1,4 +1,4 @@
-"""What can go wrong, one class per thing the user must do: each class is one exit code.
+"""What can go wrong, one class for each action that the user must take: each class is one exit code.
 
 The table of exit codes in docs/inputs-and-outputs.md is made from these classes and their docstrings.
 """
@@ -16,7 +16,7 @@ _MARKED = re.compile(r"§([^§\s]+)§")
 def spelled(text: str, spell: Callable[[str], str]) -> str:
     """Return `text` with each input that it names, as `§api-token§`, written by `spell`.
 
-    Every text for people marks inputs so, whether error or log line; the log spells them for its host.
+    Errors and log lines mark inputs this way; the log spells them for its host.
     """
     return _MARKED.sub(lambda marked: spell(marked[1]), text)
 
@@ -26,13 +26,13 @@ class PluginError(Exception):
 
     exit_code = 1
     status: int | None = None  # the HTTP status, when a server's answer is the reason
-    is_in_doubt = False  # whether what was asked for may have been done all the same
-    is_expired = False  # whether a signed address was too old: a fresh one may work
+    is_in_doubt = False  # whether the request may have taken effect
+    is_expired = False  # whether a signed address has expired: a fresh one may work
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the inputs: `text` about the input `name`, by its name in schema.json."""
+    """One problem with the inputs: `text` about the input `name`, by its name in schema.json."""
 
     name: str
     text: str
@@ -48,7 +48,7 @@ class InputError(PluginError):
     exit_code = 2
 
     def __init__(self, *problems: Problem | str) -> None:
-        """Take every problem found; a text is about something that is not an input."""
+        """Take every problem found; a plain text is about something that is not an input."""
         super().__init__("\n".join(map(str, problems)))
 
 
@@ -85,7 +85,7 @@ class NotFinishedError(PluginError):
 class Cancelled(BaseException):
     """The CI job was cancelled: exit 128 + the signal's number.
 
-    Like KeyboardInterrupt it is no Exception, so that no `except Exception` swallows it.
+    Like KeyboardInterrupt it is not an Exception, so that `except Exception` does not catch it.
     """
 
     def __init__(self, signal_number: int) -> None:

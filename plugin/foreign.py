@@ -1,7 +1,7 @@
-"""JSON that others wrote, a service or a file: parsed so that all that comes of it can be written and counted with.
+"""JSON from a service or a file: parsed so that all values can be written again and calculated with.
 
-Python's parser takes more than JSON is, and more than can be handed on: NaN, numbers without end, brackets a thousand
-deep, and halves of characters.
+Python's parser accepts more than JSON allows, and more than can be passed on: NaN, endless numbers, a thousand nested
+brackets, and halves of characters.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class TooMuch(ValueError):  # noqa: N818 - says what it is
-    """JSON of more values than anybody has use for."""
+    """JSON with too many values."""
 
 
 def parse(text: str | bytes) -> Any:
     """Return parsed JSON; half of a character (text that was cut inside an emoji) becomes U+FFFD.
 
-    Raises ValueError, TooMuch before the values take memory.
+    Raises ValueError; TooMuch before the values take memory.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if _marks(raw) > MOST_VALUES and _marks(_STRING.sub(b"", raw)) > MOST_VALUES:
@@ -32,7 +32,7 @@ def parse(text: str | bytes) -> Any:
     try:
         return _whole(json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite), DEEPEST)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def _marks(raw: bytes) -> int:
@@ -44,20 +44,20 @@ def _whole(value: Any, levels: int) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, (dict, list)) and not levels:
-        raise ValueError("it is nested too deep")
+        raise ValueError("it is nested too deeply")
     if isinstance(value, dict):
         return {_whole(key, levels): _whole(item, levels - 1) for key, item in value.items()}
     return [_whole(item, levels - 1) for item in value] if isinstance(value, list) else value
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _integer(digits: str) -> int:
-    return int(digits) if len(digits) <= LONGEST_NUMBER else _refuse("a number without end")
+    return int(digits) if len(digits) <= LONGEST_NUMBER else _refuse("a number that long")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    return number if math.isfinite(number) else _refuse("a number without end")
+    return number if math.isfinite(number) else _refuse("a number that long")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# How every CI host starts buildferry: find a Python, let prepare.py make an environment for it once, become it.
+# How every CI host starts buildferry: find a Python, have prepare.py create an environment once, and exec it.
 #
 #   sh plugin/launch.sh ARGUMENTS...    takes what the `buildferry` command takes
 # In a checkout the package around this file runs in place. Alone with prepare.py, packages.py and load.py (Jenkins'
@@ -11,7 +11,7 @@
 set -u
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONEXECUTABLE __PYVENV_LAUNCHER__
 
-# Ends the run before Python has begun it: says why, and sets the outputs `status` and `error`, as this host takes both.
+# Ends the run before Python has started: says why, and sets the outputs `status` and `error` the way this host does.
 fail() { # exit code, one sentence
     sentence=$(printf '%s' "$2" | tr '\000-\037' ' ')
     case $1 in
@@ -43,7 +43,7 @@ hand_to_envman() { # as hosts/bitrise.py does
         '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=BUILDFERRY ;;
         *) prefix=$output_prefix ;;
     esac
-    # Those of an earlier use of the step in this workflow are still there.
+    # Those of an earlier use of the step in this workflow still exist.
     known=$(env)
     for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \
         DOWNLOADED_FILES INSTALL_URL LOG_FILE RECEIPT DRY_RUN RESULT; do
@@ -70,7 +70,7 @@ try_caches() {
         above=$folder/ cache=$folder/buildferry
         "$1" && return
     done
-    for folder in "${RUNNER_TEMP-}" "${TMPDIR:-/tmp}"; do # the last resort: where others may write, but not to ours
+    for folder in "${RUNNER_TEMP-}" "${TMPDIR:-/tmp}"; do # the last resort: others may write there, but not into ours
         case $folder in /* | [A-Za-z]:*) ;; *) continue ;; esac
         above=$folder/ cache=$folder/buildferry-$(id -u)
         [ ! -k "$folder" ] || above=
@@ -79,8 +79,8 @@ try_caches() {
     return 1
 }
 
-# Whether nobody but this user and root can change what stands in these folders: whoever puts a start file or a Python
-# there gets every token of the job. A link is refused, unless its name ends in a slash.
+# Whether only this user and root can change files in these folders: whoever puts a start file or a Python there gets
+# every token of the job. A link is refused, unless its name ends in a slash.
 exclusive() {
     # shellcheck disable=SC2012 # find has no portable way to print an owner
     ls -ldn -- "$@" 2>/dev/null | for folder; do
@@ -100,7 +100,7 @@ usable() {
 }
 
 # A start file names an environment, the interpreter under it, and the command that led there: trusting it saves
-# starting a Python to ask for its version. For a wrapper (pyenv's shim) the interpreter stands there in its place.
+# starting a Python to ask for its version. For a wrapper (pyenv's shim) it names the interpreter instead.
 # It is written last, so a folder of packages that is newer has lost files since.
 ready() {
     [ -r "$cache/$start" ] && exclusive ${above:+"$above"} "$cache" || return 1
@@ -120,7 +120,7 @@ find_python() { # sets $python, which may be two words
     seen=
     for python in python3 python 'py -3' python3.14 python3.13 python3.12 python3.11 python3.10; do
         command -v "${python%% *}" >/dev/null || continue
-        # Flags and code that Python 2 knows too. The Windows Store's placeholder answers nothing.
+        # Flags and code that Python 2 also accepts. The Windows Store's placeholder prints nothing.
         version=$($python -E -s -S -c 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])' \
             </dev/null 2>/dev/null)
         case $version in
@@ -130,8 +130,8 @@ find_python() { # sets $python, which may be two words
         esac
     done
     seen=${seen:-, none of them}
-    fail 2 "Python 3.10 or newer is needed. Looked on PATH for python3, python, py -3 and python3.14 to python3.10;\
- found ${seen#, }. Install Python, or put a step before this one that does (on GitHub: actions/setup-python)."
+    fail 2 "Python 3.10 or newer is needed. PATH was searched for python3, python, py -3 and python3.14 to python3.10;\
+ found ${seen#, }. Install Python, or add a step before this one that installs it (on GitHub: actions/setup-python)."
 }
 
 stop() { # exit code, signal: the CI job was cancelled while the environment was made
@@ -142,8 +142,8 @@ stop() { # exit code, signal: the CI job was cancelled while the environment was
     fail "$1" "cancelled by $2"
 }
 
-prepare() { # makes the environment, unless another start did, and writes the start file
-    said=$cache/$start.said.$$ # where prepare.py puts the sentence that says why it failed
+prepare() { # creates the environment, unless another start did, and writes the start file
+    said=$cache/$start.said.$$ # where prepare.py writes the sentence that explains a failure
     trap 'stop 130 SIGINT' INT
     trap 'stop 143 SIGTERM' TERM
     # shellcheck disable=SC2086
@@ -162,7 +162,7 @@ prepare() { # makes the environment, unless another start did, and writes the st
         130) sentence='cancelled by SIGINT' ;;
         143) sentence='cancelled by SIGTERM' ;;
     esac
-    fail "$code" "${sentence:-the Python environment could not be made in $cache: the lines above say why.}"
+    fail "$code" "${sentence:-the Python environment could not be created in $cache: see the lines above.}"
 }
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
@@ -172,18 +172,18 @@ if [ -f "$here/__main__.py" ]; then
 else
     package=${BUILDFERRY_PACKAGE-} lock=${BUILDFERRY_REQUIREMENTS:-$here/requirements.txt}
     set -- -m plugin ${1+"$@"}
-    [ -n "$package" ] || fail 2 "this copy of launch.sh stands alone: set BUILDFERRY_PACKAGE to what pip can install."
+    [ -n "$package" ] || fail 2 "launch.sh is not in a checkout: set BUILDFERRY_PACKAGE to what pip can install."
 fi
-[ -r "$here/prepare.py" ] || fail 2 "$here/prepare.py, which belongs beside launch.sh, is not there."
-[ -r "$lock" ] || fail 2 "the lock file $lock is not there: set BUILDFERRY_REQUIREMENTS to its path."
+[ -r "$here/prepare.py" ] || fail 2 "$here/prepare.py is missing: it must be in the folder of launch.sh."
+[ -r "$lock" ] || fail 2 "the lock file $lock does not exist: set BUILDFERRY_REQUIREMENTS to its path."
 
-# All that decides which environment is right, as far as a shell sees it: the commands, the machine, its C library.
+# Everything that determines the environment, as far as a shell knows: the commands, the machine, its C library.
 start=$(
     {
         command -v python3
         command -v python
         command -v py
-        set -- /lib*/ld-* # a Linux tells its machine and its C library by the name of its loader
+        set -- /lib*/ld-* # on Linux the loader's name gives the machine and the C library
         printf '%s\n' "$package" "$@"
         [ -e "$1" ] || uname -sm
         exec cat -- "$lock"
@@ -191,11 +191,11 @@ start=$(
 )
 start=start-${start%% *}
 
-# A package in a local file or folder may have changed since, which only a look inside tells.
+# A package in a local file or folder may have changed since, which only its contents show.
 if [ -e "$package" ] || ! try_caches ready; then
-    try_caches usable || fail 2 "no folder for the Python environment can be written: set XDG_CACHE_HOME."
+    try_caches usable || fail 2 "no folder for the Python environment is writable: set XDG_CACHE_HOME to one that is."
     find_python
     prepare
-    ready || fail 1 "the environment that was just made in $cache is not there."
+    ready || fail 1 "the new environment in $cache is missing: please report this."
 fi
 exec "$env_python" -I -X utf8 -u -X "pycache_prefix=$cache/$environment_name/pycache" "$@"

@@ -1,7 +1,7 @@
 """The log: lines for people, groups, and text relayed from a service. Every line passes the redaction.
 
-What a CI system obeys (workflow commands) is written only by the host's Dialect; in everything else its sequences are
-broken up, because titles, error bodies and remote logs come from elsewhere.
+Only the host's Dialect writes workflow commands. In everything else their sequences are broken up, because titles,
+error bodies and remote logs are not trusted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from plugin.redact import COLOUR, SHORTEST_SECRET, Redactor
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
 _CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{UNSEEN}]")
 _BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]")
-_CURSOR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")  # and all that is no colour
+_CURSOR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")  # and every other sequence that is not a colour
 LONGEST = 60_000  # characters of one text in the log
 
 
 def inert(text: str) -> str:
-    """Text from anywhere, so that none of it acts on a terminal or a CI, or fills its log."""
+    """Untrusted text, so that it has no effect on a terminal or a CI, and does not fill its log."""
     return defuse(_cut(_CONTROL.sub(" ", COLOUR.sub("", text))))
 
 
@@ -35,7 +35,7 @@ def _cut(text: str) -> str:
 
 
 def defuse(text: str) -> str:
-    """Break up what a CI would obey: `::command::` at a line's start, `##[`, `##vso[`, `##teamcity[` anywhere."""
+    """Break up workflow commands: `::command::` at a line's start, `##[`, `##vso[`, `##teamcity[` anywhere."""
     return _COMMAND.sub(lambda match: f"{match[1]}: " if match[0].endswith(":") else "# ", text)
 
 
@@ -49,7 +49,7 @@ class Dialect:
     group: Callable[[str], str] = lambda title: f"--- {title}"
     end_group: str | None = None
     mask: Callable[[str], str] | None = None
-    stop_commands: Callable[[], tuple[str, str]] | None = None  # the lines before and after text that must not act
+    stop_commands: Callable[[], tuple[str, str]] | None = None  # the lines before and after text without effect
 
 
 class Log:
@@ -85,11 +85,11 @@ class Log:
             self.line(text)
 
     def notice(self, text: str) -> None:
-        """Write something worth knowing."""
+        """Write a notice."""
         self._write(self._dialect.notice(self._clean(text)))
 
     def warning(self, text: str) -> None:
-        """Write something that may need a hand."""
+        """Write a warning."""
         self._write(self._dialect.warning(self._clean(text)))
 
     def error(self, text: str) -> None:
@@ -98,7 +98,7 @@ class Log:
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """Fold the lines written inside, where the host can fold."""
+        """Group the lines written inside, where the host can fold them."""
         self._write(self._dialect.group(self._clean(title)))
         try:
             yield
@@ -108,9 +108,9 @@ class Log:
 
     @contextmanager
     def relay(self, is_redacted: bool = False) -> Iterator[Callable[..., None]]:
-        """Give a function that writes a service's own lines, colours kept, so that none of them acts on the host.
+        """Return a function that writes a service's own lines, colours kept, without effect on the host.
 
-        It takes one line, or several at a time. Lines that are redacted already are so again only if they change.
+        It takes one line, or several at a time. Redacted lines are redacted again only if they change.
         """
         before, after = self._dialect.stop_commands() if self._dialect.stop_commands else (None, None)
         with self._lock:
@@ -123,11 +123,11 @@ class Log:
                     self._write(after)
 
     def one_line(self, text: str) -> str:
-        """Return `text` as an output carries it: no secret in it, nothing that acts, and all on one line."""
+        """Return `text` as an output carries it: without secrets and workflow commands, on one line."""
         return "; ".join(self._clean(text).splitlines())
 
     def mask(self, secret: str) -> None:
-        """Hide `secret` from now on, and tell the host to."""
+        """Hide `secret` from now on, and have the host mask it."""
         self.redact.add(secret)
         if self._dialect.mask and len(secret.strip()) >= SHORTEST_SECRET:
             self._write(self._dialect.mask(secret))
@@ -137,7 +137,7 @@ class Log:
         return time.monotonic() - self._spoke
 
     def status(self, text: str) -> None:
-        """Show `text` below the log on a terminal, in place of the one before; empty takes it away."""
+        """Show `text` below the log on a terminal, replacing the last one; empty removes it."""
         with self._lock, self._outliving():
             if text != self._status:
                 self._erase()
@@ -159,7 +159,7 @@ class Log:
 
     @contextmanager
     def _outliving(self) -> Iterator[None]:
-        """Go on without the log where it cannot be written: its reader has gone, or a disk is full."""
+        """Continue without the log if it cannot be written: its reader has gone, or a disk is full."""
         try:
             yield
         except (OSError, ValueError) as error:  # a closed stream raises ValueError

@@ -1,6 +1,6 @@
-"""Install Python packages into a new environment, with uv or pip, whatever the user's settings of either say.
+"""Install Python packages into a new environment, with uv or pip, independent of most of the user's settings.
 
-A part of prepare.py, which loads it from beside itself: it imports nothing but the standard library. The only place
+A part of prepare.py, which loads it from its own folder: it imports nothing but the standard library. The only place
 that starts a tool while the environment is made.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# The way to packages: of PIP_* and of pip's and uv's files this counts here, and nothing else.
+# How to reach packages: of PIP_* and of pip's and uv's files only these settings are used.
 PIP_SETTINGS = r"""
 (EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|(CLIENT_)?CERT|PROXY|(DEFAULT_)?TIMEOUT|RETRIES
 |(NO_)?CACHE_DIR|KEYRING_PROVIDER|USE_(FEATURE|DEPRECATED)
@@ -26,7 +26,7 @@ UV_SETTINGS = r"""
 (extra-)?index-url|index|find-links|no-index|keyring-provider|native-tls|system-certs|offline|allow-insecure-host
 |(https?|no)-proxy|cache-dir|no-cache|link-mode|concurrent-\w+
 """
-UV_PATHS = ("index-url", "extra-index-url", "find-links", "cache-dir", "url")  # which may be relative to their file
+UV_PATHS = ("index-url", "extra-index-url", "find-links", "cache-dir", "url")  # may be relative to their file
 # What any program needs; the last two let the CI system end what it has started.
 ALWAYS = r"""
 PATH(EXT)?|HOME|USER(PROFILE)?|LOGNAME|(LOCAL)?APPDATA|PROGRAM(DATA|FILES)|SYSTEM(ROOT|DRIVE)|WINDIR|COMSPEC
@@ -46,31 +46,31 @@ UNREACHABLE = (
     r"(proxy|ssl|protocol)error|certificate|max retries|\b5\d\d (server|bad|service|gateway|internal)"
 )
 ABSENT = "no matching distribution|unsatisfiable|could not find a version|invalid requirement|does not exist|not found"
-# The first whose pattern is in what the tool said: the exit code, and what to tell the user.
+# The first pattern that the tool's output matches gives the exit code, and the message for the user.
 CAUSES = {
     "do not match the hash|hash mismatch": (2, SOURCE + " has a file that is not the published one: its hash differs."),
     "no space left|disk quota|read-only file system|permission denied": (
         2,
-        "the folder {cache} is full or may not be written: make room, or set XDG_CACHE_HOME to another folder.",
+        "the folder {cache} is full or not writable: free some space, or set XDG_CACHE_HOME to another folder.",
     ),
     UNREACHABLE: (
         5,
-        "the Python package index could not be reached: run again later. In a closed network set PIP_INDEX_URL, or "
+        "the Python package index could not be reached: run again later. Without internet access set PIP_INDEX_URL, or "
         "PIP_NO_INDEX=1 and PIP_FIND_LINKS.",
     ),
-    ABSENT: (2, SOURCE + " has no package that fits {version}."),
+    ABSENT: (2, SOURCE + " does not have a package for {version}."),
     "": (2, "the packages that buildferry needs could not be installed: the lines above say why."),
 }
 CANCELLED = 128 + signal.SIGTERM
-POLL_INTERVAL = 0.1  # seconds, between two checks for a signal while a tool runs
+POLL_INTERVAL = 0.1  # seconds between two checks for a signal while a tool runs
 TRUE = ("1", "true", "yes", "on", "y", "t")  # as pip reads it
 
 
 class PreparationError(Exception):
-    """The environment cannot be made."""
+    """The environment cannot be created."""
 
     def __init__(self, code: int, sentence: str, said: str = "") -> None:
-        """Keep the exit code, one sentence for the user, and what a tool said before."""
+        """Keep the exit code, one sentence for the user, and a tool's output."""
         super().__init__(sentence)
         self.code = code
         self.said = said
@@ -81,23 +81,23 @@ def install(
 ) -> tuple[bool, str | None]:
     """Install into the folder `site` with the first of the installers that can.
 
-    Each is the beginning of a command, and its environment. Return whether one could, and what the last one said: None
+    Each is the beginning of a command, and its environment. Return whether one succeeded, and the last output: None
     if there was none.
     """
     said = None
     for installer, environment in installers:
         before = len(list(site.iterdir()))
         said, code = run([*installer, "--no-deps", *arguments], environment)
-        if code == 0 and len(list(site.iterdir())) > before:  # some setting may ask for another target, or a dry run
+        if code == 0 and len(list(site.iterdir())) > before:  # a setting may request another target, or a dry run
             return True, said
-        if log.exists():  # only here pip tells what it could not reach
+        if log.exists():  # only the log says what pip could not reach
             text = log.read_text(encoding="utf-8", errors="replace")
             said = "\n".join((*re.findall("Could not fetch URL .*", text), said))
     return False, said
 
 
 def cause(said: str) -> tuple[int, str]:
-    """Tell the exit code, and what to tell the user, from what an installer said."""
+    """Return the exit code and the message for the user, from an installer's output."""
     return next(told for pattern, told in CAUSES.items() if re.search(pattern, said, re.IGNORECASE))
 
 
@@ -116,19 +116,19 @@ def pip_command(python: str, site: Path) -> list[str]:
 
 
 def passed_on(environ: Mapping[str, str], log: Path) -> dict[str, str]:
-    """Pick what a tool may know: the way to packages. No secret of the job, no PYTHON* variable, no other target."""
+    """Select a tool's environment: how to reach packages. No secret of the job, no PYTHON* variable, no target."""
     names = re.compile(PASSED_ON, re.VERBOSE | re.IGNORECASE)
     known = {name: value for name, value in environ.items() if names.fullmatch(name)}
     for name, separator in (("INDEX_URL", " "), ("EXTRA_INDEX_URL", " "), ("FIND_LINKS", ",")):
         known.setdefault(f"UV_{name}", separator.join(known.get(f"PIP_{name}", "").split()))
-    known.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does it; the hashes say which package is right
+    known.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does; the hashes identify the right package
     quiet = {"NO_COLOR": "1", "PIP_NO_COLOR": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
     quiet |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_LOG": str(log)}
     return known | quiet | {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
 
 def for_pip(known: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Isolate pip: it reads no file of its own, and gets from there only the way to packages.
+    """Isolate pip: it reads no settings file, and gets from those only how to reach packages.
 
     Raises PreparationError.
     """
@@ -136,7 +136,7 @@ def for_pip(known: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def config_files(known: Mapping[str, str], home: Path) -> list[Path]:
-    """Name the files in which pip looks for settings, the strongest last.
+    """Return the files in which pip searches for settings, the strongest last.
 
     Source: pip.pypa.io/en/stable/topics/configuration
     """
@@ -157,8 +157,8 @@ def config_files(known: Mapping[str, str], home: Path) -> list[Path]:
 
 
 def _pip_settings(files: Sequence[Path]) -> dict[str, str]:
-    """Read the way to packages from pip's files, as PIP_* variables. Raises PreparationError."""
-    import configparser  # here, because uv does without it
+    """Read how to reach packages from pip's files, as PIP_* variables. Raises PreparationError."""
+    import configparser  # here, because uv does not need it
 
     parser = configparser.RawConfigParser()
     try:
@@ -179,7 +179,7 @@ def _pip_settings(files: Sequence[Path]) -> dict[str, str]:
 
 
 def for_uv(known: Mapping[str, str], home: Path, settings: Path) -> dict[str, str]:
-    """Isolate uv as pip is: of its files it gets the way to packages, in the file `settings`.
+    """Isolate uv like pip: from its files it gets only how to reach packages, in the file `settings`.
 
     Return its environment. Raises PreparationError.
     """
@@ -194,7 +194,7 @@ def for_uv(known: Mapping[str, str], home: Path, settings: Path) -> dict[str, st
 
 
 def uv_files(known: Mapping[str, str], home: Path) -> list[Path]:
-    """Name the files in which uv looks for settings, the strongest first, those of the checkout apart.
+    """Return the files in which uv searches for settings, the strongest first, except those of the checkout.
 
     Source: docs.astral.sh/uv/concepts/configuration-files
     """
@@ -211,7 +211,7 @@ def uv_files(known: Mapping[str, str], home: Path) -> list[Path]:
 
 
 def _uv_settings(path: Path) -> dict[str, Any]:
-    """Read the way to packages from one of uv's files: its table `pip` wins. Raises PreparationError."""
+    """Read how to reach packages from one of uv's files: its table `pip` wins. Raises PreparationError."""
     try:
         text = path.read_text(encoding="utf-8")
         told = _toml_parser()(text)
@@ -227,7 +227,7 @@ def _uv_settings(path: Path) -> dict[str, Any]:
 
 
 def _toml_parser() -> Callable[[str], dict[str, Any]]:
-    """Python has had one since 3.11, pip brings its own; without either uv's files say nothing."""
+    """Python has had one since 3.11, pip brings its own; without either, uv's files are ignored."""
     for module in ("tomllib", "pip._vendor.tomli"):
         try:
             parser: Callable[[str], dict[str, Any]] = importlib.import_module(module).loads
@@ -256,9 +256,9 @@ def _toml(value: Any) -> str:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, int]:
-    """Run a tool: what it said, and its exit code. If the job is cancelled meanwhile, leave no process, and exit.
+    """Run a tool; return its output and its exit code. If the job is cancelled meanwhile, leave no process, and exit.
 
-    Jenkins ends children first, so a tool that such a signal ended means the same.
+    Jenkins ends children first, so a tool that was ended by such a signal means the same.
     """
     seen: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: seen.append(number))
@@ -280,14 +280,14 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[str, in
                 if seen:
                     _kill(process)
     ended = process.returncode in (-signal.SIGTERM, -signal.SIGINT)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if seen or ended else before)  # nothing disturbs the cleaning up
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if seen or ended else before)  # the cleanup must not be interrupted
     if seen or ended:
         sys.exit(CANCELLED)
     return said, process.returncode
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End a tool and all that it has started, where the system knows such groups."""
+    """End a tool and its children, where the system has process groups."""
     if hasattr(os, "killpg"):
         os.killpg(process.pid, signal.SIGKILL)
     else:

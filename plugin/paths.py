@@ -9,9 +9,9 @@ _AT_HOME = re.compile(r"~(?=/|\\|$)")
 
 
 def from_home(text: str) -> str:
-    """Return the path `text` with the home folder in place of a `~` that stands alone or before a slash.
+    """Return the path `text` with the home folder instead of a `~` that is alone or before a slash.
 
-    `~name` is no home folder: it may well be a file's name. Raises ValueError when nobody knows the home folder.
+    `~name` is not a home folder: it may be a file's name. Raises ValueError when the home folder is unknown.
     """
     if not _AT_HOME.match(text):
         return text

@@ -1,7 +1,7 @@
-"""Redaction: secrets and the signatures of URLs are taken out of text before anything cuts, folds or escapes it.
+"""Redaction: removes secrets and the signatures of URLs from text before anything cuts, folds or escapes it.
 
-There are two kinds of secrets: those that are declared, which nobody may see anywhere, and values that a build is
-given, which are hidden in what a service says. A text can spell a secret in many ways: see the module spelling.
+There are two kinds of secrets: declared ones, which are hidden everywhere, and values that are passed to a build, which
+are hidden in a service's text. A text can spell a secret in many ways: see the module encodings.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from plugin.encodings import Form, back, forms, read, unfinished, views
 
 MASK = "***"
 SHORTEST_SECRET = 3  # shorter ones would blank half the log
-LONGEST_LINE = 32_768  # characters that are kept while a line has no end yet; then it gets one
-# How many times as long as its longest form a secret may be in a text, when it is cut: each character may be escaped.
+LONGEST_LINE = 32_768  # characters; a line without an end is split there
+# How many times its longest form a cut secret may take in a text: each character may be escaped.
 LONGEST_ESCAPE = 16
-# The text may be anybody's: each of these takes time in proportion to its length alone.
+# The text is not trusted: each of these takes time in proportion to its length alone.
 _URL = re.compile(r"https?(?::|%3a)(?:\\{0,3}/|%2f){2}[^\s\"'<>]+", re.IGNORECASE)
 _QUERY = re.compile(r"[?#]|%3f|%23|\\u003f|\\u0023", re.IGNORECASE)
 _SIGNATURE = re.compile("signature|credential|token|sig|secret|password|key|auth|code|hmac|jwt|policy", re.IGNORECASE)
@@ -36,7 +36,7 @@ Span = tuple[int, int]  # where something begins and ends in a text
 
 @dataclass(frozen=True)
 class _Secrets:
-    """What to hide, made ready for a search."""
+    """What to hide, prepared for a search."""
 
     forms: frozenset[Form] = frozenset()
     reach: int = 0  # characters of the longest form
@@ -55,9 +55,9 @@ class _Secrets:
         return found
 
     def begun(self, text: str, least: int) -> int:
-        """Return where a secret begins that the end of `text` cuts, its length if nowhere.
+        """Return the start of a secret that the end of `text` cuts, its length if there is none.
 
-        A beginning of fewer than `least` characters is passed over; 0 counts half an escape too.
+        A beginning of fewer than `least` characters is ignored; 0 counts half an escape too.
         """
         from_ = max(0, len(text) - LONGEST_ESCAPE * self.reach)
         place = len(text)
@@ -69,7 +69,7 @@ class _Secrets:
         return place
 
     def ended(self, text: str, least: int) -> int:
-        """Return where a secret ends that the start of `text` cuts, 0 if nowhere; `least` as in `begun`."""
+        """Return the end of a secret that the start of `text` cuts, 0 if there is none; `least` as in `begun`."""
         place = 0
         for view in views(text[: LONGEST_ESCAPE * self.reach], self.reach) if self.forms else ():
             start = view.text[: self.reach][::-1]
@@ -83,13 +83,13 @@ class Redactor:
     """Hides secrets, however they are spelled, passwords in URLs, and the query of any signed URL."""
 
     def __init__(self) -> None:
-        """Start with no secret known."""
+        """Start without any secret."""
         self._declared = self._all = _Secrets()
         self._known: set[tuple[str, bool]] = set()
         self._lock = threading.Lock()
 
     def add(self, secret: str, is_declared: bool = True) -> None:
-        """Hide `secret` from now on: everywhere, or if it is not declared as one, in what a service says."""
+        """Hide `secret` from now on: everywhere, or if it is not declared as one, in a service's text."""
         with self._lock:
             found = forms(secret, SHORTEST_SECRET) if (secret, is_declared) not in self._known else set()
             self._known.add((secret, is_declared))
@@ -98,24 +98,24 @@ class Redactor:
                 self._declared = self._declared.and_(found) if is_declared else self._declared
 
     def __call__(self, text: str) -> str:
-        """Return what a service says without anything that may be a secret."""
+        """Return a service's text without anything that may be a secret."""
         return _hidden(text, self._all.spans(text))
 
     def declared(self, text: str) -> str:
-        """Return what we say, or a value for later steps, without declared secrets; all else stays whole."""
+        """Return our own text, or a value for later steps, without declared secrets; all else stays whole."""
         return _hidden(text, self._declared.spans(text))
 
     def brief(self, text: str, most: int, is_cut: bool = False) -> str:
-        """Return what a service says on one line of at most `most` characters, without secrets.
+        """Return a service's text on one line of at most `most` characters, without secrets.
 
-        The one place that cuts and folds what others say. `is_cut` says that the end of `text` is missing already.
+        The one place that cuts and folds untrusted text. `is_cut` means that the end of `text` is already missing.
         """
         shown = self.torn(text, is_cut_after=is_cut)
         folded = " ".join(shown.split())
-        return (self(folded) if folded != shown else shown)[:most]  # folding may make a secret
+        return (self(folded) if folded != shown else shown)[:most]  # folding may reveal a secret
 
     def torn(self, text: str, is_cut_before: bool = False, is_cut_after: bool = False) -> str:
-        """Return a part of what a service says without secrets, nor pieces of those that the cut goes through."""
+        """Return a part of a service's text without secrets, nor pieces of those that the cut splits."""
         spans = self._all.spans(text)
         if is_cut_before and (end := self._all.ended(text, SHORTEST_SECRET)):
             spans.append((0, end))
@@ -124,7 +124,7 @@ class Redactor:
         return _hidden(text, spans)
 
     def safe_cut(self, text: str) -> int:
-        """Return how much of `text` can be shown by itself: up to where a secret or a URL begins that may go on."""
+        """Return how much of `text` can be shown by itself: up to a secret or a URL that may continue."""
         last = max(map(text.rfind, _ENDS_OF_URLS)) + 1
         at = min(self._all.begun(text, 0), last if len(text) - last < LONGEST_LINE // 2 else len(text))
         return min([at, *(start for start, end in self._all.spans(text) if start < at < end)])
@@ -134,13 +134,13 @@ class Lines:
     """The lines of a text that comes in pieces, without secrets, wherever one piece ends and the next begins."""
 
     def __init__(self, redact: Redactor) -> None:
-        """Hide what `redact` knows. The first line may be cut already: nobody knows what came before."""
+        """Hide what `redact` knows. The first line may be cut: what came before is unknown."""
         self._redact = redact
-        self._rest = ""  # the line that has no end yet
+        self._rest = ""  # the line without an end so far
         self._is_torn = True  # whether what came before it is missing
 
     def feed(self, text: str) -> list[str]:
-        """Take the next piece; return the lines that it completes. A line that is too long gets an end."""
+        """Take the next piece; return the lines that it completes. A line that is too long is split."""
         whole, end, self._rest = (self._rest + text).rpartition("\n")
         lines = self._shown(whole).split("\n") if end else []
         while len(self._rest) > LONGEST_LINE:
@@ -163,7 +163,7 @@ class Lines:
 
 
 def _hidden(text: str, spans: Iterable[Span]) -> str:
-    """The text without what stands at `spans`, and without what is secret in URLs."""
+    """The text without `spans`, and without the secret parts of URLs."""
     parts: list[str] = []
     at = 0
     for start, end in _joined(spans):
@@ -177,7 +177,7 @@ def _hidden(text: str, spans: Iterable[Span]) -> str:
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """The same places, in order, none overlapping another."""
+    """The same spans, in order, without overlaps."""
     joined: list[Span] = []
     for start, end in sorted(spans):
         if joined and start < joined[-1][1]:
@@ -198,7 +198,7 @@ def _unsigned(url: str) -> str:
 
 
 def _places(form: Form, text: str) -> Iterator[Span]:
-    """Where a form stands in a view, with the neighbours in base64 that hold bits of it, and base64's end."""
+    """The span of a form in a view, with the neighbours in base64 that hold bits of it, and base64's end."""
     start = text.find(form.text)
     while start >= 0:
         end = start + len(form.text)
@@ -211,7 +211,7 @@ def _places(form: Form, text: str) -> Iterator[Span]:
 
 
 def _overlap(form: str, text: str) -> int:
-    """How many characters at the end of `text` a form begins with, the whole form apart. Source: Knuth-Morris-Pratt."""
+    """How many characters at the end of `text` begin a form, except a whole form. Source: Knuth-Morris-Pratt."""
     back, length = _fallbacks(form), 0
     for char in text[max(0, len(text) - len(form) + 1) :]:
         while length and char != form[length]:
@@ -222,7 +222,7 @@ def _overlap(form: str, text: str) -> int:
 
 @lru_cache(4096)
 def _fallbacks(form: str) -> Sequence[int]:
-    """For each beginning of `form`: how long the longest of its own beginnings is that ends it."""
+    """For each prefix of `form`: the length of its longest own prefix that is also its suffix."""
     back, length = [0], 0
     for char in form[1:]:
         while length and char != form[length]:

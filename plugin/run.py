@@ -33,13 +33,13 @@ class Surroundings:
     log: Log
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
-    publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
-    conclude: Callable[[Mapping[str, Any]], None]  # all that is known at the end, to be published after it
+    publish: Callable[[Mapping[str, Any]], None]  # publishes outputs as soon as they are known
+    conclude: Callable[[Mapping[str, Any]], None]  # publishes all outputs at the end
     clock: Clock
 
 
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
-    """Do what the raw inputs ask for, and publish what comes of it.
+    """Run the operation that the raw inputs request, and publish its outputs.
 
     Raises PluginError or Cancelled; the outputs known by then are published. An InputError holds all problems.
     """
@@ -80,7 +80,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
     service = services.named(values.service)
     authorization = service.authorization(values)
-    for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret of its own
+    for part in (authorization, authorization.partition(" ")[2]):  # Basic's second part is a secret too
         log.mask(part)
     source = sources.find(around.host.find_source, around.environment, around.folder, values.as_dict())
     if unknown := inputs.missing(values, vars(source)):
@@ -119,15 +119,15 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:
     if source.commit and not source.commit_timestamp:
-        depth = "a clone of depth 1 has the merge commit only: check out with fetch-depth: 2, or give the time yourself"
-        advice = depth if source.pull_request_id else "check that commit out, or give the time yourself"
+        depth = "a clone of depth 1 has only the merge commit: check out with fetch-depth: 2, or set the input"
+        advice = depth if source.pull_request_id else "check that commit out, or set the input"
         around.log.notice(
-            f"§commit-timestamp§ is left out: git does not have commit {source.commit[:12]} here; {advice}"
+            f"§commit-timestamp§ is left out: this clone does not have commit {source.commit[:12]}; {advice}"
         )
 
 
 def _perform(operation: Operation, job: Job) -> None:
-    """Run the operation, and say what a cancelled one may have left behind."""
+    """Run the operation, and report what a cancelled one may have left behind."""
     from plugin.rest.client import DryRunEnds
     from plugin.services.service import UNKNOWN
     from plugin.wait import heartbeat
@@ -137,24 +137,24 @@ def _perform(operation: Operation, job: Job) -> None:
         with heartbeat(log, values.heartbeat):
             operation(job)
     except DryRunEnds:
-        log.line("what would follow depends on the answer")
+        log.line("the next requests depend on this answer")
     except Cancelled:
         for intent in job.receipt.unconfirmed:
-            log.warning(f"{intent.what} may have happened, although no answer came: check it at {values.service_url}")
+            log.warning(f"{intent.what} may have happened, but no answer was received: check {values.service_url}")
         raise
     except UnavailableError as unavailable:
         if values.on_outage != "warn":
             raise
         job.receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
-        log.warning(f"{unavailable} (§on-outage§ is warn, so this step succeeds)")
+        log.warning(f"{unavailable} (this step succeeds, because §on-outage§ is warn)")
 
 
-# The inputs that name a place to write to, and what says why it cannot be written.
+# The inputs that name a path to write to, and the function that explains why it cannot be written.
 PLACES = {"receipt": why_no_file, "log-file": why_no_file, "output-directory": why_no_folder}
 
 
 def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:
-    """Try the places that this operation writes to, before anything is sent."""
+    """Test the paths that this operation writes to, before anything is sent."""
     if values.dry_run:
         return []
     given = values.as_dict()
@@ -163,11 +163,11 @@ def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:
     return [Problem(name, why) for name, why in tried.items() if why]
 
 
-FROM_SOURCE = ("branch", "tag", "pull-request-id")  # inputs that the CI system may give, and that tell builds apart
+FROM_SOURCE = ("branch", "tag", "pull-request-id")  # inputs that the CI system may provide, and that distinguish builds
 
 
 def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Receipt:
-    """The record of this run; a later one with the same operation, inputs and commit may go on where it ends."""
+    """The record of this run; a later one with the same operation, inputs and commit may resume it."""
     from plugin.files.receipt import Receipt
     from plugin.files.record import fingerprint
 

@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Source:
-    """What is known of the source; None where nothing is."""
+    """What is known of the source; None for what is unknown."""
 
     commit: str | None = None
     commit_timestamp: str | None = None  # ISO 8601
     branch: str | None = None
     tag: str | None = None
     pull_request_id: int | None = None
-    target_branch: str | None = None  # that the pull request wants to join
+    target_branch: str | None = None  # of the pull request
     head_repository_url: str | None = None  # that the pull request comes from
     pull_request_head: str | None = None  # the ref of what was pushed: pull/5/head
     pull_request_merge: str | None = None  # the ref of its merge with the target: pull/5/merge
-    repository_url: str | None = None  # of this CI job; a pull request wants to join it
+    repository_url: str | None = None  # of this CI job; the target of its pull request
     run_url: str | None = None
-    is_elsewhere: bool = False  # the inputs name another branch or tag than the CI job's: its commit is not theirs
+    is_elsewhere: bool = False  # the inputs name another branch or tag than the CI job's: its commit does not apply
 
 
-# The full refs that CI systems hand out (`refs/heads/main`), by the input that takes what they name.
+# The full refs of CI systems (`refs/heads/main`), by the input for what they name.
 _REFS = {
     "branch": re.compile(r"refs/(?:heads|remotes/[^/]+)/(.+)"),
     "tag": re.compile(r"refs/tags/(.+)"),
@@ -39,7 +39,7 @@ def of_ref(ref: str) -> tuple[str, str] | None:
 
 
 def short(source: Source) -> Source:
-    """Return the source with short names for full refs: what is compared later must be spelled alike."""
+    """Return the source with short names for full refs: what is compared later must have the same spelling."""
     kind, name = of_ref(source.branch or "") or ("branch", source.branch)
     return replace(
         source,

@@ -1,4 +1,4 @@
-"""Waiting: the one poll loop of the project, bounded in time, deaf to single failures, never silent for long."""
+"""Waiting: the one poll loop of the project, bounded in time, tolerant of single failures, never silent for long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from plugin.units import duration
 LONGEST_PAUSE = 60.0  # seconds between two polls
 GROWTH = 1.5
 LONGEST_OUTAGE = 15 * 60.0  # seconds of nothing but failures
-EARLY = 0.9  # of the heartbeat: the poll loop, which knows what is awaited, speaks before `heartbeat` does
+EARLY = 0.9  # of the heartbeat: the poll loop, which can name what it waits for, logs before `heartbeat` does
 T = TypeVar("T")
 
 
@@ -25,14 +25,14 @@ class Pace:
     """How long to wait, and how often to poll, in seconds."""
 
     timeout: float  # 0 means one single poll, however long it takes
-    interval: float  # the first pause; it grows while nothing changes
-    longest: float = LONGEST_PAUSE  # to which it grows
+    interval: float  # the first pause; it increases while nothing changes
+    longest: float = LONGEST_PAUSE  # the longest pause
     heartbeat: float = 60.0  # the longest silence
-    within: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext()  # bounds a poll by what is left
+    within: Callable[[float], AbstractContextManager[None]] = lambda _: nullcontext()  # bounds a poll by the time left
 
 
 def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: Pace, clock: Clock, log: Log) -> T:
-    """Call `look` until what it returns `is_done`; return that. `what` names the thing awaited, with its link if any.
+    """Call `look` until its result `is_done`; return that. `what` names what the run waits for, with its link if any.
 
     Raises NotFinishedError when the timeout has passed, UnavailableError after 15 minutes of nothing but failures.
     """
@@ -46,9 +46,9 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
         except UnavailableError as error:
             if clock.now() - last_answer >= LONGEST_OUTAGE:
                 raise UnavailableError(
-                    f"{what}: no answer for {duration(LONGEST_OUTAGE)}; the last try: {error}"
+                    f"{what}: no answer for {duration(LONGEST_OUTAGE)}; the last attempt: {error}"
                 ) from None
-            log.line(f"{error}; {what} goes on meanwhile")
+            log.line(f"{error}; polling continues for {what}")
             last_line = clock.now()
         else:
             if is_done(state):
@@ -64,15 +64,14 @@ def until(look: Callable[[], T], is_done: Callable[[T], bool], what: str, pace: 
                 last_line, silent = clock.now(), 0.0
             clock.sleep(min(left, EARLY * pace.heartbeat - silent))
         if clock.now() - started >= pace.timeout:
-            raise NotFinishedError(
-                f"{what} did not finish within {duration(pace.timeout)}; it goes on: raise §timeout§"
-            )
+            text = f"{what} did not finish within {duration(pace.timeout)}; it continues: increase §timeout§"
+            raise NotFinishedError(f"{text} to wait longer")
         pause = min(pause * GROWTH, max(pace.interval, pace.longest))
 
 
 @contextmanager
 def heartbeat(log: Log, seconds: float) -> Iterator[None]:
-    """Write a line whenever the log has been silent for so long, from a thread of its own, whatever this one does."""
+    """Write a line whenever the log has been silent for this long, from its own thread, whatever this one does."""
     is_over = threading.Event()
 
     def watch() -> None:
@@ -80,7 +79,7 @@ def heartbeat(log: Log, seconds: float) -> Iterator[None]:
         while not is_over.wait(wait):
             wait = seconds - log.silence()
             if wait <= 0:
-                log.line("still at work")
+                log.line("still running")
                 wait = seconds
 
     threading.Thread(target=watch, daemon=True).start()

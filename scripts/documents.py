@@ -22,7 +22,7 @@ def made(root: Path) -> dict[str, str]:
 
 
 def _page(service: str, root: Path) -> str:
-    """The page of a service, as long as nobody writes one: what the schema says, and the example for GitHub."""
+    """The page of a service that has none yet: what the schema says, and the example for GitHub."""
     title, sentence = inputs.about_service(service)
     example = f"examples/github/{service}.yml"
     parts = [service, *([example] if (root / example).exists() else [])]

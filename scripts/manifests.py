@@ -1,8 +1,8 @@
-"""Write everything that is made: each host's manifest, the dataclass of the inputs, the documents' tables and examples,
-and the picture of the rooms.
+"""Write everything that is generated: each host's manifest, the dataclass of the inputs, the documents' tables and
+examples, and the picture of the rooms.
 
 All of it follows from plugin/schema.json, the classes in plugin/errors.py, the imports and the files in examples/.
-`python scripts/manifests.py` writes, `--check` only names what is stale. A file's made parts stand between the lines
+`python scripts/manifests.py` writes, `--check` only names what is stale. A file's made parts are between the lines
 `made: NAME` and `end of made`; the rest of such a file is its author's.
 """
 

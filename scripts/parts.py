@@ -17,7 +17,7 @@ PART = re.compile(
 
 
 def yaml(value: Mapping[str, Any], indent: str = "") -> str:
-    """Write a mapping as YAML; each scalar stands as JSON, which YAML reads the same way everywhere."""
+    """Write a mapping as YAML; each scalar is JSON, which every YAML parser reads the same way."""
     text = ""
     for key, item in value.items():
         if isinstance(item, Mapping):

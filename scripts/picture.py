@@ -1,4 +1,4 @@
-"""Draw the house: docs/architecture-light.svg and -dark.svg, a box for each room and an arrow for each import.
+"""Draw the architecture: docs/architecture-light.svg and -dark.svg, a box for each room and an arrow for each import.
 
 A room is a folder of plugin/, or a module beside the folders that uses one; the other modules are the ground. An arrow
 that follows from others is left out, and so are the arrows to the ground, which everyone uses.

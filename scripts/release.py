@@ -1,7 +1,7 @@
 """What a release needs besides its files: the notes, which are the changelog's section, and the major tag moved.
 
 `python scripts/release.py notes vX.Y.Z` checks the tag against the version and CHANGELOG.md, and prints the section.
-`python scripts/release.py move-major vX.Y.Z` moves vX at origin to that tag, unless a newer vX.*.* is there. Needs git
+`python scripts/release.py move-major vX.Y.Z` moves vX at origin to that tag, unless a newer vX.*.* exists. Needs git
 and a Python alone, as release.yml runs it before anything is installed.
 """
 
@@ -45,7 +45,7 @@ def notes(tag: str, version: str, changelog: str) -> str:
 
 
 def is_newest(tag: str, tags: Iterable[str]) -> bool:
-    """Tell whether no release among `tags` has the same major version and is newer than `tag`."""
+    """Return whether `tag` is the newest release of its major version among `tags`."""
     major, *rest = _numbers(tag)
     return all([major, *rest] >= numbers for numbers in map(_numbers, tags) if numbers[:1] == [major])
 

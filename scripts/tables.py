@@ -20,7 +20,7 @@ UNLESS = "unless the CI system provides it"
 
 
 def part(name: str, root: Path) -> str:
-    """What stands between a document's markers of that name."""
+    """The text between a document's markers of that name."""
     if name.startswith("examples/"):
         language = {".yml": "yaml", ".sh": "sh"}.get(Path(name).suffix, "groovy")
         text = (root / name).read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def _services(root: Path) -> str:
 
 
 def _service_tables(service: str, root: Path) -> str:
-    """The operations of a service, the inputs of its own, and the outputs that it sets."""
+    """The operations of a service, its own inputs, and the outputs that it sets."""
     rows = []
     own: set[str] = set()
     for operation, sentence in inputs.services()[service].items():
@@ -100,7 +100,7 @@ def _inputs_table(fields: Sequence[Field], service: str | None = None) -> str:
 
 
 def _said(field: Field, service: str | None) -> str:
-    """An input in words: in those that hold for most operations, then what it means to each of the others."""
+    """An input's description: the one of most operations, then its meaning to each of the others."""
     if service is None:
         return about(field)
     meant: dict[Field, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Inputs and operations in words, the same in every manifest and document."""
+"""Descriptions of inputs and operations, the same in every manifest and document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORMS = {"boolean": "`true` or `false`.", "seconds": "Seconds, or a number with 
 
 
 def about(field: Field) -> str:
-    """An input in words."""
+    """An input's description."""
     choices = f"One of {', '.join(map(code, field.choices))}." if field.choices else ""
     example = f"For example {code(field.examples[0])}." if field.examples else ""
     return " ".join(filter(None, (field.description, choices, FORMS.get(field.kind), example)))

@@ -1,11 +1,11 @@
 /*
- * The Jenkins step: hands its arguments to buildferry on the agent, and its outputs back to the pipeline.
+ * The Jenkins step: passes its arguments to buildferry on the agent, and its outputs back to the pipeline.
  *
  *     echo buildferry(service: 'app-distribution', serviceUrl: 'https://dist.example.com', phaseId: 7,
  *                     artifacts: 'out/*.ipa', apiTokenCredentialsId: 'dist-token').buildId
  *
  * The program on the agent does everything else; buildferry.txt beside this file is the user's help.
- * Code under @NonCPS calls no step, values that live across a step are serializable, and all passes the Groovy sandbox.
+ * Code under @NonCPS calls no step, values kept across a step are serializable, and all passes the Groovy sandbox.
  */
 import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonOutput
@@ -46,8 +46,8 @@ import groovy.transform.Field
 
 /**
  * Run one operation. Returns the outputs, keys in camelCase: buildId, buildIds (a list), result (a map) and so on.
- * Fails when an argument is wrong and when buildferry exits with anything but 0. What goes wrong after that, while the
- * outputs are fetched and the folder is removed, is told and never hides why the step ended.
+ * Fails when an argument is wrong and when buildferry exits with anything but 0. Later errors, while the outputs are
+ * fetched and the folder is removed, are logged and never hide why the step ended.
  */
 def call(Object given = [:]) {
     if (!(given instanceof Map)) {
@@ -60,9 +60,9 @@ def call(Object given = [:]) {
     }
     if (!isUnix()) {
         error('buildferry: this step needs a Unix agent. On Windows install the command buildferry, '
-            + "put the inputs as PLUGIN_* into environment {} and call bat 'buildferry run'.")
+            + "set the inputs as PLUGIN_* in environment {} and call bat 'buildferry run'.")
     }
-    // A folder of its own, outside the workspace: branches that run in parallel may share a workspace.
+    // A new folder outside the workspace: branches that run in parallel may share a workspace.
     String folder = pwd(tmp: true) + '/buildferry-' + UUID.randomUUID()
     Integer status = null
     Map outputs = [:]
@@ -76,7 +76,7 @@ def call(Object given = [:]) {
     } catch (Exception first) {
         cause = first
     }
-    try { // after an abort too: the build that exists by then goes into the description
+    try { // also after an abort: a build that exists by then goes into the description
         outputs = outputsIn(folder)
         describe(outputs)
     } catch (Exception later) {
@@ -93,7 +93,7 @@ def call(Object given = [:]) {
     return judged(status, outputs)
 }
 
-/** What to throw in the end, now that this went wrong too: the first cause, else only an abort. The rest is told. */
+/** The exception to throw at the end: the first cause, else only an abort. Everything else is logged. */
 private Exception weighed(Exception first, Exception later) {
     echo('buildferry: could not fetch the outputs and clean up: ' + later.getMessage())
     return first ?: later instanceof InterruptedException ? later : null
@@ -102,10 +102,10 @@ private Exception weighed(Exception first, Exception later) {
 /** The outputs, if they and the exit code mean success. */
 private Map judged(Integer status, Map outputs) {
     if (status != 0) {
-        error('buildferry: ' + (outputs.error ?: 'it left no message, see the log above') + ' (exit ' + status + ')')
+        error('buildferry: ' + (outputs.error ?: 'see the log above') + ' (exit ' + status + ')')
     }
     if (!outputs) {
-        error('buildferry: it exited with 0, but this agent cannot read its outputs. The log above says what was done. '
+        error('buildferry: it exited with 0, but this agent cannot read its outputs. The log shows what was done. '
             + 'In a container that runs as another user, a umask such as 022 lets the agent read them.')
     }
     if (outputs.error) { // and exit code 0: an outage, and onOutage is warn
@@ -114,21 +114,21 @@ private Map judged(Integer status, Map outputs) {
     return outputs
 }
 
-/** Start the program on the agent; returns its exit code. Secrets go by withCredentials alone, all else by withEnv. */
+/** Start the program on the agent; returns its exit code. Secrets only through withCredentials, the rest by withEnv. */
 private Integer start(List<String> variables, List<Map> secrets) {
     List bindings = []
     for (Map secret in secrets) {
         bindings.add(string(credentialsId: secret.id, variable: secret.variable))
     }
-    if (!bindings) { // the masking of an empty list is nobody's contract
+    if (!bindings) { // no documentation promises masking for an empty list
         return withEnv(variables) { launch() }
     }
     return withEnv(variables) { withCredentials(bindings) { launch() } }
 }
 
 /**
- * The one script that is ever run. `exec`, because the SIGTERM of an abort must reach Python itself. Its standard
- * output is the outputs once more, which the file has.
+ * The only script that runs. `exec`, because the SIGTERM of an abort must reach Python itself. Its standard output
+ * repeats the outputs, which are in the file.
  */
 private Integer launch() {
     return sh(label: 'buildferry', returnStatus: true, encoding: 'UTF-8', script: '''set +x
@@ -154,7 +154,7 @@ private void describe(Map outputs) {
     }
 }
 
-/** The line for the description. A service chose its words, and some Jenkins show it as HTML: no markup, and short. */
+/** The line for the description. It has a service's text, and some Jenkins show it as HTML: no markup, and short. */
 @NonCPS
 private String lineFor(Map outputs) {
     if (!outputs.buildId) {
@@ -183,8 +183,8 @@ private List<String> problemsOf(Map arguments) {
         Map argument = ARGUMENTS[name] ?: [:]
         String problem = problemOf(arguments[name], argument.list == true)
         if (argument.secret) {
-            problems.add(name + ': a secret is not taken as text. Keep it in Jenkins as a "Secret text" credential '
-                + 'and give the id of that credential as ' + spelling(name))
+            problems.add(name + ': a secret is not accepted as text. Keep it in Jenkins as a "Secret text" credential '
+                + 'and pass the id of that credential as ' + spelling(name))
         } else if (problem) {
             problems.add(name + ': ' + problem)
         }
@@ -192,7 +192,7 @@ private List<String> problemsOf(Map arguments) {
     return problems
 }
 
-/** The names that are no argument's, one a line: the program says which ones they look like. */
+/** The names that are not arguments, one a line: the program suggests the ones that were meant. */
 @NonCPS
 private String unknownOf(Map arguments) {
     List<String> known = ['package'] + ARGUMENTS.keySet().collect { spelling(it) }
@@ -205,10 +205,10 @@ private String problemOf(Object value, boolean list) {
         return ''
     }
     if (!(value instanceof Collection || value instanceof Object[])) {
-        return 'a ' + value.getClass().getSimpleName() + ' cannot be handed over; give text, a number, true or false'
+        return 'a ' + value.getClass().getSimpleName() + ' is not supported; pass text, a number, true or false'
     }
     if (!list) {
-        return 'takes one value, not a list'
+        return 'accepts one value, not a list'
     }
     for (Object item in value) {
         if (!isText(item)) {
@@ -230,8 +230,8 @@ private boolean isText(Object value) {
 }
 
 /**
- * The environment of the program, but for the secrets: `NAME=value` each. Without a value Jenkins unsets the variable:
- * a PLUGIN_DRY_RUN of the job's own must not steer the step.
+ * The environment of the program, except secrets: `NAME=value` each. Without a value Jenkins unsets the variable: a
+ * PLUGIN_DRY_RUN of the job's own must not change the step.
  */
 @NonCPS
 private List<String> variablesFrom(Map arguments, String folder) {
@@ -258,7 +258,7 @@ private String jsonOf(Object items) {
     return '[' + items.collect { JsonOutput.toJson(it.toString()) }.join(', ') + ']'
 }
 
-/** Each secret that was asked for: the variable it goes to, and the id of its credential. */
+/** Each requested secret: its variable, and the id of its credential. */
 @NonCPS
 private List<Map> secretsFrom(Map arguments) {
     List<Map> secrets = []

@@ -1,4 +1,4 @@
-"""Local files: artifacts to find and send, downloads to keep, their names, digests and progress, and the receipt.
+"""Local files: artifacts to upload, downloads to keep, their names, digests and progress, and the receipt.
 
 services/ and run come in; files/ knows no service.
 """

@@ -1,4 +1,4 @@
-"""Finding the files to upload: paths and globs to Artifacts, and clear words for those that cannot be uploaded."""
+"""Finding the files to upload: turns paths and globs into Artifacts, and explains which cannot be uploaded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Artifact:
 
 @dataclass
 class Found:
-    """The files that patterns mean, in order and each once; all problems; and what is worth a notice."""
+    """The files that patterns match, in order and each once; all problems; and all notices."""
 
     artifacts: list[Artifact] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Found:
 
 
 def find(patterns: Sequence[str], folder: Path, own: Sequence[Path] = ()) -> Found:
-    """Return the files that `patterns` mean. Relative patterns are below `folder`; `own` are never artifacts.
+    """Return the files that `patterns` match. Relative patterns are below `folder`; `own` are never artifacts.
 
-    A path that exists is taken as it is, whatever characters it holds. A pattern after `!` takes files out again that
-    the patterns before it have found.
+    A path that exists is used as it is, whatever characters it contains. A pattern after `!` excludes files that the
+    patterns before it have found.
     """
     search = _Search(folder, {_canonical(folder / path) for path in own})
     for pattern in patterns:
@@ -55,7 +55,7 @@ def find(patterns: Sequence[str], folder: Path, own: Sequence[Path] = ()) -> Fou
 
 
 def describe(artifacts: Sequence[Artifact]) -> str:
-    """Say how many files of which size there are."""
+    """Describe the number of files and their size."""
     count = f"{len(artifacts)} file{'s' if len(artifacts) != 1 else ''}"
     return f"{count}, {size_text(sum(artifact.size for artifact in artifacts))}"
 
@@ -69,10 +69,10 @@ class _Search:
         self._own = own
         self._matches: dict[str, tuple[Path, str]] = {}  # paths and their patterns, by the real path
         self._has_included = False
-        self._excluding: str | None = None  # the last pattern that took something out
+        self._excluding: str | None = None  # the last pattern that excluded a file
 
     def add(self, pattern: str) -> None:
-        """Go on with one more pattern. Raises ValueError when it cannot be read as one, or finds only what is none."""
+        """Apply one more pattern. Raises ValueError when it is not valid, or matches nothing that can be uploaded."""
         path = self._folder / from_home(pattern)
         if os.path.lexists(path) or not (is_pattern(pattern) or pattern.startswith(EXCLUDES)):
             self._match(path, pattern)
@@ -83,7 +83,7 @@ class _Search:
         self._has_included = True
 
     def finish(self) -> Found:
-        """Look at each file that is left."""
+        """Check each file that is left."""
         for path, pattern in self._matches.values():
             try:
                 self.found.artifacts.append(self._artifact(path))
@@ -108,7 +108,7 @@ class _Search:
 
     def _exclude(self, pattern: str) -> None:
         if not self._has_included:
-            raise ValueError("excludes nothing: write it below the patterns that it takes files from")
+            raise ValueError("excludes nothing: write it below the patterns whose files it excludes")
         without = from_home(pattern.removeprefix(EXCLUDES))
         left = {real: match for real, match in self._matches.items() if not excludes(without, match[0], self._folder)}
         self._excluding = pattern if left != self._matches else self._excluding
@@ -135,7 +135,7 @@ class _Search:
             self.found.problems.append(f"{pattern!r} matches no file in {self._folder}{why}{near}")
 
     def _artifact(self, path: Path) -> Artifact:
-        """The file at `path`. Raises OSError when it cannot be read, ValueError when it is nothing to upload."""
+        """The file at `path`. Raises OSError when it cannot be read, ValueError when it cannot be uploaded."""
         info = path.stat()
         if _canonical(path) in self._own:
             raise ValueError("is a file that this step writes itself: it cannot be an artifact too")
@@ -164,7 +164,7 @@ class _Search:
 
 
 def _real(path: Path) -> str:
-    """What all names of one file have in common."""
+    """The same for all names of one file."""
     try:
         return os.path.realpath(path)
     except ValueError:  # a NUL
@@ -172,12 +172,12 @@ def _real(path: Path) -> str:
 
 
 def _canonical(path: Path) -> str:
-    """The path without links in its folders, but itself a link if it is one: what is written there replaces it."""
+    """The path with links in its folders resolved, but not its own: a file written there replaces the link."""
     return os.path.join(_real(path.parent), path.name)  # noqa: PTH118 - texts are compared
 
 
 def _reason(path: Path, error: OSError) -> str:
-    """Why the system refuses, and the folder on the way that may be the reason."""
+    """The system's reason, and the closed parent folder that may be behind it."""
     text = error.strerror or str(error)
     if isinstance(error, PermissionError):
         folders = reversed(Path(_real(path)).parents)

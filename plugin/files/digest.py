@@ -1,4 +1,4 @@
-"""Digests on a thread of their own: hashing takes about as long as sending, so the two go on side by side."""
+"""Digests on a thread of their own: hashing takes about as long as sending, so both run at the same time."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Hasher:
 def announced_md5(headers: Mapping[str, str]) -> bytes | None:
     """Return the MD5 that a storage announces for a file, or None.
 
-    It stands in Content-MD5 (RFC 1864), in Google's x-goog-hash, or is the ETag of an S3 object that was stored in one
-    part and is not encrypted with a key of its own.
+    It is in Content-MD5 (RFC 1864), in Google's x-goog-hash, or is the ETag of an S3 object that was stored in one
+    part and is not encrypted with its own key.
     """
     found = re.search(r"md5=([A-Za-z0-9+/=]+)", headers.get("x-goog-hash", ""))
     encoded = headers.get("Content-MD5") or (found[1] if found else "")

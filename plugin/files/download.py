@@ -1,6 +1,6 @@
-"""One file on its way down: hidden until its length, its digest and its packing are right.
+"""Downloading one file: it stays hidden until its length, its digest and its compression are verified.
 
-Bytes come as the storage sent them, and are unpacked here: only so can one tell a cut stream from a whole one.
+Bytes come as the storage sent them, and are decompressed here: that shows whether a stream is complete.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from plugin.rest.exchange import BLOCK, Download, Request
 from plugin.rest.failure import Failure, Kind
 
 GZIP = ("gzip", "x-gzip")
-GZIP_ENDINGS = (".gz", ".tgz")  # of files that are meant to stay packed
-GZIP_OVERHEAD = 64 * 1024  # bytes that packing may add to a file that cannot be packed, at most, and a hundredth
+GZIP_ENDINGS = (".gz", ".tgz")  # of files that are meant to stay compressed
+GZIP_OVERHEAD = 64 * 1024  # the most bytes that compression may add, besides 1 %
 
 
 def download(
@@ -52,7 +52,7 @@ def download(
 
 
 def hidden(folder: Path) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder inside `folder` that nobody else may enter; it goes away with its context. Raises OSError."""
+    """Make a folder inside `folder` that nobody else may enter, for as long as the context. Raises OSError."""
     return tempfile.TemporaryDirectory(prefix=".buildferry-", dir=folder, ignore_cleanup_errors=True)
 
 
@@ -66,7 +66,7 @@ def save(
 ) -> str:
     """Save to `file`, in a hidden folder, until length and digest are right; return its SHA-256.
 
-    `locate` gives the request for each try; `size` is what the service says, in bytes; `stop` ends it between two
+    `locate` gives the request for each attempt; `size` is what the service says, in bytes; `stop` ends it between two
     blocks. Raises as Rest.fetch does, and InputError when the file cannot be written.
     """
     return rest.fetch(file.name, locate, lambda answer: _save(answer, file, progress, size, stop))
@@ -85,7 +85,7 @@ def _save(answer: Download, file: Path, progress: Progress, size: int | None, st
     length = int(found[0]) if found else None
     is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
     if length is None and size is None and not (is_chunked or md5 or is_packed):
-        raise _failure("has no length: half of it would look like the whole")
+        raise _failure("has no length: a truncated file would go unnoticed")
     most = size if size is None or not is_packed else size + size // 100 + GZIP_OVERHEAD
 
     def checked() -> Iterator[bytes]:
@@ -101,11 +101,11 @@ def _save(answer: Download, file: Path, progress: Progress, size: int | None, st
                     return  # the rest may be endless
 
     done, (sha256, *others) = _write(file, checked(), "sha256", *(["md5"] if md5 else []))
-    is_md5_open = bool(md5) and others != [md5]  # it may be of what was packed on the way
+    is_md5_open = bool(md5) and others != [md5]  # it may be of the compressed file
     is_meant_packed = done == size or (size is None and file.name.lower().endswith(GZIP_ENDINGS))
     if is_packed and (encoding in GZIP if is_md5_open else not is_meant_packed):
         if encoding not in GZIP:
-            text = f"it comes packed as {encoding[:20]!r}, which nobody asked for"
+            text = f"it is compressed as {encoding[:20]!r}, which was not requested"
             raise Failure(RefusedError(text), Kind.REJECTED, is_final=True)
         done, (sha256, unpacked_md5) = _unpack(file, size)
         is_md5_open = is_md5_open and unpacked_md5 != md5
@@ -117,9 +117,9 @@ def _save(answer: Download, file: Path, progress: Progress, size: int | None, st
 
 
 def _is_unpacked_on_the_way(headers: Mapping[str, str]) -> bool:
-    """Whether the storage keeps other bytes than it sends: what it says about size and digest is about those.
+    """Whether the storage keeps other bytes than it sends: its size and digests are those of the stored bytes.
 
-    Source: Cloud Storage, "Transcoding of gzip-compressed files"; RFC 9110 has no word for it any more, RFC 7234 had
+    Source: Cloud Storage, "Transcoding of gzip-compressed files"; RFC 9110 no longer has a header for it, RFC 7234 had
     the warning 214.
     """
     stored = headers.get("x-goog-stored-content-encoding", "identity").lower()
@@ -131,12 +131,12 @@ def _is_unpacked_on_the_way(headers: Mapping[str, str]) -> bool:
 
 
 def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
-    """Unpack a file in its place; return its size, at most one block more than `size`, its SHA-256 and its MD5."""
+    """Decompress a file in its place; return its size, at most one block more than `size`, its SHA-256 and its MD5."""
     packed = file.with_name("packed")
     file.replace(packed)
     try:
         if not packed.stat().st_size:
-            raise _failure("ended before it began")
+            raise _failure("is empty, although it should be a gzip stream")
         with gzip.open(packed) as opened:
 
             def blocks() -> Iterator[bytes]:
@@ -145,9 +145,9 @@ def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
 
             return _write(file, blocks(), "sha256", "md5")
     except EOFError:
-        raise _failure("was cut: its gzip stream does not end") from None
+        raise _failure("is an incomplete gzip stream") from None
     except (gzip.BadGzipFile, zlib.error):
-        raise _failure("is not the gzip stream that it says it is") from None
+        raise _failure("is not a valid gzip stream") from None
     finally:
         packed.unlink(missing_ok=True)
 
@@ -171,7 +171,7 @@ def _write(file: Path, blocks: Iterable[bytes], *algorithms: str) -> tuple[int, 
 
 @contextlib.contextmanager
 def _to(file: Path) -> Iterator[Callable[[bytes], None]]:
-    """Give a function that writes to `file`; its InputError, if the disk refuses, names the place the file is for."""
+    """Give a function that writes to `file`; its InputError, if the disk refuses, names the file's final path."""
 
     def cannot(error: OSError) -> InputError:
         return InputError(f"{file.parent.parent / file.name}: cannot be written: {error.strerror}")
@@ -193,4 +193,4 @@ def _to(file: Path) -> Iterator[Callable[[bytes], None]]:
 
 
 def _failure(problem: str) -> Failure:
-    return Failure(UnavailableError(f"what arrived {problem}"), Kind.UNKNOWN)
+    return Failure(UnavailableError(f"the downloaded file {problem}"), Kind.UNKNOWN)

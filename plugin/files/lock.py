@@ -1,6 +1,6 @@
-"""One run at a time: a lock that the operating system keeps and that ends with the process, however it ends.
+"""One run at a time: an operating system's lock, which is released when the process ends, however it ends.
 
-The lock lies on a file beside the one it guards, because that one is replaced at each write. It holds who has it.
+The lock is on a file beside the one it guards, because that one is replaced at each write. It names its holder.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-LONGEST_HOLDER = 500  # bytes that are read of who holds a lock
-FAR = 1 << 30  # the byte that Windows locks: what lies before it can still be read
+LONGEST_HOLDER = 500  # bytes to read of a lock's holder
+FAR = 1 << 30  # the byte that Windows locks: those before it can still be read
 BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class HeldError(Exception):
-    """Another process holds the lock; the text says which, as far as it told."""
+    """Another process holds the lock; the text says which, if known."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def held(path: Path, holder: str) -> Iterator[bool]:
     handle = _opened(path)
     try:
         is_locked = _lock(handle, path)
-        while not _is_at(handle, path):  # who held it has removed it meanwhile: lock the new one
+        while not _is_at(handle, path):  # the last holder removed it meanwhile: lock the new one
             os.close(handle)
             handle = _opened(path)
             is_locked = _lock(handle, path)
@@ -44,7 +44,7 @@ def held(path: Path, holder: str) -> Iterator[bool]:
         os.write(handle, holder.encode("utf-8", "replace")[:LONGEST_HOLDER])
         yield is_locked
         if sys.platform != "win32":
-            path.unlink(missing_ok=True)  # still locked: nobody takes a file for held that is gone
+            path.unlink(missing_ok=True)  # while still locked, so that no process waits for a removed file
     finally:
         os.close(handle)
         if sys.platform == "win32":

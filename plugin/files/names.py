@@ -1,6 +1,6 @@
-"""File names for titles that come from elsewhere: one path component each, on every file system, no two the same.
+"""File names for a service's titles: one path component each, valid on every file system, no two the same.
 
-Files are seen by everybody, and outputs must name them as they are: so no name of ours holds a secret.
+Everybody can see files, and outputs must name them as they are: so no name contains a secret.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
-LONGEST = 200  # bytes of UTF-8; file systems take 255, and a name may yet be told apart from another
-LONGEST_MARK = 48  # bytes of what tells it apart
-# What ends or splits a path, what Windows refuses, what is output_directory's, and what no reader
-# would see: controls, and marks of direction.
+LONGEST = 200  # bytes of UTF-8; file systems allow 255, and a mark may follow
+LONGEST_MARK = 48  # bytes of the mark that makes a name unique
+# Path separators, what Windows refuses, what output_directory reserves, and what is invisible: controls, and marks of
+# direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]|\.buildferry)(?:\.|$)", re.IGNORECASE)
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def file_names(titles: Sequence[tuple[str, str]], redact: Callable[[str], str]) -> list[str]:
-    """Return a file name for each (title, id), in order; of those that would be the same the later get their id.
+    """Return a file name for each (title, id), in order; of those that would be the same, the later ones get their id.
 
     A title from which `redact` hides something is named after its id alone.
     """
     taken: set[str] = set()
-    numbers: dict[str, int] = {}  # by folded name: the last that told another of that name apart
+    numbers: dict[str, int] = {}  # by folded name: the last number in a mark
     names = []
     for given, given_id in titles:
         id_ = _shortened(safe_name(given_id), LONGEST_MARK) if redact(given_id) == given_id else "hidden"
@@ -43,7 +43,7 @@ def file_names(titles: Sequence[tuple[str, str]], redact: Callable[[str], str]) 
 
 
 def _public(title: str, id_: str, redact: Callable[[str], str]) -> str:
-    """The title, or one made of `id_` if anybody would see a secret in it, or in the name that it becomes."""
+    """The title, or one made of `id_` if a secret shows in it, or in its file name."""
     shown = redact(title)
     if shown == title and redact(name := safe_name(title)) == name:
         return title
@@ -78,5 +78,5 @@ def _shortened(name: str, most: int) -> str:
 
 
 def _folded(name: str) -> str:
-    """What a file system that ignores case takes for the same name."""
+    """The same for names that a file system which ignores case does not distinguish."""
     return unicodedata.normalize("NFC", name.casefold())

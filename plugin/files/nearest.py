@@ -1,4 +1,4 @@
-"""The files that somebody may have meant when a path or a pattern found none."""
+"""Suggestions of files when a path or a pattern matches none."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from plugin.files.patterns import start_of
 
 NEAREST = 3  # files to name
-MOST_SEEN = 5000  # files of a folder tree, while looking for those
+MOST_SEEN = 5000  # files of a folder tree to search for suggestions
 
 
 def nearest(pattern: str, folder: Path) -> str:
-    """Return words about the files below `folder` that are most like `pattern`, whatever their case.
+    """Return a hint about the files below `folder` that are most similar to `pattern`, ignoring case.
 
-    First those whose whole path is alike, then those that end alike, then those of the pattern's own folder.
+    First those with a similar path, then those with a similar end, then those of the pattern's own folder.
     """
     try:
         start = start_of(pattern, folder)
@@ -32,7 +32,7 @@ def nearest(pattern: str, folder: Path) -> str:
     ending = [name for name in seen if suffix and name.casefold().endswith(suffix)]
     beside = [name for name in seen if (folder / name).parent == below and below != folder]
     near = list(dict.fromkeys([*alike, *ending, *beside]))[:NEAREST]
-    return f"; the nearest files there: {', '.join(near)}" if near else "; no file there looks like it"
+    return f"; the nearest files there: {', '.join(near)}" if near else "; no file there has a similar name"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -46,7 +46,7 @@ def _files(folder: Path) -> Iterator[Path]:
                     if entry.is_dir(follow_symlinks=False):
                         if entry.name[0] not in "._":
                             waiting.append(at / entry.name)
-                    elif os.path.isfile(entry):  # noqa: PTH113 - Path.is_file raises for what may not be read
+                    elif os.path.isfile(entry):  # noqa: PTH113 - Path.is_file raises for unreadable files
                         seen += 1
                         yield at / entry.name
         except OSError:

@@ -1,4 +1,4 @@
-"""The folder that downloads go to: files that are there and that no download of ours has written are never replaced.
+"""The folder for downloads: existing files that no download of ours has written are never replaced.
 
 What we write is listed in a file beside it, in the form that `sha256sum --check` reads.
 """
@@ -24,7 +24,7 @@ LARGEST = 16 * 1024 * 1024  # bytes of the record to read, the newest
 
 @contextlib.contextmanager
 def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
-    """Give the folder `path`, made if need be. Raises InputError when it cannot be written to."""
+    """Return the folder `path`, created if needed. Raises InputError when it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         unseen = hidden(path)
@@ -35,10 +35,10 @@ def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
 
 
 class OutputDirectory:
-    """A folder that files are put into. Safe to use from several threads."""
+    """A folder for downloaded files. Safe to use from several threads."""
 
     def __init__(self, path: Path, unseen: Path, overwrite: bool) -> None:
-        """Put files into `path` from `unseen`, a hidden folder; `overwrite` replaces whatever is there."""
+        """Move files from `unseen`, a hidden folder, into `path`; `overwrite` replaces any existing file."""
         self.path = path
         self.unseen = unseen
         self._overwrite = overwrite
@@ -46,13 +46,13 @@ class OutputDirectory:
         self._lock = threading.Lock()
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise InputError, with all problems, when files of these names may not be put here."""
+        """Raise InputError, with all problems, when files of these names cannot be written here."""
         problems = [problem for name in names if (problem := self._problem(name))]
         if problems:
             raise InputError(*(Problem(INPUT, problem) for problem in problems))
 
     def has_had(self, name: str) -> bool:
-        """Return whether a download of ours has ever written a file of this name here, whatever became of it."""
+        """Return whether a download of ours has ever written a file of this name here, even if it was removed."""
         return any(written == name for written, _ in self._written)
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
@@ -60,7 +60,7 @@ class OutputDirectory:
         target = self.path / name
         try:
             with self._lock:
-                self._record(name, sha256)  # before: else one that is killed in between leaves a file of nobody's
+                self._record(name, sha256)  # first: a run that is killed in between must not leave an unrecorded file
             file.replace(target)
         except OSError as error:
             raise _problem(f"{target} cannot be written: {error.strerror}") from None
@@ -71,7 +71,7 @@ class OutputDirectory:
         try:
             mode = target.lstat().st_mode
             if stat.S_ISDIR(mode):
-                return f"{target} is a folder, in the place of a file"
+                return f"{target}: a folder with that name exists"
             if self._overwrite or (stat.S_ISREG(mode) and (name, sha256_of(target)) in self._written):
                 return None
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class OutputDirectory:
         except OSError as error:
             return f"{target} cannot be read: {error.strerror}"
         return (
-            f"{target} is there, and no earlier download has written it as it is now: move it away, name another"
+            f"{target} exists, and no earlier download wrote it as it is now: move it away, name another"
             " folder, or set §overwrite§ to true"
         )
 
@@ -87,14 +87,14 @@ class OutputDirectory:
         if (name, sha256) in self._written:
             return
         self._written.add((name, sha256))
-        # A checkout may hold anything under this name: a link is not followed, a pipe does not hang.
+        # A checkout may contain any kind of file of this name: a link is not followed, a pipe does not hang.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(os.open(self.path / RECORD, flags, 0o666), "ab") as file:  # noqa: PTH123 - it is a handle
             file.write(f"{sha256}  {name}\n".encode())
 
 
 def _read(record: Path) -> Iterator[tuple[str, str]]:
-    """The names and digests that a record holds; none if it is not one."""
+    """The names and digests in a record; empty if it is not a record."""
     with contextlib.suppress(OSError):
         info = record.lstat()
         if stat.S_ISREG(info.st_mode):

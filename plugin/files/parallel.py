@@ -8,19 +8,19 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-TICK = 0.5  # seconds; on Windows a wait without end would be deaf to a signal
-GRACE = 5.0  # seconds that the other transfers have to stop in, after one failed
-CANCEL_GRACE = 0.5  # the same, after the job was cancelled: a half-written file goes away in that time
+TICK = 0.5  # seconds; on Windows a wait without a limit ignores signals
+GRACE = 5.0  # seconds for the other transfers to stop, after one failed
+CANCEL_GRACE = 0.5  # the same, after the job was cancelled: enough to remove a partial file
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Stopped(Exception):  # noqa: N818 - not an error of its own: another transfer's error is the one to raise
+class Stopped(Exception):  # noqa: N818 - not an error itself: another transfer's error is the one to raise
     """This transfer ended because another one failed."""
 
 
 def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], limit: int) -> list[R]:
-    """Do `work(item, stop)` for all items, `limit` at a time; return the results in the items' order.
+    """Call `work(item, stop)` for all items, `limit` at a time; return the results in the items' order.
 
     The first error sets `stop`, which the others check between two blocks, and is raised when they have stopped. The
     threads are daemons, so that a cancelled run need not wait for a stalled connection.

@@ -1,4 +1,4 @@
-"""Globs: which paths below a folder match. Ours, because glob follows links for ever and hides what it cannot read.
+"""Globs: which paths below a folder match. Ours, because glob follows links endlessly and hides unreadable folders.
 
 `*`, `?` and `[…]` match within a name, `**` any folders, `{a,b}` either. A name that begins with a dot is matched only
 by a pattern that does. A name is also matched by itself, whatever characters it holds. Each real folder is searched
@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 ANY_DEPTH = "**"
-EXCLUDES = "!"  # before a pattern: what it matches is taken out again
+EXCLUDES = "!"  # before a pattern: what it matches is excluded
 MOST_ALTERNATIVES = 1000
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _MAGIC = re.compile(r"[*?[]")
@@ -33,14 +33,14 @@ class Matches:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` may mean more than the path that it spells."""
+    """Whether `text` may match more than the path of that name."""
     return bool(_MAGIC.search(text) or _BRACES.search(text))
 
 
 def search(pattern: str, folder: Path) -> Matches:
-    """Return what `pattern` matches, below `folder` unless it names another place.
+    """Return what `pattern` matches, below `folder` unless it is an absolute path.
 
-    Raises ValueError when its braces stand for too many patterns.
+    Raises ValueError when its braces expand to too many patterns.
     """
     matches = Matches()
     for alternative in _alternatives(_below(pattern, folder)):
@@ -54,7 +54,7 @@ def start_of(pattern: str, folder: Path) -> Path:
 
 
 def excludes(pattern: str, path: Path, folder: Path) -> bool:
-    """Whether `pattern` matches `path` or a folder that it is in; one without a slash is about names at any depth."""
+    """Whether `pattern` matches `path` or a folder that it is in; one without a slash matches names at any depth."""
     for alternative in _alternatives(_below(pattern, folder)):
         if len(Path(alternative).parts) == 1:
             alternative = f"{ANY_DEPTH}/{alternative}"
@@ -73,7 +73,7 @@ def excludes(pattern: str, path: Path, folder: Path) -> bool:
 def chooses(patterns: Sequence[str], name: str) -> bool:
     """Whether `patterns` choose `name`, which is not a path: the last that matches it decides, or equals it.
 
-    An exclusion at the beginning takes names out of all. Raises ValueError when braces stand for too many patterns.
+    An exclusion at the beginning excludes from all names. Raises ValueError when braces expand to too many patterns.
     """
     is_chosen = bool(patterns) and patterns[0].startswith(EXCLUDES)
     for pattern in patterns:
@@ -98,7 +98,7 @@ def _alternatives(pattern: str) -> Sequence[str]:
             continue
         waiting += reversed([text[: found.start()] + choice + text[found.end() :] for choice in found[1].split(",")])
         if len(waiting) + len(done) > MOST_ALTERNATIVES:
-            raise ValueError(f"its braces stand for more than {MOST_ALTERNATIVES} patterns")
+            raise ValueError(f"its braces expand to more than {MOST_ALTERNATIVES} patterns")
     return tuple(done)
 
 
@@ -120,7 +120,7 @@ def _split(pattern: str, folder: Path) -> tuple[Path, tuple[str, ...]]:
 def _walk(start: Path, parts: tuple[str, ...], matches: Matches) -> None:
     """Add what `parts` match below `start`.
 
-    A folder is read once for all the places in `parts` that it may stand at, so that many `**` take no longer than one.
+    A folder is read once for all the positions in `parts` that it may match, so that many `**` take no longer than one.
     Links wait until all real folders are done: a file is found by its real path if it has one here.
     """
     if not parts and os.path.lexists(start):
@@ -158,13 +158,13 @@ def _names(folder: Path, wanted: Sequence[str]) -> dict[str, bool]:
     """The names in `folder` that may match one of `wanted`, and whether each is a link. Raises OSError, ValueError."""
     names = {part: (folder / part).is_symlink() for part in wanted if os.path.lexists(folder / part)}
     if all(part in names or (part != ANY_DEPTH and not _MAGIC.search(part)) for part in wanted):
-        return names  # a folder that may be entered but not listed will do
+        return names  # a folder that can be entered but not listed is enough
     with os.scandir(folder) as entries:
         return names | {entry.name: entry.is_symlink() for entry in entries}
 
 
 def _through(places: frozenset[int], parts: Sequence[str]) -> frozenset[int]:
-    """The places that `places` stand for: `**` is also no folder at all."""
+    """The positions that `places` include: `**` also matches zero folders."""
     through = set(places)
     for place in sorted(places):
         while place < len(parts) and parts[place] == ANY_DEPTH:
@@ -174,7 +174,7 @@ def _through(places: frozenset[int], parts: Sequence[str]) -> frozenset[int]:
 
 
 def _next(name: str, places: frozenset[int], parts: Sequence[str], has_dots: bool = False) -> frozenset[int]:
-    """The places after an entry called `name`, len(parts) among them if all has been matched."""
+    """The positions after an entry called `name`, len(parts) among them if all has been matched."""
     is_hidden = name.startswith(".") and not has_dots
     following = set()
     for place in places:

@@ -1,4 +1,4 @@
-"""Places to write to, tried before anything is sent: what would fail there later fails now, and leaves no trace."""
+"""Paths to write to, tested before anything is sent: what would fail there later fails now, and leaves no trace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
 
 
 def why_no_file(path: Path) -> str | None:
-    """Say why no file of TRIAL bytes can be written at `path`, or None. What is there already stays as it is."""
+    """Return why no file of `size` bytes can be written at `path`, or None. An existing file stays as it is."""
     if path.is_relative_to("/dev"):
         return None
     try:
@@ -26,7 +26,7 @@ def why_no_file(path: Path) -> str | None:
 
 
 def why_no_folder(path: Path) -> str | None:
-    """Say why no files can be written into the folder `path`, which need not exist, or None."""
+    """Return why no files can be written into the folder `path`, which need not exist, or None."""
     try:
         return _why_not(path, path, 1)
     except (OSError, ValueError) as error:
@@ -58,7 +58,7 @@ def _made(folder: Path) -> Iterator[None]:
         at = at.parent
     if not at.is_dir():
         with contextlib.suppress(FileNotFoundError):
-            at.stat()  # says why, if links lead in a circle or nowhere one may go
+            at.stat()  # raises the reason, if links are circular or lead to a closed folder
         raise NotADirectoryError(errno.ENOTDIR, f"{at} is not a folder")
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""Progress of transfers: a bar per artifact on a terminal, a line now and then in a CI log, nothing for small files."""
+"""Progress of transfers: a bar per artifact on a terminal, an occasional line in a CI log, nothing for small files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from plugin.log import Log
 from plugin.units import size_text
 
-SMALLEST = 1024 * 1024  # bytes; below that a transfer is over before anyone could read a line
+SMALLEST = 1024 * 1024  # bytes; a smaller transfer ends before anyone could read a line
 EVERY_SHARE, EVERY_SECONDS = 0.1, 30.0  # a CI line when both have passed
 REDRAW_SECONDS = 0.1
 BAR = 24
@@ -47,7 +47,7 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         columns: Callable[[], int] = lambda: shutil.get_terminal_size().columns,
     ) -> None:
-        """Say progress on `log`; `clock` counts seconds, `columns` are those of the terminal."""
+        """Write progress to `log`; `clock` counts seconds, `columns` are those of the terminal."""
         self._log = log
         self._clock = clock
         self._columns = columns
@@ -86,5 +86,5 @@ class Progress:
 
     def _draw(self, now: float) -> None:
         if self._log.is_terminal:
-            width = self._columns() - 1  # a line that wraps would not be found again to be redrawn
+            width = self._columns() - 1  # a wrapped line cannot be redrawn
             self._log.status("\n".join(transfer.bar(now)[:width] for transfer in self._running))

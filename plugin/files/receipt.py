@@ -1,8 +1,8 @@
-"""The receipt: a journal of what one run asks a service to make, and of what came of it.
+"""The receipt: a journal of what one run asks a service to create, and of the outcome.
 
-Before a request that makes something goes out whole, its intent is written and synced; its outcome follows. So a later
-run of the same inputs knows what is there, and what may be there, however this one ended. The receipt is also what the
-outputs are taken from.
+Before a request that creates something is sent whole, its intent is written and synced; its outcome follows. So a later
+run with the same inputs knows what exists, and what may exist, however this one ended. The outputs are read from the
+receipt.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from plugin.errors import InputError, PluginError, Problem
 from plugin.files.lock import HeldError, held
 from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
 
-CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that hold for this one too
+CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that are still valid in this one
 KEPT = ("orders",)  # of the earlier run's record, until this one has its own
 DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
-PATHS = ("downloaded-files", "log-file")  # as they are on disk: what a service adds to them is redacted in names.py
+PATHS = ("downloaded-files", "log-file")  # unchanged: names.py redacts what a service adds to them
 
 
 class Entry:
     """One intent of this run, from before its request to its outcome."""
 
     def __init__(self, receipt: Receipt, what: str, facts: Mapping[str, Any]) -> None:
-        """Belong to `receipt`; nothing is written yet."""
+        """Make an entry of `receipt`; nothing is written yet."""
         self._receipt = receipt
         self._what = what
         self._facts = facts
 
     def begin(self, **more: Any) -> None:
-        """Write the intent: from here on the service may do what it is asked for. `more` are facts known only now."""
+        """Write the intent: from here on the request may take effect. `more` are facts known only now."""
         self._receipt._begin(self, Intent(self._what, self._receipt.now(), {**self._facts, **more}))
 
     def done(self, **outputs: Any) -> None:
-        """Write the outcome in place of the intent, as outputs (`build_id="7"`)."""
+        """Write the outcome instead of the intent, as outputs (`build_id="7"`)."""
         self._receipt._close(self, outputs=outputs)
 
     def delivered(self, index: int, delivery: Delivery) -> None:
-        """Write the delivery of the artifact at `index` in the inputs in place of the intent."""
+        """Write the delivery of the artifact at `index` in the inputs instead of the intent."""
         self._receipt._close(self, deliveries={index: delivery})
 
     def undone(self) -> None:
-        """Strike the intent: the service certainly did nothing."""
+        """Remove the intent: the request certainly had no effect."""
         self._receipt._close(self)
 
 
@@ -71,9 +71,9 @@ class Receipt:
     ) -> None:
         """Start a record.
 
-        A later run of the same `identity` may go on where this one ends; `about` is for people. The record is written
-        to `path`, if any, by `write`, and its outputs are handed to `publish` whenever there are new ones. What a
-        service says passes `redact`.
+        A later run of the same `identity` may resume where this one ends; `about` is for people. `write` writes the
+        record to `path`, if any, and `publish` gets the outputs whenever there are new ones. `redact` removes secrets
+        from a service's text.
         """
         self._redact = redact
         self._identity = {name: value if name == "inputs" else self._told(value) for name, value in identity.items()}
@@ -87,13 +87,13 @@ class Receipt:
         self._more: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {"receipt": str(path)} if path else {}
         self.deliveries: dict[int, Delivery] = {}  # by the artifact's place in the inputs
-        self.earlier: dict[str, Any] = {}  # the record of the run that this one goes on from
+        self.earlier: dict[str, Any] = {}  # the record of the run that this one resumes
         self.inherited: Sequence[Intent] = ()  # of that run, without an outcome
         self.abandoned: Sequence[Intent] = ()  # of another delivery, whose record this run replaces
 
     @contextmanager
     def opened(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> Iterator[None]:
-        """Hold the receipt, and take over what an earlier run of the same identity left.
+        """Lock the receipt, and take over the record of an earlier run of the same identity.
 
         `digests` gives each artifact's path and a function to its SHA-256 now. A file that has changed since makes this
         another delivery, which takes nothing over. Raises InputError when another run holds the receipt, or when the
@@ -114,7 +114,7 @@ class Receipt:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(held(path.with_name(f".{path.name}.lock"), self._holder()))
             except HeldError as error:
-                other = f"{path} is in use by another run ({error}); wait until that has ended, or name another file"
+                other = f"{path} is in use by another run ({error}); wait until it has ended, or name another file"
                 raise InputError(Problem("receipt", other)) from None
             except OSError as error:
                 raise InputError(Problem("receipt", f"cannot write {path}: {error.strerror}")) from None
@@ -129,7 +129,7 @@ class Receipt:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall()))
 
     def note(self, **outputs: Any) -> None:
-        """Keep outputs (`build_id="7"`) and hand them on at once: later steps get them even if the run is cut short."""
+        """Keep outputs (`build_id="7"`) and publish them at once, so that later steps get them in any case."""
         with self._lock:
             self._add(outputs)
             self._save()
@@ -140,7 +140,7 @@ class Receipt:
         self.outputs |= {name: value if name in PATHS else self._told(value) for name, value in known.items()}
 
     def add(self, name: str, data: Any) -> None:
-        """Keep what no output holds, such as a list of apps, as JSON: it stands under `name` in the result."""
+        """Keep data that is not an output, such as a list of apps, as JSON under `name` in the result."""
         with self._lock:
             self._more[name] = self._told(data)
             self._save()
@@ -151,9 +151,9 @@ class Receipt:
 
     @contextmanager
     def intent(self, what: str, **facts: Any) -> Iterator[Entry]:
-        """Give the entry for something that a service is about to be asked for: `what`, as a sentence calls it.
+        """Yield the entry for a request that is about to be sent: `what` describes it in messages.
 
-        The block settles it. If it ends by an error that leaves no doubt, the intent is struck; otherwise it stays.
+        The block settles it. If it ends with an error that leaves no doubt, the intent is removed; otherwise it stays.
         """
         entry = Entry(self, what, facts)
         try:
@@ -190,18 +190,18 @@ class Receipt:
 
     @property
     def unconfirmed(self) -> list[Intent]:
-        """What services may have done, and nobody knows: of this run, and of the earlier one until that is settled."""
+        """The requests with an unknown outcome: of this run, and of the earlier one until they are settled."""
         with self._lock:
             return [*self.inherited, *self._intents.values()]
 
     def settle(self) -> None:
-        """Forget what the earlier run left without an outcome: it is known now, or may be done again."""
+        """Forget the earlier run's requests with an unknown outcome: it is known now, or they may be repeated."""
         with self._lock:
             self.inherited = ()
             self._save()
 
     def start_over(self) -> None:
-        """Take nothing over from the earlier run: it has ended, and not well."""
+        """Take nothing over from the earlier run, which has failed."""
         with self._lock:
             self.deliveries.clear()
             self.outputs = {name: value for name, value in self.outputs.items() if name not in CARRIED}
@@ -237,8 +237,8 @@ class Receipt:
         self.deliveries.update(taken)
 
     def _told(self, data: Any) -> Any:
-        """What a service says, without the secrets, signatures and passwords that it may hold anywhere."""
-        redact = cache(self._redact)  # the items of a list repeat their keys and many of their values
+        """A service's data, without the secrets, signatures and passwords that it may contain anywhere."""
+        redact = cache(self._redact)  # items of a list repeat their keys and many of their values
 
         def told(item: Any) -> Any:
             if isinstance(item, str):

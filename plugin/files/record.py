@@ -1,6 +1,6 @@
-"""What a receipt holds: its records, and the check of one that was read.
+"""The contents of a receipt: its records, and the check of one that was read.
 
-Anybody who can write to the folder may have made the file: only what a run writes is gone on from.
+Anybody who can write to the folder may have made the file: only what a run writes is accepted.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Intent:
-    """What a service was asked to do, as long as nobody knows whether it did."""
+    """A request to a service, as long as its outcome is unknown."""
 
     what: str  # "uploading out/app.ipa to build 7"
     since: str  # ISO 8601, UTC
-    facts: Mapping[str, Any]  # by which the service can be asked about it
+    facts: Mapping[str, Any]  # for looking the request up at the service
 
     def as_json(self) -> dict[str, Any]:
-        """Return the intent as the receipt holds it."""
+        """Return the intent as the receipt stores it."""
         return {"what": self.what, "since": self.since, "facts": dict(self.facts)}
 
 

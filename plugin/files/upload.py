@@ -1,4 +1,4 @@
-"""One file on its way up: its bytes anew for each try, and the SHA-256 of those that went out."""
+"""Uploading one file: reads its bytes for each attempt, and hashes those that were sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUFFERS = 2  # of a block each: one is hashed while the next is read and sent
 
 
 class Upload:
-    """One artifact on its way: gives its bytes for each try, and afterwards the SHA-256 of those that went out."""
+    """An artifact's upload: gives its bytes for each attempt, and afterwards the SHA-256 of those that were sent."""
 
     def __init__(self, artifact: Artifact, progress: Progress, stop: threading.Event) -> None:
         """Upload `artifact`; `stop` ends it between two blocks."""
@@ -46,7 +46,7 @@ class Upload:
                     count = file.readinto(buffer[: size - sent])
                     if not count or (sent + count == size and os.fstat(file.fileno()).st_size != size):
                         raise InputError(
-                            f"{self.artifact.shown}: its size changed while it was uploaded; is it still being written?"
+                            f"{self.artifact.shown}: its size changed while it was uploaded; finish writing it first"
                         )
                     hasher.update(buffer[:count])
                     yield buffer[:count]

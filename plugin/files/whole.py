@@ -1,4 +1,4 @@
-"""Writing a small file whole: nobody ever sees half of it."""
+"""Writing a small file atomically: nobody ever sees half of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CI systems that run us: how each hands in inputs and takes outputs, and what it knows of the source.
+"""The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
 `__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS;
 Publisher (publisher.py); find (source.py); the names' forms (spelling.py). A new host is a file here, with its record

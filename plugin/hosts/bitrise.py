@@ -1,6 +1,6 @@
 """The Bitrise CLI: inputs as variables of their own names, outputs through envman.
 
-Variables are the whole workflow's: what one use of the step has put out, the next use finds in its environment.
+Variables belong to the whole workflow: the outputs of one use of the step are in the environment of the next.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from plugin.log import Dialect, Log
 from plugin.source import Source
 
 PREFIX = "BUILDFERRY"
-UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib takes no empty one
-# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux starts no further program: the next step dies.
+UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one
+# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
 LARGEST_VARIABLE = 120_000
-SMALL = 4096  # bytes; if envman refuses less than this, it is not for its size
+SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
-LIKENESS = 0.8  # of a variable's name to an input's, to ask whether it was meant
+LIKENESS = 0.8  # of a variable's name to an input's, to suggest the input
 ENVMAN_NEEDS = r"ENVMAN_\w+"
 PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
 
 
 def begin(env: Env, log: Log, patience: float) -> None:
-    """Empty the outputs of an earlier use of this step, and ask about variables that look like mistyped inputs."""
+    """Empty the outputs of an earlier use of this step, and report variables that look like mistyped inputs."""
     prefix = _prefix(env)
     for name in inputs.outputs():
         if env.get(f"{prefix}_{upper(name)}") and _program("envman", env):
@@ -61,18 +61,18 @@ def _is_unset(name: str, text: str) -> bool:
 
 
 def may_be_unset(field: inputs.Field) -> bool:
-    """Tell whether UNSET means that no value was given: the input has a list of values, and no default among them."""
+    """Return whether UNSET means that no value was given: the input has a list of values, and no default among them."""
     return field.default is None and (field.kind == "boolean" or bool(field.choices))
 
 
 def _prefix(env: Env) -> str:
-    """The begin of the outputs' names; an invalid one is reported under the usual one."""
+    """The prefix of the outputs' names; an invalid one is reported under the default one."""
     given = env.get("output_prefix", "").strip()
     return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
-    """Hand each output to envman; without envman (a desk) they stand in the log."""
+    """Pass each output to envman; without envman (outside of Bitrise) write them to the log."""
     for name, value in outputs.items():
         key, text = f"{_prefix(env)}_{upper(name)}", text_of(value)
         if not _program("envman", env):
@@ -80,28 +80,30 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
         elif len(f"{key}={text}".encode()) > LARGEST_VARIABLE:
             _add_file(key, text, env, log, patience)
         elif text and not _add(key, text, env, log, patience) and len(text.encode()) > SMALL:
-            _add_file(key, text, env, log, patience)  # envman holds 256 KB in all
+            _add_file(key, text, env, log, patience)  # envman stores 256 KB in all
 
 
 def _add_file(key: str, text: str, env: Env, log: Log, patience: float) -> None:
-    """Hand on the path of a file that holds the value."""
+    """Pass the path of a file with the value."""
     with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
         file.write(text)
-    log.notice(f"{key} is too large for a variable ({len(text.encode())} bytes): it holds the path of a file with it")
+    log.notice(
+        f"{key} is too large for a variable ({len(text.encode())} bytes): it is the path of a file with the value"
+    )
     _add(key, file.name, env, log, patience)
 
 
 def _add(key: str, text: str, env: Env, log: Log, patience: float) -> bool:
-    """Give envman one variable, its value on standard input; tell whether it was taken."""
+    """Pass one variable to envman, its value on standard input; return whether it was accepted."""
     command = [_program("envman", env) or "envman", "add", "--key", key, "--no-expand"]
     command += [] if text else ["--value", ""]
     try:
         done = children.run(command, env, ENVMAN_NEEDS, patience, text.encode())
     except OSError as error:
-        log.warning(f"envman did not take {key}: {error}")
+        log.warning(f"envman did not accept {key}: {error}")
         return False
     if done.returncode:
-        log.warning(f"envman did not take {key}: {done.stderr.decode('utf-8', 'replace').strip()}")
+        log.warning(f"envman did not accept {key}: {done.stderr.decode('utf-8', 'replace').strip()}")
     return not done.returncode
 
 
@@ -110,7 +112,7 @@ def _program(name: str, env: Env) -> str | None:
 
 
 def summarize(markdown: str, env: Env) -> None:
-    """Annotate the build, if this is one and the annotations plugin is there."""
+    """Annotate the build, if this is one and the annotations plugin is installed."""
     if env.get("BITRISE_BUILD_SLUG") and (bitrise := _program("bitrise", env)):
         command = [bitrise, ":annotations", "annotate", markdown, "--style", "default"]
         children.run(command, env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}", ANNOTATION_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Asking git about the checkout, which may be anybody's: no program that it names may run.
+"""Asking git about the checkout, which is not trusted: programs that it names must not run.
 
 Settings in it name programs: to watch files, to check signatures, to fetch what is missing. A folder in it may even be
 made to look like a repository with settings of its own.
@@ -16,7 +16,7 @@ from plugin.hosts.host import Env
 TIMEOUT = 10.0  # seconds
 NEEDS = r"GIT_(DIR|WORK_TREE|COMMON_DIR|CEILING_DIRECTORIES|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES))"
 SETTINGS = {
-    "safe.directory": "*",  # CI containers run as another user than the one who made the checkout
+    "safe.directory": "*",  # CI containers run as another user than the owner of the checkout
     "safe.bareRepository": "explicit",
     "core.fsmonitor": "false",
     "log.showSignature": "false",
@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 def ask(env: Env, folder: Path, *arguments: str) -> str | None:
-    """Return what git says in `folder`; None if it does not know or is not there."""
+    """Return git's answer in `folder`; None if git fails or is not installed."""
     git = shutil.which("git", path=env.get("PATH", os.defpath))
     if not git or not Path(git).is_absolute():  # on Windows a git.exe of the checkout comes before any other
         return None

@@ -1,4 +1,4 @@
-"""The programs that we start: each gets what it needs to run, and no secret of the job's."""
+"""The environment of the programs that we start: what they need to run, and none of the job's secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def environment(env: Env, more: str = "") -> dict[str, str]:
-    """Return what a child may know of `env`: what every program needs, and the variables that `more` matches."""
+    """Return the part of `env` for a child: what every program needs, and the variables that `more` matches."""
     from plugin.packages import ALWAYS  # which a rejected input does not need
 
     needed = re.compile(f"(?:{ALWAYS})|(?:{more or '(?!)'})", re.VERBOSE | re.IGNORECASE)

@@ -21,7 +21,7 @@ LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
-    """Append to $GITHUB_OUTPUT: every value between two random delimiters, so that none can end early."""
+    """Append to $GITHUB_OUTPUT: every value between two random delimiters, so that a value cannot end early."""
     path = env.get("GITHUB_OUTPUT")
     if not path:
         log.warning("GITHUB_OUTPUT is not set: later steps get no outputs")
@@ -80,14 +80,14 @@ def _event(env: Env) -> dict[str, Any]:
 
 
 def why_no_secrets(env: Env) -> str | None:
-    """Say that a pull request comes from a fork, if it does."""
+    """Explain that the pull request comes from a fork, if it does."""
     if _comes_from_fork(env):
         return "this is a pull request from a fork: GitHub gives it no secrets, so skip this step for forks"
     return None
 
 
 def _comes_from_fork(env: Env) -> bool:
-    """Tell whether GitHub runs this for a pull request from another repository; such runs get no secrets."""
+    """Return whether GitHub runs this for a pull request from another repository; such runs get no secrets."""
     head = (_event(env).get("pull_request") or {}).get("head") or {}
     return bool(head) and (head.get("repo") or {}).get("full_name") != env.get("GITHUB_REPOSITORY")
 

@@ -1,4 +1,4 @@
-"""What a CI host is: one record of functions, and what several hosts do alike."""
+"""What a CI host is: one record of functions, and what several hosts share."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Host:
 
     name: str
     spell: Callable[[str], str]  # an input's name as users write it there
-    variable: Callable[[str], str]  # the variable of the environment that hands it in
-    read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they stand
-    # Outputs: the new ones, and all so far. A program of the host's gets so many seconds for each.
+    variable: Callable[[str], str]  # the environment variable that carries it
+    read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they are
+    # Outputs: the new ones, and all so far. A program of the host's has this many seconds for each.
     publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]
-    summarize: Callable[[str, Env], None]  # Markdown, for people who look at the job
+    summarize: Callable[[str, Env], None]  # Markdown, for people who view the job
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
     output_file: str = ""  # the variable that names a file for the outputs, which is tried before anything is sent
-    prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
-    why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # what may be behind a missing secret
+    prefilled: frozenset[str] = frozenset()  # inputs that the host's manifest fills from the CI system
+    why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # the probable reason for a missing secret
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 
@@ -44,4 +44,4 @@ def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, 
 
 
 def no_summary(_markdown: str, _env: Env) -> None:
-    """The log says it all."""
+    """Write no summary: the log has everything."""

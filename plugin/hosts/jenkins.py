@@ -1,4 +1,4 @@
-"""Jenkins: what vars/buildferry.groovy hands in as PLUGIN_*, and reads back from the output file."""
+"""Jenkins: what vars/buildferry.groovy passes as PLUGIN_*, and reads back from the output file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BRANCHES = ("CHANGE_BRANCH", "ghprbSourceBranch", "gitlabSourceBranch", "BRANCH_
 
 
 def from_jenkins(env: Env, folder: Path) -> Source:
-    """Read Jenkins' variables; its merge strategy for pull requests makes a commit that nobody pushed."""
+    """Read Jenkins' variables; its merge strategy for pull requests creates a commit that nobody pushed."""
     commit = first(env, ("ghprbActualCommit", "GIT_COMMIT"))
     if env.get("CHANGE_ID") and checkout.ask(env, folder, "show", "-s", "--format=%an", "HEAD") == "Jenkins":
         commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^")

@@ -93,7 +93,7 @@ _SYSTEMS = (
 
 
 def from_any(env: Env, _folder: Path) -> Source:
-    """Read the variables of whatever CI system this is; none at a desk."""
+    """Read the variables of the CI system that is detected; none on a developer's machine."""
     for names in _SYSTEMS:
         if env.get(names.detect):
             tag = first(env, names.tag.split())

@@ -1,4 +1,4 @@
-"""The publisher: hands each output to the host as soon as it is known, and says at the end how the run went."""
+"""The publisher: passes each output to the host as soon as it is known, and reports at the end how the run went."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from plugin.log import Log
 
 PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
 RUNNING = ("queued", "running")
-# The output `status` of a run that ends this way. Where the service gave a state, that one stays after KEEPING.
+# The output `status` of a run that ends this way. After KEEPING the service's own state stays, if there is one.
 STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
     None: "succeeded",
     InputError: "failed",
@@ -38,10 +38,10 @@ KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
 
 
 class Publisher:
-    """Hands outputs to later steps as they become known, each value once."""
+    """Passes outputs to later steps as they become known, each value once."""
 
     def __init__(self, host: Host, env: Env, log: Log, seen: Sequence[int] = ()) -> None:
-        """Publish the way `host` takes outputs; `seen` holds the signals so far, after which there is little time."""
+        """Publish the way `host` accepts outputs; `seen` has the signals so far, after which there is little time."""
         self._host = host
         self._env = env
         self._log = log
@@ -56,23 +56,23 @@ class Publisher:
             self._host.begin(self._env, self._log, self._patience)
 
     def publish(self, outputs: Mapping[str, Any]) -> None:
-        """Add outputs, and hand on those that are new, also those that a signal kept from being handed on."""
+        """Add outputs, and pass on those that are new, including those that a signal interrupted."""
         self.outputs.update(outputs)
         fresh = {name: value for name, value in self.outputs.items() if self._handed.get(name) != value}
         if fresh:
-            with self._warning("the outputs could not be handed on"):
+            with self._warning("the outputs could not be passed to later steps"):
                 self._host.publish(fresh, self.outputs, self._env, self._log, self._patience)
             self._handed.update(fresh)
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
-        """Hand on all that is known at the end, and how the run went."""
+        """Pass on all outputs at the end, and how the run went."""
         kind = next((each for each in type(failure).__mro__ if each in STATUS_AFTER), None)
         known = self.outputs.get("status")
         error = {"error": self._log.one_line(str(failure))} if failure else {}
         self.publish({**error, "status": known if known and kind in KEEPING else STATUS_AFTER[kind]})
 
     def running(self) -> str:
-        """Return the builds that still run, as far as the outputs tell; empty if none."""
+        """Return the builds that still run, according to the outputs; empty if there are none."""
         if self.outputs.get("status") not in RUNNING:
             return ""
         ids = self.outputs.get("build-ids") or [self.outputs.get("build-id", "")]
@@ -91,7 +91,7 @@ class Publisher:
 
     @contextmanager
     def _warning(self, text: str) -> Iterator[None]:
-        """Whatever keeps the host from being told does not change how the run went."""
+        """Turn a failure to publish into a warning: it does not change how the run went."""
         try:
             yield
         except Exception as error:

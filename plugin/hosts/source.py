@@ -58,5 +58,5 @@ def with_short_refs(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_password(url: str | None) -> str | None:
-    """A repository's address may hold a token for this CI system, which is no business of the service's."""
+    """The repository's address without a token for this CI system, which the service must not see."""
     return url and re.sub(r"^(https?://)[^/?#]*@|^(\w[\w+.-]*://[^/?#:@]*):[^/?#]*(?=@)", r"\1\2", url)

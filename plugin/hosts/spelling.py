@@ -16,7 +16,7 @@ def upper(name: str) -> str:
 
 
 def own_variable(name: str) -> str:
-    """`api-token` as in the variables of hosts that have no form of their own: `PLUGIN_API_TOKEN`."""
+    """`api-token` as in the variables of hosts without their own form: `PLUGIN_API_TOKEN`."""
     return f"PLUGIN_{upper(name)}"
 
 
@@ -34,7 +34,7 @@ def groovy_argument(name: str) -> str:
 def text_of(value: Any) -> str:
     """An output as one text: lists by line, objects and booleans as JSON.
 
-    A service's words make no further line, and no command.
+    A service's text cannot add a line or a command.
     """
     if isinstance(value, (list, tuple)):
         return "\n".join(map(text_of, value))

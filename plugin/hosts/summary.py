@@ -1,4 +1,4 @@
-"""The summary: what a run did, as Markdown for people who look at the job."""
+"""The summary: what a run did, as Markdown for people who view the job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plugin.hosts.spelling import text_of
 def markdown(outputs: Mapping[str, Any], redact: Callable[[str], str]) -> str:
     """A table of the outputs, and one of the artifacts.
 
-    People see it: a secret in a path that the user has named is whole in the outputs alone.
+    It is visible to people: a secret in a path that the user named is shown in full only in the outputs.
     """
 
     def cell(value: Any) -> str:
@@ -34,6 +34,6 @@ def markdown(outputs: Mapping[str, Any], redact: Callable[[str], str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text from anywhere as a table's cell: no markup, mention, image or new row can come of it."""
+    """Untrusted text as a table's cell: it cannot add markup, a mention, an image or a row."""
     escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text)
     return "<br>".join(escaped.splitlines())

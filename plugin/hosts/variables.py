@@ -1,4 +1,4 @@
-"""Reading the CI job's variables: inputs under a prefix, and the first of several names that says something."""
+"""Reading the CI job's variables: inputs under a prefix, and the first of several names with a usable value."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def prefixed(prefix: str, env: Env) -> dict[str, str]:
 
 
 def declared(prefix: str, env: Env) -> dict[str, str]:
-    """The inputs among these alone: another variable with the prefix is the job's own."""
+    """Only the inputs among these: another variable with the prefix is the job's own."""
     return {name: value for name, value in prefixed(prefix, env).items() if name in inputs.inputs()}
 
 
 def first(env: Env, names: Iterable[str]) -> str | None:
-    """The first variable that says something; "false" and "HEAD" say nothing (Travis, Buildkite)."""
+    """The first variable with a usable value; "false" and "HEAD" do not count (Travis, Buildkite)."""
     values = (env.get(name, "").strip() for name in names)
     return next((value for value in values if value not in ("", "false", "HEAD")), None)
 

@@ -2,7 +2,7 @@
 
 Everyone above the ground may come in; the room itself uses the ground alone. Its doors are the names below:
 `fields` reads the schema, `check` turns a host's text (by `parse`) into Values (MADE from the schema) and finds every
-problem, `receipt_problem` holds a receipt against the schema.
+problem, `receipt_problem` checks a receipt against the schema.
 """
 
 from plugin.inputs.check import check, missing, receipt_problem

@@ -1,6 +1,6 @@
 """The check: raw inputs as values, and all problems at once. The only user of jsonschema.
 
-The problems are said in our own words: jsonschema's messages quote values, and a value may be a secret.
+The problems are in our own words: jsonschema's messages quote values, and a value may be a secret.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
             else:
                 if value != inputs()[name].empty:
                     values[name] = value
-    given = {name for name, value in values.items() if value != inputs()[name].default}  # manifests give defaults too
+    given = {name for name, value in values.items() if value != inputs()[name].default}  # manifests pass defaults too
     for field in inputs().values():
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
@@ -59,19 +59,19 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
 
 
 def missing(values: Values, source: Mapping[str, Any]) -> list[Problem]:
-    """Return a problem for each input that is required unless the CI system provides it, when nobody does.
+    """Return a problem for each missing input that is required unless the CI system provides it.
 
-    `source` holds what is known of the source by Python name: the inputs, else the CI system's and git's.
+    `source` has what is known of the source by Python name: the inputs, else the CI system's and git's.
     """
     return [
-        Problem(name, f"is required{_purpose(name, values.service, values.operation, why=', as the CI job has none')}")
+        Problem(name, f"is required{_purpose(name, values.service, values.operation, why=', as the CI job sets none')}")
         for name in sorted(from_host(values.service, values.operation))
         if source.get(inputs()[name].attribute) in (None, "")
     ]
 
 
 def receipt_problem(data: Any) -> str | None:
-    """Say where and how `data`, parsed JSON, differs from a receipt; None when it is one."""
+    """Return where and how `data`, parsed JSON, differs from a receipt; None when it is one."""
     from jsonschema import Draft202012Validator
 
     validator = Draft202012Validator({"$ref": "#/$defs/receipt", "$defs": schema()["$defs"]})
@@ -83,7 +83,7 @@ def receipt_problem(data: Any) -> str | None:
         return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"
     if error.validator == "type":
         return f"{where} is not {TYPES.get(str(error.validator_value), 'a number')}"
-    return f"{where} is not what a receipt has there"
+    return f"{where} is not valid in a receipt"
 
 
 def _similar(word: str, known: Iterable[str]) -> str | None:
@@ -99,12 +99,12 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 def _unknown(name: str) -> Problem:
     near = _similar(name.lower().replace("_", "-"), inputs())
     if not near:
-        return Problem(name, "there is no such input")
-    return Problem(name, f"there is no such input; did you mean §{near}§?")
+        return Problem(name, "this input does not exist")
+    return Problem(name, f"this input does not exist; did you mean §{near}§?")
 
 
 def _schema_problems(values: Mapping[str, Any], bad: set[str]) -> list[Problem]:
-    """Everything that schema.json has against `values`; `bad` inputs were reported already."""
+    """Every violation of schema.json in `values`; `bad` inputs were reported already."""
     from jsonschema import Draft202012Validator  # here, so that --version need not load it
 
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
@@ -129,7 +129,7 @@ def _problems(error: ValidationError, values: Mapping[str, Any], bad: set[str]) 
         return [] if bad & {first, *more} else [Problem(first, said)]
     name = str(error.absolute_path[0])
     if rule == "not" and others:
-        return [Problem(name, f"cannot be given together with §{others[-1]}§: leave one of them out")]
+        return [Problem(name, f"cannot be combined with §{others[-1]}§: remove one of the two")]
     if rule == "const" and others:
         return [Problem(name, f"must be {limit} together with §{others[-1]}§")]
     return [Problem(name, _say(field_of(name, service, operation), rule, limit, values))]
@@ -178,7 +178,7 @@ def _say(field: Field, rule: str, limit: Any, values: Mapping[str, Any]) -> str:
         "enum": lambda: f"{shown} is not one of {', '.join(limit)}{_did_you_mean(str(value), limit)}",
         "minimum": lambda: f"{shown} is less than {limit}",
         "maximum": lambda: f"{shown} is more than {limit}",
-        "maxItems": lambda: f"takes {limit} value here, not {len(value)}",
+        "maxItems": lambda: f"accepts {limit} value here, not {len(value)}",
         "pattern": lambda: f"{shown} has the wrong form{_example(field)}",
     }
     return sayings[rule]() if rule in sayings else f"{shown} is not valid: {_described(field)}"
@@ -193,7 +193,7 @@ def _described(field: Field) -> str:
 
 def _example(field: Field) -> str:
     if field.secret:
-        return ": it holds spaces, line breaks or characters that no token has; was it copied whole, and nothing else?"
+        return ": it has spaces, line breaks or characters that tokens do not have; copy exactly the token"
     return f", unlike {field.examples[0]}" if field.examples else ": digits are expected"
 
 
@@ -205,7 +205,7 @@ def _url_problems(values: Mapping[str, Any]) -> list[Problem]:
         return [Problem("service-url", said)]
     parts = urlsplit(url)
     if parts.query or parts.fragment or "#" in url:
-        return [Problem("service-url", "give the address of the service alone, without anything from ? or # on")]
+        return [Problem("service-url", "write only the address of the service, without ? or # and what follows")]
     if re.search(r"/(api/v\d+|v0\.1)/*$", parts.path):
         return [Problem("service-url", f"leave the API's own path out ({parts.path}); it is added for you")]
     return []

@@ -1,4 +1,4 @@
-"""What may be asked: schema.json as records. The only reader of that file."""
+"""The inputs, outputs and operations: schema.json as records. The only reader of that file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 LISTS = ("lines", "paths", "variables")
 NUMBERS = ("integer", "boolean", "seconds")
-OWN = ("description", "default", "examples")  # what a service or an operation may say of an input in its own way
+OWN = ("description", "default", "examples")  # what a service or an operation may override
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Field:
     choices: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     secret: bool = False
-    is_manner: bool = False  # says how a thing is done, not what: a rerun with another value still resumes
+    is_manner: bool = False  # about how the work is done, not what: a rerun with another value still resumes
 
     @property
     def attribute(self) -> str:
@@ -152,7 +152,7 @@ def default_url(service: str) -> str | None:
 
 @cache
 def for_all() -> frozenset[str]:
-    """The inputs that belong to every operation: those that stand in no rule."""
+    """The inputs that belong to every operation: those without a rule."""
     own = {name for service in services() for rule in _rules(service) for name in rule.properties}
     return frozenset(inputs()) - own | {"service", "operation", "service-url"}
 
@@ -165,11 +165,11 @@ def used_by(service: str, operation: str) -> frozenset[str]:
 
 @cache
 def required_by(service: str, operation: str) -> frozenset[str]:
-    """The inputs that one operation cannot do without."""
+    """The inputs that one operation requires."""
     return frozenset({"service"}.union(*(rule.required for rule in _rules(service, operation))))
 
 
 @cache
 def from_host(service: str, operation: str) -> frozenset[str]:
-    """The inputs that one operation cannot do without, unless the CI system or git provides them."""
+    """The inputs that one operation requires unless the CI system or git provides them."""
     return frozenset().union(*(rule.from_host for rule in _rules(service, operation)))

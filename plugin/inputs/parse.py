@@ -17,16 +17,16 @@ HALVES = re.compile(r"[\ud800-\udfff]")  # how Python keeps bytes that are not U
 
 
 def parse(field: Field, text: str | Sequence[str]) -> Any:
-    """Turn the host's text into a value of the field's kind; what says nothing becomes `field.empty`.
+    """Turn the host's text into a value of the field's kind; blank text becomes `field.empty`.
 
-    Raises ValueError, which says what was expected, without a secret.
+    Raises ValueError, whose message never quotes a secret.
     """
     if field.kind not in ("path", "paths", "file") and HALVES.search("".join(text)):
         raise ValueError("is not valid UTF-8")
     if field.is_list:
         return tuple(item for part in ([text] if isinstance(text, str) else text) for item in _items(field, part, text))
     if not isinstance(text, str):
-        raise ValueError("takes one value")
+        raise ValueError("accepts one value")
     text = text.strip()
     return _one(field, text) if text else field.empty
 
@@ -51,7 +51,7 @@ def _one(field: Field, text: str) -> Any:
 def _items(field: Field, part: str, whole: str | Sequence[str]) -> list[str]:
     """The items of a list in one text: a JSON list of texts, else by line.
 
-    A variable's value may have lines of its own: an option of the command line, where `whole` is not one text, is one
+    A variable's value may have several lines: an option of the command line, where `whole` is not one text, is one
     variable, and an item of a JSON list is one item. Other values have none, so an option may hold several.
     """
     listed = _json_list(part)

@@ -1,4 +1,4 @@
-"""One attempt: a request goes out and an answer comes in, each within its limits of time and size. No retries here."""
+"""One attempt: sends a request and reads its answer, within limits of time and size. No retries here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONNECT_TIMEOUT = 10.0  # seconds
 LARGEST_ANSWER = 16 * 1024 * 1024  # bytes of JSON
 LONGEST_ANSWER = 600.0  # seconds for one JSON answer, however steadily it drips
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
-_SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to come
+_SENT = Sending(None, Kind.UNKNOWN)  # of an answer that has begun to arrive
 _ends: ContextVar[float] = ContextVar("ends", default=inf)  # until when attempts of this thread may last
 
 
@@ -38,7 +38,7 @@ class Attempts:
     """Makes single attempts over one session, safe to use from several threads."""
 
     def __init__(self, connection: Connection, log: Log, clock: Clock) -> None:
-        """Talk to the service at `connection`."""
+        """Connect to the service at `connection`."""
         self.connection = connection
         self._log = log
         self._clock = clock
@@ -68,7 +68,7 @@ class Attempts:
                 raise Failure(UnavailableError(f"{request.name}: {error}"), Kind.UNKNOWN, is_final=True) from None
             except ValueError:
                 said = words(body, self._log.redact) or "an empty answer"
-                text = f"{request.name}: answered {response.status_code}, but not as an API does: {said}"
+                text = f"{request.name}: answered {response.status_code}, but not with this API's JSON: {said}"
                 unclear = UnavailableError(text)
                 unclear.status = response.status_code
                 raise Failure(unclear, Kind.UNKNOWN) from None
@@ -97,18 +97,18 @@ class Attempts:
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
             if status < 200:
-                response.raw.close()  # a connection that switched protocols takes no further request
+                response.raw.close()  # a connection that switched protocols accepts no further request
             said = self._body(request, response)
         about = status, response.reason or "", response.headers, words(said, self._log.redact)
         raise rejected(request, self._host(request), *about, sending.kind, self._clock.wall(), self._log.redact)
 
     def blocks(self, request: Request, response: requests.Response) -> Iterator[bytes]:
-        """Give the body of a file, as it was sent, block by block; within the stall timeout some of it must come.
+        """Yield the body of a file, as it was sent, block by block; some of it must arrive within the stall timeout.
 
         Raises Failure.
         """
         if not response.headers.keys() & {"Transfer-Encoding", "Content-Encoding"}:
-            _watchdog(response).call_off()  # each byte is content: that none comes is seen by the connection itself
+            _watchdog(response).call_off()  # each byte is content: the connection itself notices when none arrives
             while block := self._read(request, partial(response.raw.read, decode_content=False)):
                 yield block
             return
@@ -128,7 +128,7 @@ class Attempts:
         for piece in self._pieces(request, response, LONGEST_ANSWER):
             body += piece
             if len(body) > LARGEST_ANSWER:
-                text = f"{request.name}: the answer is larger than {LARGEST_ANSWER} bytes; is this the service?"
+                text = f"{request.name}: the answer is larger than {LARGEST_ANSWER} bytes; check the service's address"
                 raise Failure(UnavailableError(text), Kind.UNKNOWN, is_final=True)
         return bytes(body)
 
@@ -137,12 +137,12 @@ class Attempts:
     ) -> Iterator[bytes]:
         """The body of an answer as it comes: decoded, and all of it in `limit` seconds.
 
-        With `content` it comes as it was sent, and each piece with content has `limit` seconds: what drips without
-        being content (chunk extensions, trailers, the name in a gzip head) has not more. Raises Failure.
+        With `content` it comes as it was sent, and each piece with content has `limit` seconds. Bytes without content
+        (chunk extensions, trailers, the name in a gzip header) do not extend that. Raises Failure.
         """
         watchdog = _watchdog(response)
         seconds = min(limit, self.left())
-        what = "nothing more of the file came within" if content else "the answer was not complete after"
+        what = "nothing more of the file arrived within" if content else "the answer was not complete after"
         watchdog.arm(seconds)
         try:
             while True:
@@ -156,7 +156,7 @@ class Attempts:
                     return
                 has_content = content is not None and content.is_in(piece)
                 if has_content:
-                    watchdog.arm(inf)  # who takes the piece may take all the time
+                    watchdog.arm(inf)  # the caller may take as long as it needs
                 yield piece
                 if has_content:
                     watchdog.arm(seconds)
@@ -175,7 +175,7 @@ class Attempts:
         check_proxy(url)
         if request.has_credentials:
             if not self.connection.owns(url):
-                raise RefusedError("this is not an address of the service's own: it gets no credentials")
+                raise RefusedError("this address is not the service's own: credentials are not sent to it")
             authorization = self.connection.authorization
             headers = {"User-Agent": f"buildferry/{__version__}", "Accept": "application/json"}
             if request.body and request.body.content_type:
@@ -188,13 +188,13 @@ class Attempts:
         if request.is_signed:
             prepared.url = url  # as it came, not as requests would quote it
         if request.body or request.method in ("POST", "PUT", "PATCH"):
-            prepared.body = sending  # type: ignore[assignment] # any iterable of bytes will do
+            prepared.body = sending  # type: ignore[assignment] # any iterable of bytes works
             prepared.headers["Content-Length"] = str(request.body.length if request.body else 0)
         return prepared
 
     def _options(self, request: Request) -> dict[str, Any]:
         file = self.connection.client_certificate if request.has_credentials else None
-        certificate = (file, file) if file else None  # named as key too, so that urllib3 asks nobody for a password
+        certificate = (file, file) if file else None  # the key too: else urllib3 asks for its password
         trust = self.connection.ca_bundle or True
         return {
             **self._session.merge_environment_settings(self.url(request), {}, True, trust, certificate),
@@ -202,7 +202,7 @@ class Attempts:
         }
 
     def _timeouts(self, request: Request) -> tuple[float, float]:
-        """Seconds to connect in, and without a byte moved."""
+        """The connect timeout and the stall timeout, in seconds."""
         if request.patience:
             return request.patience / 2, request.patience
         left = max(self.left(), SHORTEST_TIMEOUT)
@@ -222,11 +222,11 @@ class Attempts:
 
 def _watchdog(response: requests.Response) -> Watchdog:
     found = getattr(response.raw, "watchdog", None)
-    return found if isinstance(found, Watchdog) else Watchdog(None)  # an answer of requests-mock has none
+    return found if isinstance(found, Watchdog) else Watchdog(None)  # requests-mock's answers have none
 
 
 def _parsed(request: Request, body: bytes) -> Any:
-    """The JSON of an answer, or None where none is due. Raises ValueError for what no API answers."""
+    """The JSON of an answer, or None if it has no body. Raises ValueError for what is not an API's answer."""
     if request.json:
         return foreign.parse(body)
     if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):

@@ -1,8 +1,8 @@
-"""The one client of a run: what is sent, how often, and what comes of it.
+"""The one client of a run: sends requests, and decides which ones to retry.
 
-A failed try is one of three: not sent (the service cannot have the whole request), rejected (it answered), or unknown
-(sent, no usable answer). What may be repeated follows from that, and from whether a second sending does nothing more
-than the first (`send`, `fetch`) or perhaps the work twice (`create`).
+A failed attempt is one of three: not sent (the service cannot have the whole request), rejected (it answered), or
+unknown (sent, no usable answer). What may be retried depends on that, and on whether the request is idempotent (`send`,
+`fetch`) or may create a duplicate (`create`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONFLICT, PRECONDITION_FAILED = 409, 412
 T = TypeVar("T")
 
 
-class DryRunEnds(Exception):  # noqa: N818 - not an error: the dry run has shown all that it can know
+class DryRunEnds(Exception):  # noqa: N818 - not an error: the dry run has printed every request it can know
     """What would follow depends on an answer."""
 
 
@@ -39,7 +39,7 @@ class Rest:
     """The one client of a run, safe to use from several threads."""
 
     def __init__(self, connection: Connection, log: Log, clock: Clock | None = None) -> None:
-        """Talk to the service at `connection`, say retries on `log`.
+        """Connect to the service at `connection`; write retries to `log`.
 
         Raises InputError for unusable certificates and proxies.
         """
@@ -75,10 +75,10 @@ class Rest:
                 return self._attempts.answer(request)
             except Failure as failure:
                 if is_in_doubt and request.is_create_only and failure.error.status == PRECONDITION_FAILED:
-                    self.log.line(f"{failure.error}: the answer to an earlier try was lost, but it was stored")
+                    self.log.line(f"{failure.error}: an earlier attempt stored the file; its answer was lost")
                     return Answer(PRECONDITION_FAILED, {}, None)
                 if is_in_doubt and request.is_create_only and failure.error.status == CONFLICT:
-                    text = f"{failure.error}; the storage is still at work on an earlier try"
+                    text = f"{failure.error}; the storage is still processing an earlier attempt"
                     raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
                 is_in_doubt |= failure.kind is Kind.UNKNOWN
                 raise
@@ -86,14 +86,14 @@ class Rest:
         return self._until_it_works(request, once)
 
     def create(self, request: Request, parse: Callable[[Answer], T], look: Callable[[], T | None] | None = None) -> T:
-        """Send `request`, a second sending of which may do its work twice; return what it made.
+        """Send `request`, which may create a duplicate if it is sent twice; return what it created.
 
-        `parse` makes that of the answer; it raises UnavailableError if the answer does not tell. Such an answer, and a
-        2xx one that is not JSON, is looked into, but the request is not sent again. `look` is called before each
-        further try after one whose body had gone out whole, whatever was answered, and before giving up on one that may
-        have been carried out. It returns what it found, or None if that proves that nothing was made; it may wait, and
-        raises a PluginError when looking proves nothing. Without `look`, a try with an unknown outcome is the last.
-        Raises as `send` does, with `is_in_doubt` if something may have been made.
+        `parse` reads that from the answer, and raises UnavailableError if the answer does not say. After such an
+        answer, or a 2xx one that is not JSON, `look` is called, but the request is not sent again. It is also called
+        before each retry of an attempt whose body was sent whole, and before giving up on one that may have taken
+        effect. It returns what it found, or None if nothing was created. It may wait, and raises a PluginError when it
+        cannot know. Without `look`, an attempt with an unknown outcome is the last one.
+        Raises as `send` does, with `is_in_doubt` if something may have been created.
         """
         if self.connection.dry_run:
             return parse(self._show(request))
@@ -112,9 +112,9 @@ class Rest:
         return self._until_it_works(request, once, look, may_duplicate=True)
 
     def fetch(self, what: str, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
-        """GET a file: `locate` it on every try, follow redirects without credentials, let `take` read it.
+        """GET a file: `locate` it on every attempt, follow redirects without credentials, let `take` read it.
 
-        What is refused at a signed address is located anew. Raises as `send` does, each error with `what` in front.
+        A refusal at a signed address is retried with a new one. Raises as `send` does, each error with `what` in front.
         """
         if self.connection.dry_run:
             self._show(locate())
@@ -147,9 +147,9 @@ class Rest:
         look: Callable[[], T | None] | None = None,
         may_duplicate: bool = False,
     ) -> T:
-        """Call `once` until it works or may not be repeated: the one place that decides about retries."""
+        """Call `once` until it succeeds or may not be retried: the one place that decides about retries."""
         attempt = 0
-        may_be_done = False  # whether any try may have been carried out: what comes later does not undo that
+        may_be_done = False  # whether any attempt may have taken effect: later answers do not change that
         while True:
             attempt += 1
             try:
@@ -161,7 +161,7 @@ class Rest:
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)
             is_last = is_last or not self._pause(failure, attempt)
             if may_duplicate and not look and failure.came_after_all and not is_last:
-                self.log.warning(f"{request.makes} may have gone through all the same: check for a second one")
+                self.log.warning(f"{request.makes} may have gone through: check the service for a duplicate")
             if look and (is_in_doubt or failure.came_after_all):
                 found = _found(request, failure, look)
                 if found is not None:
@@ -171,27 +171,27 @@ class Rest:
                 raise in_doubt(request, failure) if is_in_doubt else failure.error
 
     def _pause(self, failure: Failure, attempt: int) -> bool:
-        """Wait before the next try; return whether there is time for one."""
+        """Wait before the next attempt; return whether there is time for one."""
         seconds = failure.retry_after
         if seconds is None:
             seconds = self.clock.jitter(min(2.0 ** (attempt - 1), LONGEST_BACKOFF))
         if seconds >= self._attempts.left():
             return False
-        self.log.line(f"{failure.error}; try {attempt + 1} of {TRIES} in {seconds:.1f} s")
+        self.log.line(f"{failure.error}; retrying in {seconds:.1f} s (attempt {attempt + 1} of {TRIES})")
         self.clock.sleep(seconds)
         return True
 
     def presigned(self, method: str, url: str, about: str, **more: Any) -> Request:
         """Return the request for a signed address that the service gave; `about` is what messages call the address.
 
-        Raises RefusedError when it may not be talked to.
+        Raises RefusedError when requests to it are not allowed.
         """
         if said := address.problem(url, self.connection.allow_http):
             raise RefusedError(f"{about} {said}")
         return Request(method, url, has_credentials=False, is_signed=True, **more)
 
     def _redirected(self, request: Request, response: Response) -> Request:
-        """The request to follow a redirect with: to an address that may be talked to, and without credentials."""
+        """The request that follows a redirect: to an allowed address, and without credentials."""
         try:
             target = urljoin(response.url, response.headers["Location"])
             said = address.problem(target, self.connection.allow_http)
@@ -202,7 +202,7 @@ class Rest:
         return replace(request, url=target, query={}, has_credentials=False, is_signed=True)
 
     def _show(self, request: Request) -> Answer:
-        """Dry run: print the request in place of sending it."""
+        """Dry run: print the request instead of sending it."""
         self.log.line(f"would send {request.method} {self._attempts.url(request)}")
         for line in request.body.describe if request.body else ():
             self.log.line(f"  {line}")
@@ -212,7 +212,7 @@ class Rest:
 
 
 def _found(request: Request, failure: Failure, look: Callable[[], T | None]) -> T | None:
-    """Look for what a request in doubt has made; not being able to look leaves the doubt."""
+    """Call `look` to find what a request in doubt created; if it fails, the request stays in doubt."""
     try:
         return look()
     except PluginError as error:

@@ -1,4 +1,4 @@
-"""The records of one HTTP exchange: what is asked, of whom, what its body is, and what came back."""
+"""The records of one HTTP exchange: the request, its body, the connection and the answer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-BLOCK = 1024 * 1024  # bytes read at a time: with smaller ones the threads wait for each other, larger ones win nothing
-CREATE_ONLY = {"x-goog-if-generation-match": "0", "if-none-match": "*"}  # headers by which a storage replaces nothing
+BLOCK = 1024 * 1024  # bytes read at a time: smaller ones make threads wait for each other, larger ones gain nothing
+CREATE_ONLY = {"x-goog-if-generation-match": "0", "if-none-match": "*"}  # headers that forbid replacing a file
 
 
 @dataclass(frozen=True)
 class Body:
-    """A request's body: opened anew on each try, never held in memory whole."""
+    """A request's body: opened again for each attempt, never kept in memory whole."""
 
     length: int  # bytes
     open: Callable[[], Iterable[bytes | memoryview]]
     content_type: str | None = None
-    describe: tuple[str, ...] = ()  # for dry runs: its fields, and its files with their sizes
+    describe: tuple[str, ...] = ()  # for dry runs: its fields, and its files with sizes
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     makes: str = "the request"  # what it creates, for messages: "the build"
-    has_credentials: bool = True  # whether ours go along, and headers of our own: to the service's origins alone
+    has_credentials: bool = True  # whether our credentials and headers are sent: to the service's origins only
     is_signed: bool = False  # whether the URL itself is the permission: it is sent as it came, and may expire
     json: bool = True  # whether the answer must be JSON
-    dry: Any = None  # what a dry run takes for the answer; None ends the dry run here
-    begin: Callable[[], None] | None = None  # called before the last byte goes out: from then on it may be done
-    patience: float | None = None  # seconds for one single try, for an abort on cancel
+    dry: Any = None  # what a dry run uses as the answer; None ends the dry run here
+    begin: Callable[[], None] | None = None  # called before the last byte goes out: from then on it may take effect
+    patience: float | None = None  # seconds for a single attempt, for an abort on cancel
 
     @property
     def name(self) -> str:
@@ -52,13 +52,13 @@ class Request:
 
     @property
     def is_create_only(self) -> bool:
-        """Whether its headers forbid to replace what is there."""
+        """Whether its headers forbid replacing an existing file."""
         return any(CREATE_ONLY.get(name.lower()) == value for name, value in self.headers.items())
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a 2xx, its JSON parsed; or the 412 that says that an earlier try has stored the file."""
+    """What came back: a 2xx, its JSON parsed; or the 412 that says that an earlier attempt stored the file."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Download:
-    """A 2xx answer whose body is still to be read, once: as it was sent, packed if Content-Encoding says so."""
+    """A 2xx answer whose body is still to be read, once: as it was sent, compressed according to Content-Encoding."""
 
     headers: Mapping[str, str]
     blocks: Iterator[bytes]
@@ -88,7 +88,7 @@ class Connection:
     dry_run: bool = False
 
     def owns(self, url: str) -> bool:
-        """Tell whether `url` is at one of the service's own origins. Raises ValueError when it is not a URL."""
+        """Return whether `url` is at one of the service's own origins. Raises ValueError when it is not a URL."""
         return origin(url) in map(origin, (self.url, *self.origins))
 
 

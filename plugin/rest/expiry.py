@@ -1,4 +1,4 @@
-"""Signed addresses that are too old: what their storages say, and what the addresses themselves say."""
+"""Signed addresses that have expired, by the storage's answer or by the address itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qsl, urlsplit
 
 CODES = re.compile("AccessDenied|AuthenticationFailed|.*Expired.*", re.IGNORECASE)  # S3 and Google, Azure, tokens
-WEB_PAGE = "a web page"  # how the words of one begin: no storage says anything in such
+WEB_PAGE = "a web page"  # how the text of one begins: a storage never answers with one
 
 
 def is_expired(url: str, said: str, now: float) -> bool:
-    """Tell whether a refused signed address is too old, by the storage's words `said` or by its own query at `now`."""
+    """Return whether a refused signed address has expired, by the storage's message `said` or by its query at `now`."""
     words_of_it = re.findall("<(?:Code|Message|Details)>([^<]*)", said) or [said]
     if any(re.search("expired|not valid in the specified time frame", each, re.IGNORECASE) for each in words_of_it):
-        code = re.search("<Code>([^<]*)", said)  # one of another kind speaks of something else that has expired
+        code = re.search("<Code>([^<]*)", said)  # other codes are about something else that has expired
         return bool(not code or CODES.fullmatch(code[1])) and not said.startswith(WEB_PAGE)
     query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
     ends = [query["expires"]] if re.fullmatch("[0-9]{9,11}", query.get("expires", "")) else []

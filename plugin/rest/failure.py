@@ -1,4 +1,4 @@
-"""Failed tries: what each was (not sent, rejected, unknown), and the one map from what went wrong to our errors."""
+"""Failed attempts: what each was (not sent, rejected, unknown), and the one map from failures to our errors."""
 
 from __future__ import annotations
 
@@ -22,61 +22,61 @@ from plugin.rest.expiry import WEB_PAGE, is_expired
 WORDS = 500  # characters of the service's own words in a message
 WORD_KEYS = ("message", "error_msg", "error", "errors", "detail", "title")  # where APIs keep them
 LARGEST_ERROR = 64 * 1024  # bytes of a body that are searched for them
-LONGEST_RETRY_AFTER = 300.0  # seconds; a service that asks for more is as good as down
+LONGEST_RETRY_AFTER = 300.0  # seconds; a service that requests more counts as down
 RESUME_INCOMPLETE = 308  # Google's storage has a part of the file
-NOT_PROCESSED = (408, 429)  # a time-out while it was still being sent (RFC 9110 §15.5.9), and a rate limit
+NOT_PROCESSED = (408, 429)  # a timeout while it was still being sent (RFC 9110 §15.5.9), and a rate limit
 TOKEN_HINTS = {
     401: "the service does not accept these credentials: check the token, and that this job receives it",
-    403: "the credentials are known, but may not do this: check what they may do",
+    403: "the credentials are valid, but lack permission: check their permissions",
 }
 PROXY_HINTS = {
-    403: "the proxy does not let this machine reach {host}: ask for it, or name {host} in NO_PROXY",
-    407: "the proxy wants a user name and a password: give them in HTTPS_PROXY, before the proxy's name and an @",
+    403: "the proxy blocks {host}: ask its administrator to allow it, or add {host} to NO_PROXY",
+    407: "the proxy requires a user name and a password: set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT",
 }
 CERTIFICATE_HINTS = {  # by OpenSSL's X509_V_ERR_ numbers
-    9: "; is this machine's clock right?",
-    10: "; is this machine's clock right?",
-    62: "; is this the right address?",
-    64: "; is this the right address?",
+    9: "; check this machine's clock",
+    10: "; check this machine's clock",
+    62: "; check the address",
+    64: "; check the address",
 }
 TLS_HINTS = {  # by what OpenSSL's reason holds
-    "WRONG_VERSION_NUMBER": "; does it speak plain http?",
-    "HTTP_REQUEST": "; does it speak plain http?",
-    "RECORD_LAYER_FAILURE": "; does it speak plain http?",
-    "NO_APPLICATION_PROTOCOL": "; it does not speak HTTP/1.1",
+    "WRONG_VERSION_NUMBER": "; the server may expect plain http",
+    "HTTP_REQUEST": "; the server may expect plain http",
+    "RECORD_LAYER_FAILURE": "; the server may expect plain http",
+    "NO_APPLICATION_PROTOCOL": "; the server does not support HTTP/1.1",
 }
 NOT_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol, http.client.LineTooLong)
 FIRST_WORDS = 60  # characters shown of what is not HTTP
 OWN_CA_HINT = "; if your company has its own CA, set §ca-bundle§"
-CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may do
+CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)  # the connection ended; a new one may work
 WANTS_CERTIFICATE = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)|HANDSHAKE_FAILURE")
 
 
 class Kind(Enum):
-    """What is known about a failed try."""
+    """What is known about a failed attempt."""
 
     NOT_SENT = "the service cannot have the whole request"
-    REJECTED = "the service answered, and did not take it"
+    REJECTED = "the service answered, and did not accept it"
     UNKNOWN = "sent, but no usable answer"
 
 
 class Sending:
-    """A body on its way; knows how much of it was handed to the connection."""
+    """A body that is being sent; knows how much of it went to the connection."""
 
     def __init__(self, body: Body | None, kind: Kind = Kind.NOT_SENT, begin: Callable[[], None] | None = None) -> None:
-        """Hand out `body`, once; `kind` is UNKNOWN if everything was sent already; `begin` as in Request."""
-        self.kind = kind  # what a try that fails now is
+        """Send `body`, once; `kind` is UNKNOWN if everything was sent already; `begin` as in Request."""
+        self.kind = kind  # of an attempt that fails now
         self.has_begun = kind is Kind.UNKNOWN
         self._blocks = self._hand_out(body, begin)
-        self.close = self._blocks.close  # at once, and the file with it: a failed try's frames live on in its error
+        self.close = self._blocks.close  # closes the file at once: a failed attempt's frames stay alive in its error
 
     @property
     def is_cut(self) -> bool:
-        """Whether its end was not handed out, although its beginning was."""
+        """Whether it was sent in part, but not whole."""
         return self.has_begun and self.kind is Kind.NOT_SENT
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        """Give the body block by block."""
+        """Yield the body block by block."""
         return self._blocks
 
     def _hand_out(
@@ -94,12 +94,12 @@ class Sending:
 
 
 class Failure(Exception):  # noqa: N818 - never leaves rest/
-    """One failed try: what to raise in the end, and whether a further try may help."""
+    """One failed attempt: what to raise in the end, and whether a retry may help."""
 
     def __init__(
         self, error: PluginError, kind: Kind, *, retry_after: float | None = None, is_final: bool = False
     ) -> None:
-        """Hold `error` for the end; `retry_after` is in seconds; `is_final` means that no further try can help."""
+        """Keep `error` for the end; `retry_after` is in seconds; `is_final` means that a retry cannot help."""
         super().__init__(str(error))
         self.error = error
         self.kind = kind
@@ -108,7 +108,7 @@ class Failure(Exception):  # noqa: N818 - never leaves rest/
 
     @property
     def came_after_all(self) -> bool:
-        """Whether the whole request had gone out and "later" is the answer, as a proxy may say of work that is done."""
+        """Whether the whole request was sent and the answer is "try later", which a proxy may say of completed work."""
         return self.kind is Kind.REJECTED and isinstance(self.error, UnavailableError)
 
 
@@ -123,34 +123,34 @@ def rejected(
     now: float,
     redact: Redactor,
 ) -> Failure:
-    """Judge an answer that is not 2xx, or came too early; `said` are its words, `now` is Unix time.
+    """Classify an answer that is not 2xx, or came too early; `said` is its text, `now` is Unix time.
 
-    `kind` is UNKNOWN if the whole request was sent, for then something behind the answering server may have taken it.
+    `kind` is UNKNOWN if the whole request was sent, as a server behind the one that answered may have processed it.
     """
     text = f"{request.name}: {status} {redact.brief(reason, WORDS)}".rstrip() + (f": {said}" if said else "")
     is_final, after = True, None
     error: PluginError = RefusedError(text)
     if status < 300:
-        why = "but it had not the whole request yet" if status >= 200 else "which nobody asked for"
+        why = "the server answered before receiving the whole request" if status >= 200 else "it was not requested"
         return Failure(UnavailableError(f"{text}; {why}"), kind)
     if status == RESUME_INCOMPLETE and request.body and "Location" not in headers:
         has = redact.brief(headers.get("Range", "none of it"), WORDS)
-        return Failure(UnavailableError(f"{text}; the storage has only a part of the file: {has}"), kind)
+        return Failure(UnavailableError(f"{text}; the storage has only part of the file: {has}"), kind)
     if status == 407:
         error = RefusedError(f"{text}; {PROXY_HINTS[status].format(host=host)}")
     elif request.is_signed and status in (400, *TOKEN_HINTS):
         error.is_expired = is_expired(request.url, said, now)
-        # a download asks for a fresh address by itself, which costs nothing
+        # a download requests a fresh address by itself, which costs nothing
         is_final = request.method != "GET" or (status == 400 and not error.is_expired)
     elif status in TOKEN_HINTS and request.has_credentials:
         error = AuthError(f"{text}; {TOKEN_HINTS[status]}")
     elif 300 <= status < 400:
         target = redact.brief(re.split("[?#]", redact(headers.get("Location", "nowhere")))[0], WORDS)
-        error = RefusedError(f"{text}; it redirects to {target}: is this the service's address?")
+        error = RefusedError(f"{text}; it redirects to {target}: check the service's address")
     elif status in NOT_PROCESSED or status >= 500:
         after = retry_after(headers.get("Retry-After"), now)
         is_final = (after or 0) > LONGEST_RETRY_AFTER
-        error = UnavailableError(text + (f"; it asks to wait {after:.0f} s" if after and is_final else ""))
+        error = UnavailableError(text + (f"; the service asks to wait {after:.0f} s" if after and is_final else ""))
         if status in NOT_PROCESSED or (status == 503 and after is not None):
             kind = Kind.REJECTED if kind is Kind.UNKNOWN else kind
         error.status = status
@@ -162,7 +162,7 @@ def rejected(
 def lost(
     request: Request, host: str, error: Exception, sending: Sending, timeouts: tuple[float, float], redact: Redactor
 ) -> Failure:
-    """Judge a try that got no answer; `timeouts` are those to connect and to stall, in seconds.
+    """Classify an attempt that got no answer; `timeouts` are the connect and the stall timeout, in seconds.
 
     Raises InputError when our own certificates cannot be read.
     """
@@ -170,12 +170,12 @@ def lost(
     cause = chain[-1]
     kind = sending.kind
     made: PluginError | None = None
-    is_final = isinstance(error, ValueError)  # an address or header that no try can send
+    is_final = isinstance(error, ValueError)  # an address or header that cannot be sent at all
     text = plain(cause, redact)
     if type(error) is OSError:  # requests' own; those of the network come wrapped
         raise InputError(f"{text}: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE")
     if any(isinstance(link, exceptions.ProxyError) for link in chain):
-        text = f"the proxy cannot be reached or fails: {text}; check HTTPS_PROXY and NO_PROXY"
+        text = f"the proxy cannot be reached or failed: {text}; check HTTPS_PROXY and NO_PROXY"
         found = re.search(r"Tunnel connection failed: (\d{3})", str(cause))
         if found and found[1].startswith("4"):
             hint = PROXY_HINTS.get(int(found[1]), PROXY_HINTS[403]).format(host=host)
@@ -184,8 +184,8 @@ def lost(
         hint = CERTIFICATE_HINTS.get(cause.verify_code, OWN_CA_HINT)
         text, is_final = f"TLS: {host} is not trusted: {cause.verify_message.rstrip('.')}{hint}", True
     elif isinstance(cause, ssl.SSLError) and WANTS_CERTIFICATE.search(cause.reason or ""):
-        text = f"TLS: {host} refuses us: {cause.reason}; if it wants a client certificate, set §client-certificate§"
-        kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request, but before it is heard
+        text = f"TLS: {host} refused: {cause.reason}; if it requires a client certificate, set §client-certificate§"
+        kind, is_final = Kind.NOT_SENT, True  # TLS 1.3 refuses only after the request is sent, but before it is read
     elif isinstance(cause, ssl.SSLError):
         hint = next((hint for sign, hint in TLS_HINTS.items() if sign in (cause.reason or "")), "")
         text = f"TLS with {host} failed: {cause.reason or text}{hint}"
@@ -202,23 +202,22 @@ def lost(
         text = "the answer ended before its announced length"
     elif isinstance(cause, NOT_HTTP) and not isinstance(cause, http.client.RemoteDisconnected):
         seen = re.sub(r"[^ -~]+", "…", text)[:FIRST_WORDS]
-        hint = "; does it speak https?" if "\x15\x03" in str(cause) else ""
+        hint = "; the server may expect https" if "\x15\x03" in str(cause) else ""
         text = f"the answer is not HTTP/1.1: it begins with {seen!r}{hint}"
     return Failure(made or UnavailableError(f"{request.name}: {text}"), kind, is_final=is_final)
 
 
 def in_doubt(request: Request, failure: Failure, more: str = "") -> UnavailableError:
-    """Return the error for what may have been done although no answer says so."""
+    """Return the error for a request that may have taken effect although no answer confirmed it."""
     error = UnavailableError(
-        f"{failure.error}; {request.makes} may have gone through all the same:"
-        f" look at the service before you run this again{more}"
+        f"{failure.error}; {request.makes} may have gone through: check the service before you run this again{more}"
     )
     error.is_in_doubt = True
     return error
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for: RFC 9110 §10.2.3 allows seconds or a date."""
+    """Return the seconds that a Retry-After header requests: RFC 9110 §10.2.3 allows seconds or a date."""
     if not value:
         return None
     if re.fullmatch(r"\d{1,9}", value.strip()):
@@ -230,19 +229,19 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 def error_in(data: Any, redact: Redactor) -> str:
-    """Return the error that JSON tells of, however good the answer's status is; empty if it tells of none."""
+    """Return the error that JSON reports, even in a 2xx answer; empty if it reports none."""
     told = data if isinstance(data, dict) else {}
     found = next((told[key] for key in ("error_msg", "error", "errors") if told.get(key)), None)
     return redact.brief(_told(found), WORDS) if found else ""
 
 
 def said_in(data: Any, redact: Redactor) -> str:
-    """Return what JSON says to people at the keys where APIs keep that; empty if it has none of them."""
+    """Return the message in JSON, from the keys where APIs keep one; empty if it has none of them."""
     return redact.brief(_told(data), WORDS) if isinstance(data, dict) and any(map(data.get, WORD_KEYS)) else ""
 
 
 def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
-    """Return the service's words in an error body, on one line: known JSON keys, a page's title, or the text itself.
+    """Return the service's message in an error body, on one line: known JSON keys, a page's title, or the text itself.
 
     `is_cut` says that the body is only the beginning of one.
     """
@@ -261,7 +260,7 @@ def words(body: bytes, redact: Redactor, is_cut: bool = False) -> str:
 
 
 def _told(found: Any) -> str:
-    """Parsed JSON as people read it: the words in it, or each key with what it holds."""
+    """Parsed JSON as people read it: its message, or each key with its value."""
     if isinstance(found, list):
         return "; ".join(map(_told, found))
     if not isinstance(found, dict):
@@ -271,11 +270,11 @@ def _told(found: Any) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give requests' and urllib3's wrappings from the outside in, and at last what they wrap."""
+    """Yield the exceptions of requests and urllib3 from the outside in, and last the one that they wrap."""
     while True:
         yield error
         if type(error).__module__.partition(".")[0] not in ("requests", "urllib3"):
-            return  # what Python itself chained on has nothing to do with it
+            return  # what Python itself chained is unrelated
         inner = getattr(error, "reason", None) or next((a for a in error.args if isinstance(a, BaseException)), None)
         inner = error.__cause__ or (inner if isinstance(inner, BaseException) else None) or error.__context__
         if inner is None:

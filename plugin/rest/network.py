@@ -1,4 +1,4 @@
-"""The machine's network: its proxies and certificates, checked before anything is sent, and who may be connected to."""
+"""The machine's network: its proxies and certificates, checked before anything is sent, and which peers are allowed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_certificates(connection: Connection, redact: Redactor) -> None:
 
 
 def proxy_secrets() -> Iterator[str]:
-    """Give the passwords in the addresses of the machine's proxies, however wrongly they are written."""
+    """Return the passwords in the addresses of the machine's proxies, even if the addresses are not valid."""
     for proxy in getproxies().values():
         user, at, _ = (proxy.partition("://")[2] or proxy).removeprefix("//").rpartition("@")
         password = user.partition(":")[2] if at else ""
@@ -64,7 +64,7 @@ def proxy_secrets() -> Iterator[str]:
 
 
 def check_proxy(url: str) -> None:
-    """Check the proxy that requests to `url` go through, if any. Raises InputError, which says nothing of its value."""
+    """Check the proxy that requests to `url` go through, if any. Raises InputError, which never quotes its value."""
     proxies = get_environ_proxies(url)
     parts = urlsplit(url)
     keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")  # as requests has it
@@ -76,8 +76,8 @@ def check_proxy(url: str) -> None:
     scheme, _, rest = proxy.partition("://")
     if scheme.lower().startswith("socks"):
         raise InputError(
-            f"{variable} names a SOCKS proxy, which is not supported: give one that starts with http://,"
-            f" or name {parts.hostname} in NO_PROXY"
+            f"{variable} names a SOCKS proxy, which is not supported: use one that starts with http://,"
+            f" or add {parts.hostname} to NO_PROXY"
         )
     if scheme.lower() not in ("http", "https"):
         raise InputError(f"{variable} must be a URL that starts with http:// or https://")
@@ -89,7 +89,7 @@ def check_proxy(url: str) -> None:
     try:
         parsed = urlsplit(proxy)
         is_valid = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
-        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # which requests takes for a scheme
+        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # requests would read it as a scheme
     except ValueError:
         is_valid = False
     if not is_valid or re.search(r"[\s\\]", parsed.netloc):
@@ -99,18 +99,18 @@ def check_proxy(url: str) -> None:
 
 
 class Peers:
-    """Who may be connected to: this machine and its link only where the service itself is there.
+    """Which peers may be connected to: this machine and its link only if the service itself is there.
 
-    Else a service elsewhere could have us read what only this machine may, and hand it out as an artifact.
+    Otherwise a remote service could make us read what only this machine can reach, and publish it as an artifact.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Take the service's own origins for allowed, wherever they are."""
+        """Allow the service's own origins, wherever they are."""
         self._own = {origin(url)[1:] for url in (connection.url, *connection.origins)}
         self._allowed = {address.nearness(host) for host, _ in self._own} - {None}
 
     def check(self, host: str, port: int, peer: str) -> None:
-        """Judge a connection to `host` that was made, before anything is sent; `peer` is its IP address.
+        """Check a connection to `host` before anything is sent on it; `peer` is its IP address.
 
         Raises RefusedError.
         """
@@ -124,5 +124,5 @@ class Peers:
             )
 
     def check_name(self, host: str, url: str) -> None:
-        """Judge an address by its name alone, because a proxy may make the connection. Raises RefusedError."""
+        """Check an address by its name alone, because a proxy may make the connection. Raises RefusedError."""
         self.check(host, origin(url)[2], host)

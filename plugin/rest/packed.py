@@ -1,23 +1,23 @@
-"""Packed bodies: whether bytes that came hold any content, or only what surrounds it and may go on for ever."""
+"""Compressed bodies: whether received bytes hold any content, or only framing, which may be endless."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Any
 
-GZIP_OR_ZLIB = zlib.MAX_WBITS | 32  # as zlib says: find out which
-SLICE = 64 * 1024  # bytes unpacked at a time
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32  # zlib detects which
+SLICE = 64 * 1024  # bytes decompressed at a time
 
 
 class Content:
-    """Reads along with a packed body, and keeps nothing of it."""
+    """Follows a compressed body, and keeps none of it."""
 
     def __init__(self, encoding: str) -> None:
-        """Read a body with this Content-Encoding; of one that cannot be unpacked here, each byte counts as content."""
+        """Read a body with this Content-Encoding; if it cannot be decompressed here, each byte counts as content."""
         self._unpacker: Any = zlib.decompressobj(GZIP_OR_ZLIB) if encoding.lower() in ("gzip", "x-gzip") else None
 
     def is_in(self, piece: bytes) -> bool:
-        """Tell whether there is content in the next bytes: a name in a head, and an empty block or member, are none."""
+        """Return whether the next bytes hold content; a name in a header and an empty block or member do not count."""
         if not self._unpacker:
             return True
         found = False
@@ -28,7 +28,7 @@ class Content:
                 if self._unpacker.eof:
                     piece = self._unpacker.unused_data
                     self._unpacker = zlib.decompressobj(GZIP_OR_ZLIB)
-        except zlib.error:  # it is not what it says: whoever unpacks it will say so
+        except zlib.error:  # not what its header says: the code that decompresses it reports that
             self._unpacker = None
             return True
         return found

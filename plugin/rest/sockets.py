@@ -1,7 +1,7 @@
-"""The connections below requests: a stall timeout on every byte sent, and none reused that may have died meanwhile.
+"""The connections below requests: a stall timeout on every byte sent, and no reuse of one that may be closed.
 
-requests sends a body under the connect timeout, and a whole block under one timeout; and a connection that lay idle may
-be closed by the server just as the next request goes out, which nobody could tell from a request that was taken.
+requests sends a body under the connect timeout, and a whole block under one timeout. A server may close an idle
+connection just as the next request is sent, which looks the same as a request that was processed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 import urllib3
 
 LONGEST_IDLE = 1.0  # seconds; servers close theirs after 2 s (gunicorn), 5 s (Apache, Node) or more
-SHORTEST_TIMEOUT = 0.01  # seconds: none at all would mean not to wait
+SHORTEST_TIMEOUT = 0.01  # seconds: 0 would mean not to wait
 SWITCHING_PROTOCOLS = 101
-TLS_PIECE = 128 * 1024  # bytes; TLS counts the timeout for all that one call is given, plain sockets for each byte
+TLS_PIECE = 128 * 1024  # bytes; TLS applies the timeout to a whole call, plain sockets to each byte
 
 
 class Watchdog:
-    """Shuts a connection down when its time is up, however steadily bytes drip: who reads from it wakes up."""
+    """Shuts a connection down when its time is up, even if bytes keep dripping; that wakes the reader."""
 
     def __init__(self, connection: socket.socket | None) -> None:
         """Watch `connection`, once armed; None needs no watching."""
@@ -36,7 +36,7 @@ class Watchdog:
         self._is_awake = False
 
     def arm(self, seconds: float) -> None:
-        """Shut the connection down in `seconds`, unless armed anew or called off."""
+        """Shut the connection down in `seconds`, unless armed again or called off."""
         if not self._connection:
             return
         with self._changed:
@@ -63,12 +63,12 @@ class Watchdog:
                 self.has_bitten = True
                 self._ends = None
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # below TLS, which the other waits in
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # below TLS, which the reader waits in
             self._is_awake = False
 
 
 class FinalResponse(http.client.HTTPResponse):
-    """An answer that passes over interim ones (RFC 9110 §15.2): http.client does so with 100 alone."""
+    """An answer that skips interim ones (RFC 9110 §15.2): http.client skips only 100."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -86,7 +86,7 @@ def pools(
 ) -> dict[str, Any]:
     """Return urllib3's pool classes by scheme, with `stall_timeout` in seconds and `now` as their clock.
 
-    `left` tells how many seconds the calling thread still has. `check_peer` is given host, port and IP address of each
+    `left` returns how many seconds the calling thread still has. `check_peer` gets host, port and IP address of each
     connection to a server before anything is sent on it; what it raises ends the attempt.
     """
 
@@ -114,7 +114,7 @@ def pools(
             return made
 
         def connect(self) -> None:
-            """Connect, with TLS and through a proxy's tunnel if need be: each may drip, but not for ever."""
+            """Connect, with TLS and through a proxy's tunnel if needed: each may be slow, but not endless."""
             try:
                 super().connect()  # type: ignore[misc]
             except TimeoutError as error:  # of the TLS handshake: not a stall of the answer
@@ -148,14 +148,14 @@ def pools(
                 raise BrokenPipeError(errno.EPIPE, str(error)) from error
 
         def getresponse(self) -> Any:
-            """Wait for the head of an answer: not for ever, though it drips so steadily that nothing stalls."""
+            """Wait for the head of an answer: with a limit, because one that drips steadily never stalls."""
             watchdog = self._watch(self.sock, self.timeout)
             try:
                 response = super().getresponse()  # type: ignore[misc]
             except BaseException as error:
                 watchdog.call_off()
                 if watchdog.has_bitten:
-                    raise OSError("stalled: the head of the answer did not come to its end") from error
+                    raise OSError("stalled: the head of the answer did not end") from error
                 raise
             response.watchdog = watchdog
             return response

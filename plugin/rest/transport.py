@@ -1,4 +1,4 @@
-"""requests, with the parts of it that would act on their own taken out: .netrc, cookies, redirects, default headers."""
+"""requests, without the parts that act on their own: .netrc, cookies, redirects, default headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def session(pool_classes: dict[str, Any]) -> requests.Session:
 
 
 class Credentials(AuthBase):
-    """Sets our Authorization, or none. Being there at all keeps a .netrc from adding another."""
+    """Sets our Authorization, or none. Its presence keeps a .netrc from adding another."""
 
     def __init__(self, authorization: str | None) -> None:
         """Set the header to `authorization`."""
@@ -36,14 +36,14 @@ class Credentials(AuthBase):
 
 
 class _Session(requests.Session):
-    """requests' session, but blind to redirects: it reads the whole body of one, however long, even to stay there."""
+    """requests' session, without redirects: requests reads the whole body of one, even when it does not follow it."""
 
     def get_redirect_target(self, _response: requests.Response) -> None:
         return None
 
 
 class _Transport(HTTPAdapter):
-    """requests' adapter, with connections of our own."""
+    """requests' adapter, with our own connections."""
 
     def __init__(self, pool_classes: dict[str, Any]) -> None:
         self._pool_classes = pool_classes
@@ -55,6 +55,6 @@ class _Transport(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # which has pools of its own
+        if not proxy.lower().startswith("socks"):  # SOCKS has other pools
             manager.pool_classes_by_scheme = self._pool_classes
         return manager

@@ -1,7 +1,7 @@
-"""The sandbox: a local server that speaks the services' APIs, for trying things out and for tests.
+"""The sandbox: a local server that speaks the services' APIs, for trials and for tests.
 
 It has two origins on the loopback: the API and, on another port, the storage of signed URLs. It knows nothing of the
-rest of the plugin. `/_sandbox/state` shows everything that was received; faults.py has the ways it can be made to fail.
+rest of the plugin. `/_sandbox/state` shows everything that was received; faults.py has the faults that it can simulate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sandbox:
     """A running sandbox. `url` and `storage_url` are its origins, `tokens` the inputs that sign in, by service."""
 
     def __init__(self, state: State, api: Listener, storage: Listener) -> None:
-        """Take over what `start` has set going."""
+        """Take over what `start` has started."""
         self.url = api.url
         self.storage_url = storage.url
         self.tokens = {name: dict(service.inputs) for name, service in SERVICES.items()}
@@ -50,7 +50,7 @@ class Sandbox:
     def start(cls, port: int = 0, faults: Sequence[str] = ()) -> Sandbox:
         """Start on a loopback port (0: a free one; the storage always takes a free one), with these fault rules.
 
-        Raises ValueError for a rule that makes no sense, OSError for a port that is taken.
+        Raises ValueError for an invalid rule, OSError for a port that is in use.
         """
         rules = Rules(faults)
         api = Listener(port)
@@ -63,14 +63,14 @@ class Sandbox:
         return cls(state, api, storage)
 
     def close(self) -> None:
-        """Stop both origins, end what is under way, and remove all files."""
+        """Stop both origins, end open requests, and remove all files."""
         self._state.closing.set()
         for listener in self._listeners:
             listener.close()
         self._state.close()
 
     def __enter__(self) -> Sandbox:
-        """Be of use until the end of the block."""
+        """Serve until the end of the block."""
         return self
 
     def __exit__(
@@ -81,7 +81,7 @@ class Sandbox:
 
 
 def serve(port: int, faults: Sequence[str], out: TextIO, stop: threading.Event) -> None:
-    """Print where the sandbox is and what signs in, then serve until `stop` is set or a signal handler raises.
+    """Print the sandbox's addresses and tokens, then serve until `stop` is set or a signal handler raises.
 
     Raises ValueError and OSError as Sandbox.start does.
     """
@@ -98,7 +98,7 @@ def serve(port: int, faults: Sequence[str], out: TextIO, stop: threading.Event) 
 def _api_app(state: State, rules: Rules, storage: Storage) -> Flask:
     """Make the API origin: all services, the control, and the page that the fault `login` leads to."""
     app = Flask(__name__, static_folder=None)
-    app.config["PROPAGATE_EXCEPTIONS"] = True  # to the server, which knows a client that left from a bug
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # to the server, which distinguishes a client that left from a bug
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(control(state, rules, SERVICES))
     for service in SERVICES.values():

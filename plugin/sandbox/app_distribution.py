@@ -1,6 +1,6 @@
 """App Distribution in the sandbox: creates builds and takes their files.
 
-Every phase id works, but 403 (the user may not create builds there) and 404 (there is no such phase). Files may not be
+Every phase id works, except 403 (the user may not create builds there) and 404 (it does not exist). Files may not be
 attached to build 403; builds that were never created are answered with 404. The token may come in the header, quoted or
 not, or as the form field `api_token`.
 """
@@ -84,8 +84,8 @@ def held(part: Any) -> list[Thing]:
     return builds + [arrived(file["build_id"], file["name"], file["sha256"]) for file in part["files"]]
 
 
-CREATE = Step(Kind.CREATE, "POST /api/v2/builds", Nature.ONCE)
-ATTACH = Step(Kind.UPLOAD, "POST /api/v2/resource_files", Nature.ONCE)
+CREATE = Step(Kind.CREATE, "POST /api/v2/builds", Nature.MAY_DUPLICATE)
+ATTACH = Step(Kind.UPLOAD, "POST /api/v2/resource_files", Nature.MAY_DUPLICATE)
 SERVICE = Service(
     inputs={"api-token": TOKEN},
     trials=(

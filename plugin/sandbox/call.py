@@ -1,4 +1,4 @@
-"""One request that meets a fault, and what a fault needs to answer or ruin it."""
+"""One request with a fault, and what the fault needs to answer or break it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ STALL_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Call:
-    """One request that meets a fault, and all that a fault needs to spoil it."""
+    """One request with a fault, and everything that the fault needs to break it."""
 
     value: float  # the status, or the seconds
-    wait: str | None  # what Retry-After says
-    code: str | None  # the storage's word for what is wrong, or "page"
+    wait: str | None  # the value of Retry-After
+    code: str | None  # the storage's error code, or "page"
     app: WSGIApplication
     environ: WSGIEnvironment
     start_response: StartResponse
@@ -41,31 +41,31 @@ class Call:
 
     @property
     def address(self) -> str:
-        """The path and query that were asked for."""
+        """The path and query of the request."""
         query = self.environ["QUERY_STRING"]
         return quote(self.environ["PATH_INFO"].encode("latin-1")) + (f"?{query}" if query else "")
 
     def process(self) -> tuple[str, dict[str, str], Iterable[bytes]]:
-        """Let the service do its work, and return the answer it would give: status, headers, chunks."""
+        """Let the service process the request, and return its answer: status, headers, chunks."""
         answer: list[Any] = []
 
         def keep(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], object]:
             answer[:] = [status, headers]
-            return answer.append  # WSGI's write(), which nobody here calls
+            return answer.append  # WSGI's write(), which is never called here
 
         chunks = self.app(self.environ, keep)
         status, headers = answer
         return status, dict(headers), chunks
 
     def process_unheard(self) -> None:
-        """Let the service do its work, and drop its answer."""
+        """Let the service process the request, and drop its answer."""
         chunks = self.process()[2]
         for _ in chunks:
             pass
         close(chunks)
 
     def answer(self, status: int, content: bytes, **headers: str) -> Iterable[bytes]:
-        """Answer with these bytes; a header's `_` stands for `-`."""
+        """Answer with these bytes; a header's `_` becomes `-`."""
         phrase = HTTP_STATUS_CODES.get(status, "Fault")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send(f"{status} {phrase}", named | {"Content-Length": str(len(content))}, [content])
@@ -86,7 +86,7 @@ class Call:
         raise ConnectionResetError("a fault of the sandbox")
 
     def hold(self) -> NoReturn:
-        """Say nothing until the client leaves, the sandbox closes, or ten minutes have passed."""
+        """Send nothing until the client leaves, the sandbox closes, or ten minutes have passed."""
         connection: socket = self.environ["werkzeug.socket"]
         connection.settimeout(0.1)
         deadline = time.monotonic() + STALL_SECONDS
@@ -94,7 +94,7 @@ class Call:
             try:
                 if not connection.recv(1, MSG_PEEK):
                     break
-                self.state.closing.wait(0.1)  # what it sent is left unread
+                self.state.closing.wait(0.1)  # what the client sent stays unread
             except TimeoutError:
                 continue
         self.reset()

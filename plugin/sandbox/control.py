@@ -13,7 +13,7 @@ from plugin.sandbox.state import State
 
 
 def control(state: State, rules: Rules, services: Mapping[str, Service]) -> Blueprint:
-    """Make the API by which tests look into the sandbox and steer it."""
+    """Make the API with which tests inspect and control the sandbox."""
     api = Blueprint("sandbox", __name__, url_prefix="/_sandbox")
 
     @api.get("/state")

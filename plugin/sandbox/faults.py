@@ -1,4 +1,4 @@
-"""The ways a request can fail: each fault is a function that answers, or ruins, one call."""
+"""The ways a request can fail: each fault is a function that answers, or breaks, one call."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def status(call: Call) -> Iterable[bytes]:
 
 
 def after(call: Call) -> Iterable[bytes]:
-    """Process the request, then answer with a status all the same."""
+    """Process the request, but answer with a status."""
     call.process_unheard()
     return _refuse(call)
 
 
 def expired(call: Call) -> Iterable[bytes]:
-    """Answer as a storage does at a signed address that is too old; nothing is processed."""
+    """Answer as a storage does at an expired signed address; nothing is processed."""
     call.body.drain()
     text = STORAGE_ERROR.format(code="AccessDenied", message="Request has expired")
     return call.answer(403, text.encode(), Content_Type="application/xml")
@@ -84,7 +84,7 @@ def html(call: Call) -> Iterable[bytes]:
 
 
 def truncated(call: Call) -> Iterable[bytes]:
-    """Process the request, and answer with the first half of its JSON as if that were all."""
+    """Process the request, and answer with the first half of its JSON, with a matching length."""
     line, headers, chunks = call.process()
     content = _finish(chunks)
     half = content[: len(content) // 2]
@@ -116,7 +116,7 @@ def loop(call: Call) -> Iterable[bytes]:
 
 
 def huge(call: Call) -> Iterable[bytes]:
-    """Answer 200 with JSON that has no end (1 GiB, without a length)."""
+    """Answer 200 with endless JSON (1 GiB, without a length)."""
     call.body.drain()
 
     def chunks() -> Iterator[bytes]:
@@ -157,7 +157,7 @@ def id_type(call: Call) -> Iterable[bytes]:
 
 
 def float_id(call: Call) -> Iterable[bytes]:
-    """Process the request; each number in the JSON answer gets a point: 9001.0."""
+    """Process the request; each number in the JSON answer becomes a float: 9001.0."""
     line, headers, chunks = call.process()
     content = re.sub(rb"(?<=[:\[ ])(\d+)(?=[,\s}\]])", rb"\1.0", _finish(chunks))
     return call.send(line, headers | {"Content-Length": str(len(content))}, [content])
@@ -170,19 +170,19 @@ def errors(call: Call) -> Iterable[bytes]:
 
 
 def empty(call: Call) -> Iterable[bytes]:
-    """Process the request, and answer 204 with nothing."""
+    """Process the request, and answer 204 without a body."""
     call.process_unheard()
     return call.send("204 No Content", {}, [])
 
 
 def empty_201(call: Call) -> Iterable[bytes]:
-    """Process the request, and answer 201 with nothing."""
+    """Process the request, and answer 201 without a body."""
     call.process_unheard()
     return call.answer(201, b"")
 
 
 def unpacked(call: Call) -> Iterable[bytes]:
-    """Send a file as Google does that keeps it packed and unpacks it on the way: what is said of it is of the other."""
+    """Send a file like Google's decompressing transfer: its size and digest are those of the compressed file."""
     line, headers, chunks = call.process()
     content = _finish(chunks)
     packed = gzip.compress(content)
@@ -193,7 +193,7 @@ def unpacked(call: Call) -> Iterable[bytes]:
 
 
 def interim(call: Call) -> Iterable[bytes]:
-    """Process the request, and answer only after interim answers."""
+    """Process the request, and send interim answers before the answer."""
     connection: socket = call.environ["werkzeug.socket"]
     line, headers, chunks = call.process()
     for status_line in ("102 Processing", "103 Early Hints\r\nLink: </style.css>"):
@@ -202,14 +202,14 @@ def interim(call: Call) -> Iterable[bytes]:
 
 
 def not_http(call: Call) -> Iterable[bytes]:
-    """Answer with the first frame of HTTP/2 in place of HTTP/1.1; nothing is processed."""
+    """Answer with the first frame of HTTP/2 instead of HTTP/1.1; nothing is processed."""
     call.body.drain()
     call.environ["werkzeug.socket"].sendall(b"\0\0\x06\4\0\0\0\0\0\0\4\0\0\xff\xff")
     call.hang_up()
 
 
 def drip(call: Call) -> Iterable[bytes]:
-    """Send the answer in a chunk whose extension drips for ever, before its content."""
+    """Send the answer in a chunk whose extension never ends, before its content."""
     call.body.drain()
     connection: socket = call.environ["werkzeug.socket"]
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=")
@@ -264,7 +264,7 @@ def _refuse(call: Call) -> Iterable[bytes]:
     if wait and wait.startswith("date:+"):
         wait = formatdate(time.time() + float(wait.removeprefix("date:+")), usegmt=True)
     headers = {"Retry_After": wait} if wait else {}
-    message = f"{number}, because the sandbox was told so"
+    message = f"{number}, because of a fault rule of the sandbox"
     if call.code == "page":
         return call.answer(number, HTML, Content_Type="text/html; charset=utf-8", **headers)
     if call.origin == "storage":

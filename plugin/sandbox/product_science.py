@@ -1,8 +1,8 @@
 """Product Science in the sandbox: opens upload contexts, signs uploads, and sees the files arrive at the storage.
 
-Every project works, but `forbidden` (403) and `missing` (404). A file may have 1 GiB, in project `large` 8 GiB, in
+Every project works, except `forbidden` (403) and `missing` (404). A file may have 1 GiB, in project `large` 8 GiB, in
 `small` 1 KiB. Uploads of project `once` replace nothing, those of `shapes` have their headers as numbers and lists, and
-those of `bare` have none. A build without `contextId` is taken, as the newer API has it.
+those of `bare` have none. A build without `contextId` is accepted, as in the newer API.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def held(part: Any) -> list[Thing]:
     return things
 
 
-OPEN = Step(Kind.CREATE, "POST /api/v1/projects/p/build-uploads", Nature.ONCE)
-CREATE = Step(Kind.CREATE, "POST /api/v1/projects/p/builds", Nature.ONCE)
+OPEN = Step(Kind.CREATE, "POST /api/v1/projects/p/build-uploads", Nature.MAY_DUPLICATE)
+CREATE = Step(Kind.CREATE, "POST /api/v1/projects/p/builds", Nature.MAY_DUPLICATE)
 STORE = Step(Kind.PUT, "PUT /storage/*")
 SERVICE = Service(
     inputs={"api-token": TOKEN},

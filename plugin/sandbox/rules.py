@@ -1,7 +1,7 @@
-"""Fault rules: which requests meet which fault, and how often; and the log that every request enters.
+"""Fault rules: which requests get which fault, and how often; and the log of all requests.
 
 A rule is `METHOD PATH-GLOB FAULT[xN]`: METHOD may be `*`; a `*` in the glob matches slashes too; N is how often
-(default once, `x*` for ever). A status may bring more: `503;retry-after=SECONDS`, and of a storage `403;code=NAME`, or
+(default once, `x*` always). A status may have options: `503;retry-after=SECONDS`, and of a storage `403;code=NAME`, or
 `403;code=page` for a web filter's page. The faults themselves are in faults.py.
 """
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rule:
-    """One parsed rule; `times` is None for ever, `value` a status or seconds, `wait` what Retry-After says.
+    """One parsed rule; `times` is None for always, `value` a status or seconds, `wait` the value of Retry-After.
 
-    `code` is the storage's word for what is wrong.
+    `code` is the storage's error code.
     """
 
     method: str
@@ -40,13 +40,13 @@ class Rule:
     times: int | None = 1
 
     def __str__(self) -> str:
-        """Write the rule again, with what is left of its count."""
+        """Return the rule as text, with the rest of its count."""
         count = "x*" if self.times is None else f"x{self.times}"
         return f"{self.method} {self.glob} {self.text}{count}"
 
 
 def parse(text: str) -> Rule:
-    """Read one rule. Raises ValueError with a sentence that says what is wrong with it."""
+    """Read one rule. Raises ValueError with a sentence that explains the problem."""
     words = text.split(None, 2)
     if len(words) != 3 or not words[1].startswith(("/", "*")):
         raise ValueError(f"fault rule {text!r}: write METHOD PATH-GLOB FAULT[xN], as in 'POST /api/v2/builds 503x2'")
@@ -54,7 +54,7 @@ def parse(text: str) -> Rule:
     spelled = re.fullmatch(r"(?P<fault>.+?)(?:x(?P<times>\d+|\*))?", rest.strip())
     fault, count = spelled.group("fault", "times") if spelled else (rest, None)
     if count == "0":
-        raise ValueError(f"fault rule {text!r}: a fault happens at least once")
+        raise ValueError(f"fault rule {text!r}: the count must be at least 1")
     times = None if count == "*" else int(count or 1)
     if status := re.fullmatch(r"(after:)?(\d+)(?:;code=(\w+))?(?:;retry-after=(.+))?", fault):
         if not 200 <= int(status[2]) <= 599:
@@ -77,13 +77,13 @@ class Rules:
         self._rules = [parse(text) for text in texts]
 
     def add(self, texts: Sequence[str], instead: bool = False) -> None:
-        """Add rules, or put them in the place of all others; when one is wrong (ValueError), none is taken."""
+        """Add rules, or replace all others; if one is invalid (ValueError), none is added."""
         added = [parse(text) for text in texts]
         with self._lock:
             self._rules = added if instead else self._rules + added
 
     def texts(self) -> list[str]:
-        """Return the rules that are still in force, each with what is left of its count."""
+        """Return the rules that are still in force, each with the rest of its count."""
         with self._lock:
             return [str(rule) for rule in self._rules]
 
@@ -100,7 +100,7 @@ class Rules:
 
 
 def with_faults(app: WSGIApplication, rules: Rules, state: State, origin: str, storage_url: str) -> WSGIApplication:
-    """Wrap an origin's application: log every request, spoil those that a rule names; /_sandbox/ is left alone."""
+    """Wrap an origin's application: log every request, break those that a rule names; /_sandbox/ is exempt."""
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         exchange = state.begin(environ, origin)

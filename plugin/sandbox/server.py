@@ -1,7 +1,7 @@
 """The sandbox's listeners: HTTP/1.1 over threads, quiet, with connections that stay open.
 
 Only here are sockets accepted, kept, closed and reset. Werkzeug's own server closes the connection after every answer
-and reads what is left of a body until the line is silent; this one keeps it, and ends bodies by their length.
+and reads the rest of a body until the connection is silent; this one keeps it, and ends bodies by their length.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
-CLOSE_SECONDS = 5.0  # how long open connections may take to end
+CLOSE_SECONDS = 5.0  # time for open connections to end
 LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
@@ -47,7 +47,7 @@ class Body(io.RawIOBase):
         self._read = source.readinto if length is None else source.readinto1
 
     def readable(self) -> bool:
-        """Say yes: a body is there to be read."""
+        """Return True: a body can be read."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
@@ -71,14 +71,14 @@ class Body(io.RawIOBase):
         return count
 
     def drain(self) -> None:
-        """Read and forget what is left."""
+        """Read and discard the rest."""
         buffer = bytearray(256 * 1024)
         while self.readinto(buffer):
             pass
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Close a connection at once with a reset (RST) in place of an orderly end."""
+    """Close a connection at once with a reset (RST) instead of an orderly end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
     # detached, because close() alone would wait for the streams that were made of this socket
     socket.close(connection.detach())
@@ -92,7 +92,7 @@ class Conversation(WSGIRequestHandler):
     rbufsize = 64 * 1024
 
     def handle_expect_100(self) -> bool:
-        """Do nothing yet: the client is asked for the body when somebody reads it."""
+        """Do nothing yet: 100 Continue is sent when the body is read."""
         return True
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
@@ -126,9 +126,9 @@ class Conversation(WSGIRequestHandler):
                     answer.close()
         except ConnectionError:  # the client left, or a fault hung up
             self.close_connection = True
-        except Exception:  # a bug in the sandbox: show it, and go on serving the others
+        except Exception:  # a bug in the sandbox: show it, and continue to serve the others
             traceback.print_exc()
-            self.send_error(500, "the sandbox failed; its log says how")
+            self.send_error(500, "the sandbox failed; see its log")
 
     def _body(self, source: Any) -> Body:
         expects = self.headers.get("Expect", "").lower() == "100-continue"
@@ -140,9 +140,9 @@ class Conversation(WSGIRequestHandler):
 
     def _answer(self, head: list[Any], answer: Iterable[bytes], body: Body) -> None:
         chunks = iter(answer)
-        first = next(chunks, b"")  # a generator sets the head only now
+        first = next(chunks, b"")  # a generator sets the headers only now
         status, headers = head
-        # What was not read would be taken for the next request. A client that waits to be asked for its body keeps it.
+        # Unread bytes would count as the next request. A client that waits for 100 Continue has not sent its body.
         if not body.ended and body.awaited:
             self.close_connection = True
         else:
@@ -181,8 +181,8 @@ class Listener(ThreadedWSGIServer):
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:
-        """Bind the port (0: a free one). Raises OSError when it is taken."""
-        try:  # bound here, because werkzeug ends the whole process when a port is taken
+        """Bind the port (0: a free one). Raises OSError when it is in use."""
+        try:  # bound here, because werkzeug ends the whole process when a port is in use
             bound = socket.create_server((HOST, port), backlog=128)
         except OSError as error:
             raise OSError(error.errno, f"the sandbox cannot listen on port {port}: {error.strerror}") from error
@@ -228,7 +228,7 @@ class Listener(ThreadedWSGIServer):
             self._open.pop(threading.current_thread(), None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Be silent about a client that left; a bug in the sandbox prints its traceback."""
+        """Ignore a client that left; a bug in the sandbox prints its traceback."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -238,5 +238,5 @@ class Listener(ThreadedWSGIServer):
 
 
 def _nothing_yet(_environ: Any, _start_response: Any) -> Iterable[bytes]:
-    """Stand in for the application, which is made once both origins have their port."""
+    """A placeholder for the application, which is made once both origins have their port."""
     return []

@@ -19,10 +19,10 @@ class Service:
 
     inputs: Mapping[str, str]  # that sign in
     blueprint: Callable[[State, Storage], Blueprint]  # its API
-    received: Callable[[State], object]  # so far, to be shown as JSON
-    held: Callable[[Any], list[Thing]]  # what there is to lose or to double, from that JSON
+    received: Callable[[State], object]  # what it received so far, as JSON
+    held: Callable[[Any], list[Thing]]  # what can be lost or duplicated, from that JSON
     trials: Sequence[Trial]  # the main job first
-    # What the tour runs: inputs without those that sign in. BUILD-ID stands for the output of the step before, FOLDER
+    # What the tour runs: inputs without those that sign in. BUILD-ID is the output of the previous step, FOLDER
     # for a temporary folder. There are app-release.apk, app.ipa, `release notes.txt` and www.zip.
     tour: Sequence[Mapping[str, str]]
 

@@ -1,4 +1,4 @@
-"""What the sandbox knows: the services' parts, the log of requests, the clock, the folder of uploads.
+"""The sandbox's state: the services' parts, the log of requests, the clock, the folder of uploads.
 
 One State is shared by both origins and all threads; services change their part while they hold `lock`.
 """
@@ -39,7 +39,7 @@ class Exchange:
     ended: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the entry of `requests` in the state; `received` counts on while the body comes in."""
+        """Return the entry of `requests` in the state; `received` grows while the body arrives."""
         return {
             "method": self.method,
             "path": self.path,
@@ -60,7 +60,7 @@ class Exchange:
 class Clock:
     """The services' time in Unix seconds: the machine's, until a test sets its speed or moves it ahead.
 
-    `url_lifetime`, in seconds, stands in for the lifetime that a service gives its signed URLs.
+    `url_lifetime`, in seconds, replaces the lifetime that a service gives its signed URLs.
     """
 
     speed: float = 1.0
@@ -73,7 +73,7 @@ class Clock:
         return self._base + (time.monotonic() - self._since) * self.speed
 
     def run(self, speed: float, advance: float = 0.0) -> None:
-        """Go on from now, `advance` seconds later, at `speed` seconds a second."""
+        """Continue from now, `advance` seconds later, at `speed` seconds a second."""
         self._base, self._since, self.speed = self.now() + advance, time.monotonic(), speed
 
     def iso(self, seconds: float | None = None, timespec: str = "milliseconds") -> str:
@@ -86,9 +86,9 @@ class State:
     """Everything that both origins share."""
 
     def __init__(self) -> None:
-        """Start empty, with a folder of its own."""
+        """Start empty, with a new folder."""
         self.lock = threading.RLock()
-        self.closing = threading.Event()  # set at the end: whoever waits, stops
+        self.closing = threading.Event()  # set at the end: everything that waits stops
         self.clock = Clock()
         self.requests: list[Exchange] = []
         self._parts: dict[type[Any], Any] = {}
@@ -96,7 +96,7 @@ class State:
         self._numbers = itertools.count(1)
 
     def part(self, kind: type[T]) -> T:
-        """Return the one `kind` of this sandbox; it is made, empty, when first asked for after a reset."""
+        """Return the one `kind` of this sandbox; it is made, empty, when first requested after a reset."""
         with self.lock:
             if kind not in self._parts:
                 self._parts[kind] = kind()
@@ -121,7 +121,7 @@ class State:
         return Path(self._folder.name) / f"upload-{next(self._numbers)}"
 
     def reset(self) -> None:
-        """Forget everything that was received, the files too, and set the clock right."""
+        """Delete everything that was received, including files, and reset the clock."""
         with self.lock:
             self._parts.clear()
             self.requests = []

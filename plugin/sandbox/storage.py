@@ -1,6 +1,6 @@
-"""The storage origin: signed URLs, the way cloud storages have them.
+"""The storage origin: signed URLs as in cloud storages.
 
-A signed URL is good for one method, with exactly the signed headers, until it expires, and for nobody who brings other
+A signed URL is valid for one method, with exactly the signed headers, until it expires, and never with other
 credentials. Errors are XML, as S3 and Google Cloud Storage write them.
 """
 
@@ -48,7 +48,7 @@ class Grant:
 
 @dataclass
 class Grants:
-    """All signed URLs by path; forgotten at a reset."""
+    """All signed URLs by path; deleted at a reset."""
 
     by_path: dict[str, Grant] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)  # the paths to which a file was stored
@@ -72,7 +72,7 @@ class Storage:
         lifetime: float = 900,
         vendor: str = "Goog",
     ) -> str:
-        """Return a URL for one upload, good for `lifetime` seconds; `stored` gets the bytes once all are there.
+        """Return a URL for one upload, valid for `lifetime` seconds; `stored` gets the bytes once all have arrived.
 
         `headers` are signed: they must come with these values, and no other X-Goog or X-Amz header may. A signed
         Content-Length is the exact length; a signed X-Goog-Content-Length-Range bounds it.
@@ -89,7 +89,7 @@ class Storage:
         lifetime: float = 600,
         vendor: str = "Goog",
     ) -> str:
-        """Return a URL to download `blob`, good for `lifetime` seconds.
+        """Return a URL to download `blob`, valid for `lifetime` seconds.
 
         `headers` are those of the answer; `digests` names the ways of DIGESTS in which it states the bytes' digest.
         """
@@ -142,7 +142,7 @@ def storage_app(state: State) -> Flask:
 
 
 def error_xml(status: int, code: str, message: str, **details: object) -> Response:
-    """Return an error the way storages write it."""
+    """Return an error as storages write it."""
     parts = {"Code": code, "Message": message} | details
     inner = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in parts.items())
     return Response(f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>", status, mimetype="application/xml")

@@ -1,6 +1,6 @@
-"""Trials: what those who break a delivery need to know of it, which requests it sends and what is there at its end.
+"""Trials: what the fault tests need to know of a delivery, its requests and what exists at its end.
 
-Every service brings its own, so that the fault table and the attacks find it by themselves.
+Every service has its own, so that the fault table and the attacks find it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-FILE = "{name} {sha256:.16}"  # what a file that has arrived is called
+FILE = "{name} {sha256:.16}"  # the name of a file that has arrived
 
 
 class Nature(Enum):
-    """What a second sending of a request does."""
+    """What a repeated request does."""
 
-    SAFE = auto()  # nothing more than the first
-    ONCE = auto()  # the work twice, and nobody can look
-    LOOKED_UP = auto()  # the work twice, but what the first made can be found
+    IDEMPOTENT = auto()  # nothing more than the first
+    MAY_DUPLICATE = auto()  # the work twice, and the API cannot look it up
+    LOOKED_UP = auto()  # the work twice, but what the first created can be looked up
 
 
 class Kind(Enum):
@@ -26,9 +26,9 @@ class Kind(Enum):
 
     CREATE = auto()
     UPLOAD = auto()
-    PUT = auto()  # to a signed address of the storage
+    PUT = auto()  # to a signed address at the storage
     POLL = auto()
-    DOWNLOAD = auto()  # from a signed address of the storage
+    DOWNLOAD = auto()  # from a signed address at the storage
 
 
 @dataclass(frozen=True)
@@ -37,28 +37,28 @@ class Step:
 
     kind: Kind
     where: str  # as fault rules name it: method and path
-    nature: Nature = Nature.SAFE
+    nature: Nature = Nature.IDEMPOTENT
 
     @property
     def is_large(self) -> bool:
-        """Whether its body cannot be handed to the connection before the server has read most of it."""
+        """Whether its body cannot be sent before the server has read most of it."""
         return self.kind in (Kind.UPLOAD, Kind.PUT)
 
     @property
     def makes(self) -> bool:
-        """Whether something is there after it that was not there before."""
+        """Whether something exists after it that did not exist before."""
         return self.kind in (Kind.CREATE, Kind.UPLOAD, Kind.PUT)
 
 
 class Thing(NamedTuple):
-    """One thing that a service holds, and what it is in: a build, a context; nothing if it stands alone."""
+    """One object of a service, and its parent: a build or a context; empty without a parent."""
 
     group: str
-    name: str  # the same for two things that should be one; `the build` for what the output build-id names
+    name: str  # the same for duplicates; `the build` for the one in the output build-id
 
 
 def arrived(group: object, name: str, sha256: str) -> Thing:
-    """Return the thing for a file that a service has received."""
+    """Return the object for a file that a service has received."""
     return Thing(str(group), FILE.format(name=name, sha256=sha256))
 
 
@@ -69,13 +69,13 @@ class Trial:
     operation: str
     inputs: Mapping[str, str]  # without those that sign in, and without `artifacts`
     steps: Sequence[Step]  # in order
-    things: Sequence[str] = ()  # the names of what is there after it, each once
+    things: Sequence[str] = ()  # the names of what exists after it, each once
     of_each_file: Sequence[str] = ()  # and for each artifact, with its {name} and its {sha256}
-    most_files: int = 0  # artifacts that it takes
+    most_files: int = 0  # artifacts that it accepts
     downloads: int = 0  # files that it writes below `output-directory`
-    about: str = ""  # what tells it from another of the same operation
+    about: str = ""  # what distinguishes it from another of the same operation
 
     def wanted(self, files: Mapping[str, str]) -> list[str]:
-        """Return the names of what is to be there in the end; `files` gives each artifact's SHA-256 by its name."""
+        """Return the names of what must exist at the end; `files` gives each artifact's SHA-256 by its name."""
         made = (text.format(name=name, sha256=sha256) for name, sha256 in files.items() for text in self.of_each_file)
         return [*self.things, *made]

@@ -1,4 +1,4 @@
-"""Bytes in and out: files streamed to disk and hashed on the way, forms that carry them, made-up content."""
+"""Bytes in and out: files streamed to disk and hashed at the same time, forms that carry them, made-up content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flask import Request
 
 BLOCK = 256 * 1024
-PARSER_BLOCK = 128 * 1024  # measured: faster than werkzeug's 64 KiB; from 256 KiB on, the parser's copies cost more
+PARSER_BLOCK = 128 * 1024  # measured: faster than werkzeug's 64 KiB; from 256 KiB on, the parser's copies take longer
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class Upload:
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> int:
-        """Take the next bytes."""
+        """Write the next bytes."""
         self._sha256.update(data)
         self._size += len(data)
         return self._file.write(data)
 
     def seek(self, _position: int) -> None:
-        """Stay: the form parser rewinds what it has written, and reads nothing here."""
+        """Do nothing: the form parser rewinds what it has written, and reads nothing here."""
 
     def finish(self) -> Blob:
         """Close the file and return what it holds."""
@@ -120,7 +120,7 @@ def receive_form(state: State, request: Request) -> Form:
 
 
 def made_up(seed: str, size: int, start: bytes = b"") -> Blob:
-    """Return `size` bytes that begin with `start`, the same for the same seed; they never stand in memory whole."""
+    """Return `size` bytes that begin with `start`, the same for the same seed; they are never in memory whole."""
     noise = hashlib.shake_256(seed.encode()).digest(BLOCK)
 
     def chunks() -> Iterator[bytes]:
@@ -134,7 +134,7 @@ def made_up(seed: str, size: int, start: bytes = b"") -> Blob:
 
 
 def given(content: bytes) -> Blob:
-    """Return bytes that are at hand."""
+    """Return bytes from memory."""
     return Blob(len(content), lambda: iter([content]))
 
 

@@ -12,6 +12,6 @@ from plugin.services.service import Service
 
 
 def named(name: str) -> Service:
-    """Return the service that schema.json calls `name`; only the one that is asked for is loaded."""
+    """Return the service that schema.json calls `name`; only that one is loaded."""
     service: Service = import_module(f"{__name__}.{name.replace('-', '_')}").SERVICE
     return service

@@ -1,4 +1,4 @@
-"""App Distribution: a build is a group of files. Create it, attach the files; the API knows nothing else.
+"""App Distribution: a build is a group of files. Create it, attach the files; the API can do nothing else.
 
 Source: the service's API page, sections "Creating a Build" and "Attaching Files to a Build".
 """
@@ -14,7 +14,7 @@ from plugin.services.service import SUCCEEDED, Job, Service, create
 
 
 def create_build(job: Job) -> None:
-    """Create a build in the phase, or take the one that an interrupted run created."""
+    """Create a build in the phase, or reuse the one that an interrupted run created."""
     _build(job)
 
 
@@ -38,13 +38,13 @@ def _build(job: Job) -> str:
 
 
 def upload(job: Job) -> None:
-    """Attach every artifact to the build that `build-id` names; leave out what an interrupted run attached."""
+    """Attach every artifact to the build that `build-id` names; skip what an interrupted run attached."""
     resume(job)
     _attach(job, job.values.build_id[0])
 
 
 def deliver(job: Job) -> None:
-    """Create a build and attach every artifact; go on with the build of an interrupted run."""
+    """Create a build and attach every artifact; resume the build of an interrupted run."""
     _attach(job, _build(job))
 
 

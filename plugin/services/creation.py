@@ -1,4 +1,4 @@
-"""Creates that the API has no key for: what a lost answer made is found by what is new in the service's list."""
+"""Creates without an idempotency key: what a lost answer created is found by what is new in the service's list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugin.files.record import Intent
 from plugin.rest.exchange import Answer, Body, Request
 from plugin.services.service import Job, created, identifier
 
-EARLIEST, LATEST = 300.0, 900.0  # seconds around an intent in which what it made was created, by the service's clock
+EARLIEST, LATEST = 300.0, 900.0  # seconds before and after an intent, on the service's clock
 LATE = 1.0  # seconds that a create whose answer was lost may take to show in the service's list
 
 Record = dict[str, Any]  # an app, a key, a release, as the service describes it
@@ -22,22 +22,22 @@ Record = dict[str, Any]  # an app, a key, a release, as the service describes it
 
 @dataclass(frozen=True)
 class Creation:
-    """What tells the thing that a create makes from all others."""
+    """What identifies the entry that a create makes."""
 
     makes: str  # "the app"
     list_all: Callable[[], Sequence[Record]]
     is_ours: Callable[[Record], bool]
-    read: Callable[[Request, Answer], Any] = lambda _request, answer: answer.data  # its own errors told
+    read: Callable[[Request, Answer], Any] = lambda _request, answer: answer.data  # raises for errors in the answer
 
 
 @contextmanager
 def create(job: Job, path: str, body: Body, creation: Creation) -> Iterator[tuple[Record, Entry]]:
-    """POST to `path` what must not be made twice; give it, with the receipt's entry for it.
+    """POST to `path` what must not be created twice; yield the result, with the receipt's entry for it.
 
-    All there is is listed before: one small read, which also proves the credentials before a large file goes out. When
-    an answer is lost, what is new in the list and ours is taken for what this request made. When new entries are there
-    and it is not clear that exactly one of them is ours, nothing is sent again. Raises UnavailableError then, besides
-    what Rest.create raises.
+    The list is read first: one small request, which also proves the credentials before a large file is sent. When an
+    answer is lost, a new entry in the list that is ours counts as the one that this request created. If there are new
+    entries, but not exactly one of them is ours, nothing is sent again. Raises UnavailableError then, besides what
+    Rest.create raises.
     """
     makes = creation.makes
     before = [entry.get("id") for entry in creation.list_all()]
@@ -53,11 +53,11 @@ def create(job: Job, path: str, body: Body, creation: Creation) -> Iterator[tupl
             fresh = [entry for entry in creation.list_all() if entry.get("id") not in before]
             ours = [entry for entry in fresh if creation.is_ours(entry)]
             if len(ours) == 1:
-                job.log.line(f"the answer was lost, but {makes} is there: {ours[0].get('id')}")
+                job.log.line(f"the answer was lost, but {makes} was created: {ours[0].get('id')}")
                 return ours[0]
             if fresh:
                 ids = ", ".join(str(entry.get("id")) for entry in fresh)
-                raise UnavailableError(f"{makes} may be one of those that are new there: {ids}")
+                raise UnavailableError(f"{makes} may be one of those that are new on the service: {ids}")
         return None
 
     with job.receipt.intent(f"creating {makes}", before=before) as entry:
@@ -66,10 +66,10 @@ def create(job: Job, path: str, body: Body, creation: Creation) -> Iterator[tupl
 
 
 def found_later(job: Job, intent: Intent, creation: Creation) -> bool:
-    """Ask the list for what an interrupted run may have created; keep it. Return whether that is known now.
+    """Search the list for what an interrupted run may have created; record it. Return whether that is known now.
 
-    Later than `look` in `create`, other jobs have made the like: only one that was created when the
-    interrupted run asked for it is ours.
+    Other jobs may have created similar ones since: only one that was created at the time of the interrupted run's
+    request is ours.
     """
     before = intent.facts.get("before")
     if not isinstance(before, list):
@@ -81,7 +81,7 @@ def found_later(job: Job, intent: Intent, creation: Creation) -> bool:
         return False
     if ours:
         build_id = identifier(job, ours[0], creation.makes, "id")
-        job.log.line(f"the interrupted run has created {creation.makes}: {build_id}")
+        job.log.line(f"the interrupted run created {creation.makes}: {build_id}")
         job.receipt.note(build_id=build_id, build_ids=[build_id])
     return True
 

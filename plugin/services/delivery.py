@@ -1,4 +1,4 @@
-"""What the deliveries of all services share: go on from an interrupted run, upload artifacts some at a time."""
+"""What the deliveries of all services share: resume an interrupted run, upload several artifacts at a time."""
 
 from __future__ import annotations
 
@@ -18,47 +18,45 @@ Send = Callable[[Upload, Entry], tuple[str, str]]
 
 
 def resume(job: Job, look_up: Callable[[Intent], bool] = lambda _intent: False) -> dict[str, Any]:
-    """Settle what the interrupted run left in doubt, and return its record, or an empty one. As `settle_doubts`."""
+    """Settle what the interrupted run left in doubt; return its record, or an empty one. Raises as `settle_doubts`."""
     settle_doubts(job, look_up)
     if job.receipt.earlier:
         have, total = len(job.receipt.deliveries), len(job.artifacts)
-        job.log.notice(f"{job.values.receipt} is of the same inputs: {have} of {total} artifacts are there already")
+        job.log.notice(f"{job.values.receipt} is of the same inputs: {have} of {total} artifacts were already uploaded")
     return job.receipt.earlier
 
 
 def settle_doubts(job: Job, look_up: Callable[[Intent], bool]) -> None:
-    """Find out what became of requests of an earlier run that got no answer.
+    """Find the outcome of an earlier run's requests that got no answer.
 
     `look_up` asks the service about one: it keeps what it finds in the receipt, and returns whether the outcome is
     known now. Raises UnavailableError when one stays unknown, unless `on-doubt` is `repeat`.
     """
     receipt, log, path = job.receipt, job.log, job.values.receipt
     for intent in receipt.abandoned:
-        log.warning(f"{path} is of another delivery, which left this open: {intent.what} may have happened")
+        log.warning(f"{path} is of another delivery with an unknown outcome: {intent.what} may have happened")
     unknown = [intent for intent in receipt.inherited if not look_up(intent)]
     if unknown and job.values.on_doubt != "repeat":
         raise _doubt(job, unknown)
     for intent in unknown:
-        log.warning(
-            f"{intent.what} may have happened in an earlier run; it is done again, because §on-doubt§ is repeat"
-        )
+        log.warning(f"{intent.what} may have happened in an earlier run; it is repeated, because §on-doubt§ is repeat")
     if receipt.inherited:
         receipt.settle()
 
 
 def _doubt(job: Job, unknown: list[Intent]) -> UnavailableError:
-    """The error for a rerun that cannot know what the earlier run did."""
+    """The error for a rerun that cannot find out what the earlier run did."""
     steps = "; ".join(f"{intent.what} (at {intent.since})" for intent in unknown)
     error = UnavailableError(
-        f"an earlier run got no answer to this, so it may have happened: {steps}. Check at {job.values.service_url}."
-        f" To do it again set §on-doubt§ to repeat; to start over remove {job.values.receipt}"
+        f"an earlier run got no answer, so this may have happened: {steps}. Check {job.values.service_url}."
+        f" To repeat it, set §on-doubt§ to repeat. To start over, remove {job.values.receipt}"
     )
     error.is_in_doubt = True
     return error
 
 
 def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
-    """Upload the artifacts that the service does not have yet, some at a time; return all deliveries in order.
+    """Upload the artifacts that the service does not have yet, several at a time; return all deliveries in order.
 
     `send` uploads one, with the receipt's entry for it, and returns its id and its build's id; `where` says what the
     files go to: ` to build 7`.
@@ -86,6 +84,6 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     try:
         done = dict(zip(missing, in_parallel(missing, deliver, limit), strict=True))
     except (PluginError, Cancelled):
-        job.say(f"{len(job.receipt.deliveries)} of {len(job.artifacts)} artifacts are there")
+        job.say(f"{len(job.receipt.deliveries)} of {len(job.artifacts)} artifacts are uploaded")
         raise
     return [job.receipt.deliveries.get(index) or done[index] for index in range(len(job.artifacts))]

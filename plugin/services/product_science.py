@@ -1,4 +1,4 @@
-"""Product Science: builds of one comparison share a context; each build is one file, sent to a storage of Google's.
+"""Product Science: builds of one comparison share a context; each build is one file, sent to Google's storage.
 
 Source: the service's API page, sections 1 to 3, and "Known beyond this document".
 """
@@ -26,16 +26,16 @@ DRY_BUILD = {
     "build": {"id": "BUILD-ID"},
 }
 METHODS = ("PUT", "POST")  # that upload
-HEADER = re.compile(  # RFC 9110 §5, but for those of the connection itself (§7.6.1)
+HEADER = re.compile(  # RFC 9110 §5, except those of the connection itself (§7.6.1)
     r"(?!(?:connection|keep-alive|proxy-\w+|te|trailer|transfer-encoding|upgrade):)"
     r"[\w!#$%&'*+.^`|~-]+:(?:[!-~\x80-\xff][\t -~\x80-\xff]*)?",
     re.ASCII | re.IGNORECASE,
 )
-FRESH_ADDRESSES = 3  # times that one file is given a new build because its signed address had expired
+FRESH_ADDRESSES = 3  # new builds for one file whose signed address had expired
 
 
 def open_upload(job: Job) -> None:
-    """Obtain an upload context (section 1), or take the one that an interrupted run opened."""
+    """Obtain an upload context (section 1), or reuse the one that an interrupted run opened."""
     _context(job, resume(job))
 
 
@@ -69,12 +69,12 @@ def deliver(job: Job) -> None:
 
 def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
     job.receipt.note(upload_context_id=context_id if context_id != NO_CONTEXT else None)
-    # The service's word by build id, in the order the builds were made.
+    # The service's status by build id, in the order the builds were created.
     states = {delivery.build_id: "" for _, delivery in sorted(job.receipt.deliveries.items())}
     for build_id in earlier.get("build-ids", ()):
         if build_id not in states:
             job.log.warning(
-                f"build {build_id} of the interrupted run is left behind: its file, which may have been uploaded to it,"
+                f"build {build_id} of the interrupted run is not used: its file, which may have been uploaded to it,"
                 " gets a new build"
             )
 
@@ -88,7 +88,7 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
                 if not error.is_expired or attempt == FRESH_ADDRESSES:
                     raise
                 left = "may hold the file too" if error.is_in_doubt else "stays empty"
-                job.log.line(f"{error}; a new address needs a new build: build {build_id} {left}")
+                job.log.line(f"{error}; a new upload address requires a new build: build {build_id} {left}")
             else:
                 _check_size(job, stored, upload.artifact)
                 return build_id, build_id
@@ -101,9 +101,9 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
 
 
 def _check_names(artifacts: Sequence[Artifact]) -> None:
-    """Raise InputError for file names that JSON, which this service takes them in, cannot hold."""
+    """Raise InputError for file names that JSON, which this API expects, cannot express."""
     problems = [
-        Problem("artifacts", f"{file.shown!r} is not valid UTF-8: product-science cannot name it: rename the file")
+        Problem("artifacts", f"{file.shown!r} is not valid UTF-8, which product-science requires: rename the file")
         for file in artifacts
         if re.search("[\ud800-\udfff]", file.name)
     ]
@@ -148,27 +148,27 @@ def _storage_request(job: Job, spec: dict[str, Any], upload: Upload) -> Request:
     """
     method, url = spec.get("method"), spec.get("url")
     if method not in METHODS or not isinstance(url, str):
-        raise RefusedError("product-science: the answer describes no upload: uploadSpec needs a PUT or POST and a url")
+        raise RefusedError("product-science: the answer's uploadSpec is not usable: it needs a PUT or POST and a url")
     headers = _headers(spec.get("headers"))
     limits = next((value for name, value in headers.items() if name.lower() == "x-goog-content-length-range"), "")
     found = re.fullmatch(r"\s*(\d{1,18})\s*,\s*(\d{1,18})\s*", limits)
     size = upload.artifact.size
     if found and not int(found[1]) <= size <= int(found[2]):
         raise RefusedError(
-            f"{upload.artifact.shown}: has {size} bytes, but the service takes {found[1]} to {found[2]} bytes"
+            f"{upload.artifact.shown}: has {size} bytes, but the service accepts {found[1]} to {found[2]} bytes"
         )
     about = "product-science: uploadSpec.url"
     return job.rest.presigned(method, url, about, headers=headers, body=upload.body(), json=False, dry={})
 
 
 def _headers(given: Any) -> dict[str, str]:
-    """Return the headers of an upload: texts, numbers, or lists of these; null is none. Raises RefusedError."""
+    """Return the headers of an upload: texts, numbers, or lists of these; null is left out. Raises RefusedError."""
     headers: dict[str, str] = {}
     for name, value in given.items() if isinstance(given, dict) else ():
         items = [each for each in (value if isinstance(value, list) else [value]) if each is not None]
         are_plain = all(isinstance(each, (str, int, float)) and not isinstance(each, bool) for each in items)
         if items:
-            headers[name] = ",".join(map(str, items)) if are_plain else "\n"  # which no header may be
+            headers[name] = ",".join(map(str, items)) if are_plain else "\n"  # which a header must not be
     if not isinstance(given or {}, dict) or not all(
         HEADER.fullmatch(f"{name}:{text}") for name, text in headers.items()
     ):
@@ -177,7 +177,7 @@ def _headers(given: Any) -> dict[str, str]:
 
 
 def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
-    """Hold the size that the storage has, where it says one, against the file's. Raises UnavailableError."""
+    """Compare the size that the storage reports, if any, with the file's. Raises UnavailableError."""
     size = stored.headers.get("x-goog-stored-content-length", str(artifact.size))
     if size != str(artifact.size):
         has = job.log.redact.brief(size, 20)
@@ -186,7 +186,7 @@ def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
 
 def _project(job: Job) -> str:
     if "://" in job.values.project:
-        raise InputError(Problem("project", f"{job.values.project!r} is an address; give the project's id alone"))
+        raise InputError(Problem("project", f"{job.values.project!r} is an address; write only the project's id"))
     return f"/api/v1/projects/{quote(job.values.project, safe='')}"
 
 

@@ -1,4 +1,4 @@
-"""What a service is: a record of functions. And what every operation is given: a Job."""
+"""What a service is: a record of functions. And what every operation gets: a Job."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from plugin.source import Source
 from plugin.wait import LONGEST_PAUSE, Pace
 
 LONGEST_ID = 200  # characters
-EXACT = 2**53  # from here on a number with a point may stand for its neighbour
+EXACT = 2**53  # from here on a float may be rounded to its neighbour
 # The one vocabulary of build states.
 QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "succeeded", "failed", "aborted", "unknown"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one operation: what it was asked, and all it may touch."""
+    """One run of one operation: its inputs, and everything that it may use."""
 
     rest: Rest
     values: Values
@@ -37,24 +37,24 @@ class Job:
     log: Log
     progress: Progress
     clock: Clock
-    environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+    environment: Mapping[str, str]  # of the CI job, for variables to pass to a build
 
     def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
-        """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
+        """Return the pace of waiting: at most `timeout` seconds, each request within the time left."""
         return Pace(timeout, self.values.poll_interval, longest, self.values.heartbeat, self.rest.within)
 
     def say(self, text: str) -> None:
-        """Log what has happened; a dry run makes nothing happen."""
+        """Log what has happened, except in a dry run."""
         if not self.rest.connection.dry_run:
             self.log.line(text)
 
 
-Operation = Callable[[Job], object]  # what it finds out goes into the receipt
+Operation = Callable[[Job], object]  # its findings go into the receipt
 
 
 @dataclass(frozen=True)
 class Service:
-    """A system that keeps builds."""
+    """A system that stores builds."""
 
     name: str
     authorization: Callable[[Values], str]  # the header's value
@@ -63,7 +63,7 @@ class Service:
 
 
 def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
-    """Return the id at `keys` in an answer. Raises RefusedError when it is not there or is not an id."""
+    """Return the id at `keys` in an answer. Raises RefusedError when it is missing or is not an id."""
     try:
         return created(job, answer, what, *keys)
     except UnavailableError as error:
@@ -71,14 +71,14 @@ def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:
 
 
 def create(job: Job, request: Request) -> str:
-    """Send a create whose answer holds at `id` what it made; return that. Raises as `created` and Rest.create do."""
+    """Send a create whose answer has the new id at `id`; return that. Raises as `created` and Rest.create do."""
     return job.rest.create(request, lambda answer: created(job, answer.data, request.makes, "id"))
 
 
 def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     """Return the id at `keys` in the answer to a create.
 
-    Raises RefusedError when the answer tells of an error instead, UnavailableError when it does not tell what was done.
+    Raises RefusedError when the answer reports an error, UnavailableError when it does not say what was created.
     """
     found = answer
     for key in keys:
@@ -88,8 +88,8 @@ def created(job: Job, answer: Any, what: str, *keys: str) -> str:
     is_id = isinstance(found, (int, str)) and not isinstance(found, bool) and str(found).isprintable()
     if is_id and 0 < len(str(found).strip()) <= LONGEST_ID:
         return str(found)
-    lacks = f"{job.values.service}: the answer holds no id for {what} at {'.'.join(keys)}"
+    lacks = f"{job.values.service}: the answer has no id for {what} at {'.'.join(keys)}"
     if said := error_in(answer, job.log.redact):
-        raise RefusedError(f"{lacks}, but an error: {said}")
+        raise RefusedError(f"{lacks}, but it has an error: {said}")
     said = said_in(answer, job.log.redact)
-    raise UnavailableError(f"{lacks}; {f'it says: {said}' if said else 'is §service-url§ right?'}")
+    raise UnavailableError(f"{lacks}; {f'it says: {said}' if said else 'check §service-url§'}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def load(site: Path, made: Path, final: Path) -> None:
-    """Load what is in `site`; put bytecode where `-X pycache_prefix` will look for it, under the name `final`."""
+    """Load what is in `site`; put bytecode where `-X pycache_prefix` expects it, under the name `final`."""
     for entry in sorted(site.iterdir()):
         if entry.suffix == ".py" or (entry / "__init__.py").is_file():
             importlib.import_module(entry.stem)

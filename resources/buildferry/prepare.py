@@ -1,7 +1,7 @@
-"""Make the Python environment that buildferry runs in: once for each interpreter, lock file and package.
+"""Create the Python environment that buildferry runs in: once for each interpreter, lock file and package.
 
 launch.sh starts this file with the Python that it found, as `python -I -X utf8 prepare.py` and the texts that `Order`
-lists. It imports nothing but the standard library and packages.py beside it, because no package is there yet.
+lists. It imports nothing but the standard library and packages.py beside it, because no package is installed yet.
 It writes the environment and a start file into the cache, messages to stderr, and nothing to stdout or the checkout.
 Exit codes are those of every run: 2 fix the workflow, 5 run again later, 143 the CI job was cancelled.
 """
@@ -32,33 +32,33 @@ else:  # by its path: with the folder on sys.path, a json.py there would come be
     _spec.loader.exec_module(packages)
     sys.dont_write_bytecode = _writes
 
-OUTPUT_LINES = 12  # of a tool, that are shown
-LEFTOVER_AGE = 86400  # seconds, after which nobody works on a half-made environment any more
+OUTPUT_LINES = 12  # of a tool, to show
+LEFTOVER_AGE = 86400  # seconds after which a partial environment counts as abandoned
 INSTALL_VENV = "install it (Debian and Ubuntu: apt-get install python3-venv)"
 
 
-class Order(NamedTuple):  # dataclasses would take a tenth of what uv needs for all the rest
-    """What launch.sh asks for."""
+class Order(NamedTuple):  # importing dataclasses would take a tenth of uv's whole time
+    """What launch.sh requests."""
 
     cache: str  # the folder for environments and start files
     start: str  # name of the start file
     lock: str  # requirements with hashes
-    package: str  # what to install besides, as pip takes it; empty when the program runs in a checkout
+    package: str  # a requirement to install besides; empty when the program runs in a checkout
     found: str  # the command that led to this Python
     uv: str  # path of uv, or empty
-    said: str  # the file for the sentence that says why it failed
+    said: str  # the file for the sentence that explains a failure
 
 
 class Environment(NamedTuple):
-    """An environment to be made, and where."""
+    """An environment to create, and where."""
 
     final: Path  # where it will be
-    made: Path  # where it is made: what was stopped half way is never used
+    made: Path  # where it is created: a partial one is never used
     interpreter: str  # the real file of the Python under it
 
     @property
     def scratch(self) -> Path:
-        """A folder for what is needed only while it is made."""
+        """A folder for what is needed only during the installation."""
         return self.made / "scratch"
 
     @property
@@ -68,7 +68,7 @@ class Environment(NamedTuple):
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Do what launch.sh asks for; return the exit code."""
+    """Do what launch.sh requests; return the exit code."""
     signal.signal(signal.SIGTERM, _stop)
     order = Order(*arguments)
     try:
@@ -80,29 +80,29 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _stop(_number: int, _frame: Any) -> NoReturn:
-    """End at once, the CI job was cancelled. What is half made is removed on the way, and nothing disturbs that."""
+    """End at once, the CI job was cancelled. A partial environment is removed, without interruption."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(packages.CANCELLED)
 
 
 def report(failed: packages.PreparationError, order: Order) -> None:
-    """Show what a tool said, and hand the sentence that says why to launch.sh, which knows the CI host."""
+    """Show a tool's output, and give the sentence that explains the failure to launch.sh, which knows the CI host."""
     for line in printable(failed.said):
         print("|", line, file=sys.stderr)
     try:
         Path(order.said).write_text(str(failed), encoding="utf-8")
-    except OSError:  # the disk may be what is full
+    except OSError:  # the disk may be full
         print("|", failed, file=sys.stderr)
 
 
 def printable(said: str) -> list[str]:
-    """Cut a tool's output to its last lines, without passwords in addresses, nor what a host obeys."""
+    """Cut a tool's output to its last lines, without passwords in addresses and without workflow commands."""
     plain = re.sub(r"://[^/\s]+@", "://***@", re.sub(r"\x1b\[[0-9;]*m", "", said)).replace("##", "# #")
     return [line for line in plain.splitlines() if line.strip()][-OUTPUT_LINES:]
 
 
 def prepare(order: Order, environ: Mapping[str, str]) -> None:
-    """Make the environment, unless it is there and whole, and write the start file that leads to it.
+    """Create the environment, unless it exists and is complete, and write the start file that leads to it.
 
     Raises PreparationError.
     """
@@ -118,13 +118,13 @@ def prepare(order: Order, environ: Mapping[str, str]) -> None:
                 if final.is_dir() and not is_whole(final):
                     final.rename(damaged)
                 made.rename(final)
-            except OSError:  # of two starts that made it at once the first one wins
+            except OSError:  # if two starts created it at once, the first one wins
                 if not is_whole(final):
                     raise
         write_start(environment, order)
     except OSError as error:
         raise packages.PreparationError(
-            2, f"the Python environment cannot be made in {order.cache}: {error}."
+            2, f"the Python environment cannot be created in {order.cache}: {error}."
         ) from error
     finally:
         for left in (made, damaged):
@@ -132,7 +132,7 @@ def prepare(order: Order, environ: Mapping[str, str]) -> None:
 
 
 def environment_for(order: Order) -> Environment:
-    """Name the environment after all that decides what is in it."""
+    """Name the environment after everything that determines its contents."""
     interpreter: str = getattr(sys, "_base_executable", None) or sys.executable
     if os.name != "nt":
         # The real file, python3.12 rather than python3: after an upgrade there is a new environment, not a broken one.
@@ -152,7 +152,7 @@ def _local(package: str) -> Path | None:
     """A package that is a file or a folder here."""
     try:
         return Path(package) if package and Path(package).exists() else None
-    except OSError:  # too long for the name of a file
+    except OSError:  # too long for a file name
         return None
 
 
@@ -163,7 +163,7 @@ def _remove_leftovers(cache: Path) -> None:
 
 
 def write_start(environment: Environment, order: Order) -> None:
-    """Write the start file, last of all: launch.sh takes a folder that is newer for one that has lost files."""
+    """Write the start file, last of all: to launch.sh a newer folder has lost files."""
     interpreter = environment.interpreter
     found = order.found if Path(order.found).samefile(interpreter) else interpreter
     text = "".join(f"{line}\n".replace(os.sep, "/") for line in (environment.final.name, interpreter, found))
@@ -173,7 +173,7 @@ def write_start(environment: Environment, order: Order) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of an environment is as it was made. Cleaners of temporary folders take single ones away."""
+    """Whether every file of an environment is unchanged. Cleaners of temporary folders remove single files."""
     try:
         sizes: dict[str, int] = json.loads((folder / "files.json").read_text(encoding="utf-8"))
         return os.access(python_of(folder), os.X_OK) and all(
@@ -189,7 +189,7 @@ def python_of(folder: Path) -> Path:
 
 
 def make(environment: Environment, order: Order, environ: Mapping[str, str]) -> None:
-    """Make the environment where it is made, with all packages, each loaded once. Raises PreparationError."""
+    """Create the environment with all packages, and load each once. Raises PreparationError."""
     made, scratch = environment.made, environment.scratch
     scratch.mkdir(parents=True)
     site = _make_empty(made, environment.interpreter)
@@ -207,7 +207,7 @@ def make(environment: Environment, order: Order, environ: Mapping[str, str]) -> 
 
     install("--only-binary", ":all:", "--require-hashes", "-r", order.lock)
     package = order.package
-    if (source := _local(package)) and source.is_dir():  # a copy, because a build writes into its source tree
+    if (source := _local(package)) and source.is_dir():  # a copy, because the build writes into its source tree
         package = str(scratch / "source")
         shutil.copytree(source, package, ignore=shutil.ignore_patterns(".*", "__pycache__", "build", "*.egg-info"))
     if package:
@@ -230,7 +230,7 @@ def _this_python() -> str:
 def _installers(
     environment: Environment, site: Path, order: Order, known: Mapping[str, str]
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Each way to install that may work here, the best first: the beginning of a command, and its variables."""
+    """Each installer that may work here, the best first: the beginning of a command, and its variables."""
     if order.uv:
         settings = environment.scratch / "uv.toml"
         alone = packages.for_uv(known, Path.home(), settings)
@@ -247,7 +247,7 @@ def _installers(
 
 
 def _make_empty(folder: Path, interpreter: str) -> Path:
-    """Make an environment without any package; return its folder of packages. Raises PreparationError."""
+    """Create an environment without packages; return its folder of packages. Raises PreparationError."""
     try:
         import venv
     except ImportError:

@@ -15,7 +15,7 @@ from scripts.words import about, operations, text_of
 TITLE = "Bitrise"
 # What earlier steps of a Bitrise workflow built. An unset variable leaves an empty entry, which does not count.
 ARTIFACTS = "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
-FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six stand in no category
+FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six have no category
 DEBUG = ("verbose", "dry-run")
 
 

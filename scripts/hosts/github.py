@@ -15,7 +15,7 @@ TITLE = "GitHub"
 # Inside of a composite every GITHUB_ACTION may be the same; a default is evaluated outside, for the step that uses it.
 STEP_IDENTITY = {
     "step-identity": {
-        "description": "Leave this as it is: it tells two equal steps of one job apart, so that each starts its build.",
+        "description": "Leave this as it is: it distinguishes equal steps of one job, so that each starts its build.",
         "default": "${{ github.action }}",
     }
 }
@@ -52,7 +52,7 @@ def action() -> str:
 
 
 def _action_input(field: Field) -> dict[str, Any]:
-    """One input. Defaults are words only: with `default:` every run would log all of them under `with:`."""
+    """One input. Defaults are only in the description: with `default:` every run would log them under `with:`."""
     declared: dict[str, Any] = {"description": about(field) + default_of(field) + operations(field)}
     if field.name == "service":
         declared["required"] = True

@@ -181,7 +181,7 @@ def test_a_rerun_with_the_receipt_of_a_finished_run_uploads_nothing_again(
     first, second = run(inputs, folder), run(inputs, folder)
 
     assert (first.code, second.code) == (0, 0), first.log + second.log
-    assert "3 of 3 artifacts are there already" in second.log
+    assert "3 of 3 artifacts were already uploaded" in second.log
     assert len(sandbox.state()["app-distribution"]["builds"]) == 1
     assert len(sandbox.state()["app-distribution"]["files"]) == 3
     for name in ("build-id", "artifact-ids", "status"):
@@ -196,12 +196,12 @@ def test_a_rerun_repeats_an_unconfirmed_upload_only_if_requested(sandbox: Sandbo
     third = run({**inputs, "on-doubt": "repeat"}, folder)
 
     assert (first.code, second.code, third.code) == (5, 5, 0), first.log + second.log + third.log
-    assert "app.ipa may have gone through all the same" in first.log
+    assert "app.ipa may have gone through: check" in first.log
     (kept,) = first.result["result"]["unconfirmed"]
     assert kept["what"] == "uploading app.ipa to build 1001"
-    assert "got no answer to this, so it may have happened: uploading app.ipa to build 1001" in second.log
+    assert "got no answer, so this may have happened: uploading app.ipa to build 1001" in second.log
     assert requests == 2, "the second run asked for nothing"
-    assert "uploading app.ipa to build 1001 may have happened in an earlier run; it is done again" in third.log
+    assert "uploading app.ipa to build 1001 may have happened in an earlier run; it is repeated" in third.log
     state = sandbox.state()["app-distribution"]
     assert len(state["builds"]) == 1
     assert [file["name"] for file in state["files"]].count("app.ipa") == 2

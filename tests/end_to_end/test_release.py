@@ -80,7 +80,7 @@ def test_the_demo_runs_from_the_wheel_and_from_the_sdist(files: dict[str, Path],
 
     with ThreadPoolExecutor() as pool:
         for said in pool.map(demo, (".whl", ".gz")):
-            assert said.endswith("Everything that was sent has arrived.\n")
+            assert said.endswith("The sandbox received everything that was sent.\n")
 
 
 def test_the_page_on_releasing_gives_the_project_an_owner(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -25,7 +25,7 @@ WHOLE: dict[str, list[dict[str, Any]]] = {
 }
 DONE = Run(0, "uploaded b.apk", frozenset({"1001"}))
 KILLED = Run(-9, "created build 1001 in phase 7")
-SAYS = "POST /api/v2/builds: no answer; the build may have gone through all the same"
+SAYS = "POST /api/v2/builds: no answer; the build may have gone through"
 
 
 def test_a_whole_delivery_is_neither_lost_nor_doubled() -> None:
@@ -79,12 +79,12 @@ def test_a_double_is_seen_on_every_service() -> None:
     ("code", "log", "told", "in_doubt"),
     [
         (5, SAYS, True, True),
-        (5, "creating the build may have happened. To do it again set on-doubt to repeat", True, True),
-        (143, "warning: starting a build of workflow a may have happened, although no answer came", True, False),
+        (5, "creating the build may have happened. To repeat it, set on-doubt to repeat", True, True),
+        (143, "warning: starting a build of workflow a may have happened, but no answer was received", True, False),
         (0, "warning: a.apk was sent before and got no answer: the build may hold it twice now", True, False),
-        (0, "warning: build #1 was started too, because the trigger had to be sent again", True, False),
-        (0, "note: should another build show up whose BUILDFERRY_REQUEST_ID is 1-2, abort it", True, False),
-        (5, "POST /api/v2/builds: connection refused; try 5 of 5", False, False),
+        (0, "warning: build #1 is a duplicate, because the trigger had to be sent again", True, False),
+        (0, "note: if another build appears whose BUILDFERRY_REQUEST_ID is 1-2, abort it", True, False),
+        (5, "POST /api/v2/builds: connection refused; retrying in 1.0 s (attempt 5 of 5)", False, False),
         (4, "403 Forbidden; the token may not start builds of this app", False, False),
         (0, "buildferry 1.0.0: app-distribution deliver\nuploaded a.apk", False, False),
     ],

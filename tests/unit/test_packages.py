@@ -122,11 +122,11 @@ def test_a_broken_file_of_uv_is_named_and_not_quoted(tmp_path: Path, content: st
     [
         ("THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", 2, "its hash differs"),
         ("error: Hash mismatch for `click`", 2, "its hash differs"),
-        ("OSError: [Errno 28] No space left on device", 2, "is full or may not be written"),
-        ("[Errno 13] Permission denied: '/root'", 2, "is full or may not be written"),
+        ("OSError: [Errno 28] No space left on device", 2, "is full or not writable"),
+        ("[Errno 13] Permission denied: '/root'", 2, "is full or not writable"),
         ("Could not fetch URL x: connection error: refused", 5, "could not be reached: run again later"),
         ("dns error: failed to lookup", 5, "could not be reached"),
-        ("ERROR: No matching distribution found for click==99", 2, "has no package that fits"),
+        ("ERROR: No matching distribution found for click==99", 2, "does not have a package for"),
         ("ERROR: Could not find an activated virtualenv (required).", 2, "the lines above say why"),
     ],
 )

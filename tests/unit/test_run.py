@@ -44,7 +44,7 @@ def test_a_dry_run_says_that_it_is_one(folder: Path) -> None:
 def test_a_commit_that_git_does_not_have_gets_a_notice(folder: Path, source: Source, advice: str) -> None:
     ran = perform(SCIENCE, folder, source)
 
-    assert f"note: commit-timestamp is left out: git does not have commit {SHA[:12]} here; " in ran.log
+    assert f"note: commit-timestamp is left out: this clone does not have commit {SHA[:12]}; " in ran.log
     assert advice in ran.log
 
 

@@ -113,7 +113,7 @@ def test_a_log_that_speaks_needs_no_heartbeat() -> None:
         for _ in range(30):
             log.line("news")
             time.sleep(0.01)
-    assert "still at work" not in stream.getvalue()
+    assert "still running" not in stream.getvalue()
 
 
 def test_the_timeout_is_kept_to_the_second(desk: Desk) -> None:
@@ -125,7 +125,7 @@ def test_the_timeout_is_kept_to_the_second(desk: Desk) -> None:
 def test_single_failures_are_tolerated_but_15_minutes_of_them_fail(desk: Desk) -> None:
     down = UnavailableError("GET /x: 503")
     assert desk.until(iter(["a", down, down, "a", down, "done"]), 3600) == "done"
-    with pytest.raises(UnavailableError, match="the build: no answer for 15 min; the last try: GET /x: 503"):
+    with pytest.raises(UnavailableError, match="the build: no answer for 15 min; the last attempt: GET /x: 503"):
         desk.until(for_ever(down), 36000)
 
 

@@ -1,6 +1,6 @@
-"""Bitrise in the sandbox: the API below /v0.1, whole, and PUT /_sandbox/bitrise to prepare what it has.
+"""Bitrise in the sandbox: the whole API below /v0.1, and PUT /_sandbox/bitrise to prepare its contents.
 
-App `app1` and four more exist; `forbidden` is answered with 403, others with 404. What a build does stands in
+App `app1` and four more exist; `forbidden` is answered with 403, others with 404. What a build does is in
 builds.py, what a trigger does in trigger.py, what a log looks like in log.py, what can be switched in shelf.py.
 """
 
@@ -40,7 +40,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
 
     @outside.put("/_sandbox/bitrise")
     def prepare() -> tuple[Response, int]:
-        """Set Switches, and add `builds` (so many more, finished)."""
+        """Set Switches, and add `builds` (this many more, finished)."""
         wanted: Any = request.get_json(silent=True)
         with state.lock:
             shelf = state.part(Shelf)
@@ -60,7 +60,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
 
 
 def _inside(state: State, storage: Storage) -> Blueprint:
-    """Make what needs a token."""
+    """Make the routes that require a token."""
     api = Blueprint("v0", __name__)
 
     @api.before_request
@@ -147,7 +147,7 @@ def _inside(state: State, storage: Storage) -> Blueprint:
 
 
 def _pipelines(state: State) -> Blueprint:
-    """Make what shows and aborts the runs of pipelines."""
+    """Make the routes that show and abort the runs of pipelines."""
     api = Blueprint("pipelines", __name__, url_prefix="/apps/<app>/pipelines")
 
     @api.before_request
@@ -206,7 +206,7 @@ def _entry(app: str, build: Build, now: float) -> dict[str, object]:
 
 
 def _app(slug: str) -> dict[str, object]:
-    """Return an app as list and show have it."""
+    """Return an app as in list and show."""
     return {
         "is_disabled": False,
         "project_type": "android",
@@ -227,7 +227,7 @@ def _build(state: State, app: str, slug: str) -> Build:
 
 
 def _abort(state: State, build: Build) -> Response:
-    """Abort a build as the request's body says; one that has finished is answered with 400."""
+    """Abort a build as the request's body requests; one that has finished is answered with 400."""
     how = aborted_by(_body())
     with state.lock:
         now = state.clock.now()
@@ -238,12 +238,12 @@ def _abort(state: State, build: Build) -> Response:
 
 
 def _shown(state: State, build: Build) -> dict[str, Any]:
-    """Return a build as list and show have it."""
+    """Return a build as in list and show."""
     return _without_params(state, build.as_json(state.clock), "original_build_params")
 
 
 def _shown_run(state: State, build: Build) -> dict[str, Any]:
-    """Return a pipeline's run as list and show have it."""
+    """Return a pipeline's run as in list and show."""
     return _without_params(state, pipelines.as_json(build, state.clock), "trigger_params")
 
 
@@ -257,6 +257,6 @@ def _slug(item: Build | Artifact) -> str:
 
 
 def _body() -> dict[str, Any]:
-    """Read a JSON object, of whatever type it is said to be; without one the answer is 400."""
+    """Read a JSON object, with any content type; without one the answer is 400."""
     body = request.get_json(force=True, silent=True)
     return body if isinstance(body, dict) else refuse(400, {"message": "the body is not a JSON object"})

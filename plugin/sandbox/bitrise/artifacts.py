@@ -1,6 +1,6 @@
 """The artifacts of the sandbox's Bitrise builds: made up, listed once the build has run to its end.
 
-SANDBOX_ARTIFACTS says how many, SANDBOX_TITLES how the first ones are called; the first has a public install page.
+SANDBOX_ARTIFACTS is their number, SANDBOX_TITLES names the first ones; the first has a public install page.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Artifact:
         }
 
     def details(self, state: State, storage: Storage, build: Build) -> dict[str, object]:
-        """Return what its own address shows: the item with a fresh signed URL and the install page."""
+        """Return the answer of its own address: the item with a fresh signed URL and the install page."""
         headers = {"Content-Type": "application/octet-stream"}
         url = signed_url(state, storage, build, self.title, self.blob, headers, ("etag",))
         page = f"{INSTALL_PAGE}{self.slug}/p/{hashlib.sha256(self.slug.encode()).hexdigest()[:32]}"
@@ -53,7 +53,7 @@ class Artifact:
 
 @dataclass
 class Artifacts:
-    """The artifacts of the builds that were asked for theirs, by the build's slug."""
+    """The artifacts of the builds whose artifacts were requested, by the build's slug."""
 
     by_build: dict[str, list[Artifact]] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
 """What a Bitrise build of the sandbox is, and how it moves: on hold, preparing, running, finished, by the clock alone.
 
 The workflow (or the pipeline) decides the fate of a build, see FATES; any other name succeeds. Variables of the build
-itself, SANDBOX_SECONDS and the other fields of Tuning, change how long it takes and what it leaves behind.
+itself, SANDBOX_SECONDS and the other fields of Tuning, change how long it takes and what it produces.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from plugin.sandbox.service import refuse
 from plugin.sandbox.state import Clock
 
 USER = "api-demo"
-PREPARING = 0.2  # the part of SANDBOX_SECONDS that goes by before the build proper starts
+PREPARING = 0.2  # the part of SANDBOX_SECONDS before the build itself starts
 ABORTED, ABORTED_WITH_SUCCESS = 3, 4
 STATUS_TEXTS = {0: "in-progress", 1: "success", 2: "error", 3: "aborted", 4: "aborted", 9: "on-break"}
 NEVER = math.inf
-LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # log.py says what they do
+LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # see log.py
 ROLLING = f"User {USER} requested to abort this build with reason: a newer build of this branch has started"
 UNTOLD = {
     "credit_cost": None,
@@ -35,7 +35,7 @@ UNTOLD = {
 
 @dataclass(frozen=True)
 class Fate:
-    """How a build ends: `status`, and why, if by an abort; `meanwhile` is its status while it runs."""
+    """How a build ends: `status`, and the reason of an abort; `meanwhile` is its status while it runs."""
 
     status: int = 1
     meanwhile: int = 0
@@ -56,21 +56,21 @@ FATES = {
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the variables SANDBOX_… of a build say: `seconds` is SANDBOX_SECONDS, and so on."""
+    """The values of a build's variables SANDBOX_…: `seconds` is SANDBOX_SECONDS, and so on."""
 
     seconds: float = 2.0  # from the start on a worker to the end
-    hold_seconds: float = 0.0  # 0: as its fate says
+    hold_seconds: float = 0.0  # 0: the fate's own
     log_lines: int = 40
-    log: str = "plain"  # some of LOG_MODES, with commas between them
+    log: str = "plain"  # some of LOG_MODES, separated by commas
     artifacts: int = 2
     artifact_bytes: int = 2000
     first_artifact_bytes: int = 0  # 0: as the others
     titles: str = ""  # of the first artifacts, one a line
-    url_seconds: float = 600.0  # how long signed URLs are good for
+    url_seconds: float = 600.0  # the lifetime of signed URLs
 
     @property
     def log_modes(self) -> list[str]:
-        """What `log` names."""
+        """The modes in `log`."""
         return [mode.strip() for mode in self.log.split(",")]
 
 
@@ -105,12 +105,12 @@ class Build:
 
     @property
     def branch(self) -> str:
-        """The branch, without one in the trigger the app's own."""
+        """The branch, or the app's own if the trigger has none."""
         return self.params.get("branch") or "master"
 
     @property
     def event(self) -> str:
-        """What the trigger was, in the words of `trigger_event_type`."""
+        """The kind of trigger, as in `trigger_event_type`."""
         return "pull-request" if self.pull_request else "tag" if self.params.get("tag") else "push"
 
     @property
@@ -132,11 +132,11 @@ class Build:
         self.finishes_at = now
 
     def reached(self, moment: float, now: float) -> bool:
-        """Say whether the build got to a moment of its life."""
+        """Return whether the build reached this moment."""
         return moment <= now and moment <= self.finishes_at
 
     def as_json(self, clock: Clock) -> dict[str, Any]:
-        """Return the item that list and show answer with."""
+        """Return the item in the answers of list and show."""
         now = clock.now()
         status = self.status(now)
         finished = self.reached(self.finishes_at, now)
@@ -199,7 +199,7 @@ def aborted_by(wanted: Mapping[str, Any]) -> Abort:
 
 
 def tuning_of(environments: Mapping[str, str]) -> Tuning:
-    """Read the SANDBOX_ variables; a value that makes no sense is answered with 400."""
+    """Read the SANDBOX_ variables; an invalid value is answered with 400."""
     given: dict[str, Any] = {}
     for name, default in asdict(Tuning()).items():
         text = environments.get(f"SANDBOX_{name.upper()}")
@@ -210,10 +210,10 @@ def tuning_of(environments: Mapping[str, str]) -> Tuning:
         except ValueError:
             given[name] = -1
         if not isinstance(given[name], str) and not 0 <= given[name] < NEVER:
-            refuse(400, {"message": f"SANDBOX_{name.upper()} is not a number from 0"})
+            refuse(400, {"message": f"SANDBOX_{name.upper()} is not a number of at least 0"})
     tuning = Tuning(**given)
     if not LOG_MODES.issuperset(tuning.log_modes):
-        refuse(400, {"message": f"SANDBOX_LOG is not of {', '.join(sorted(LOG_MODES))}"})
+        refuse(400, {"message": f"SANDBOX_LOG is not one of {', '.join(sorted(LOG_MODES))}"})
     return tuning
 
 

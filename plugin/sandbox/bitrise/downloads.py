@@ -1,4 +1,4 @@
-"""Signed URLs for what Bitrise builds of the sandbox leave behind, and the list of what was fetched through them."""
+"""Signed URLs for the files of the sandbox's Bitrise builds, and the list of downloads through them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugin.sandbox.uploads import Blob
 
 @dataclass
 class Downloads:
-    """Each download, as the state shows it: `bytes` of its `size` were handed over, unless a fault cut them."""
+    """Each download, as the state shows it: `bytes` of its `size` were sent, unless a fault cut them."""
 
     entries: list[dict[str, object]] = field(default_factory=list)
 
@@ -28,7 +28,7 @@ def signed_url(
     headers: Mapping[str, str],
     digests: Sequence[str],
 ) -> str:
-    """Return a URL like those of S3 for bytes that a build left, good for as long as the build's variables say."""
+    """Return a URL like those of S3 for bytes that a build left, valid for as long as the build's variables say."""
 
     def served() -> Iterator[bytes]:
         entry = {"build": build.slug, "title": title, "size": blob.size, "bytes": 0}
@@ -36,7 +36,7 @@ def signed_url(
         sent = 0
         for chunk in blob.chunks():
             sent += len(chunk)
-            entry["bytes"] = sent  # before the client can have it: it may look at once
+            entry["bytes"] = sent  # before the client has it: it may check at once
             yield chunk
 
     if "etag" in digests:

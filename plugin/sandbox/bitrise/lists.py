@@ -60,7 +60,7 @@ def wanted_builds(app: App, now: float) -> list[Build]:
 def _integer(least: int = 0, most: int | None = None) -> Read:
     def read(name: str, text: str) -> int:
         if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
-            refuse(400, {"message": f"{name} is not an integer from {least}" + (f" to {most}" if most else "")})
+            refuse(400, {"message": f"{name} is not an integer of at least {least}" + (f" to {most}" if most else "")})
         return int(text)
 
     return read

@@ -1,6 +1,6 @@
-"""The logs of the sandbox's Bitrise builds: made up, cut into chunks, handed out in awkward ways, archived later.
+"""The logs of the sandbox's Bitrise builds: made up, cut into chunks, delivered in awkward ways, archived later.
 
-SANDBOX_LOG names the modes (LOG_MODES of builds.py), with commas between them:
+SANDBOX_LOG names the modes (LOG_MODES of builds.py), separated by commas:
 `plain`       the chunks come in order
 `shuffled`    they come in another order, many of them twice
 `late`        some come only at the very end, some never; the archive takes longer too
@@ -31,7 +31,7 @@ from plugin.sandbox.uploads import Blob, given
 LATEST = 200  # chunks that an answer has when no timestamp is given
 MOST = 5000  # chunks that an answer has when one is given
 LONGEST, SHORTEST, FEWEST = 2000, 40, 20  # characters of a chunk, and how many chunks there are at least, about
-WRITING = 0.9  # the part of the build proper during which its lines come
+WRITING = 0.9  # the part of the build itself during which its lines appear
 ARCHIVED_AFTER = 1.0  # seconds from the end to is_archived
 ADDRESS_AFTER = 0.5  # seconds from there to the address
 LATE = 4.0  # seconds by which `late` delays the archive
@@ -59,7 +59,7 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Log:
-    """A whole log, and how it is handed out: `deliveries` are numbers of chunks, known from `moments` on."""
+    """A whole log, and how it is delivered: `deliveries` are numbers of chunks, known from `moments` on."""
 
     chunks: list[str]
     deliveries: list[int]
@@ -76,7 +76,7 @@ class Log:
 
 @dataclass
 class Logs:
-    """The logs that somebody asked for, by the build's slug."""
+    """The logs that were requested, by the build's slug."""
 
     by_build: dict[str, Log] = field(default_factory=dict)
     archives: dict[str, Blob] = field(default_factory=dict)
@@ -137,7 +137,7 @@ def _made(build: Build) -> Log:
     longest = min(LONGEST, max(SHORTEST, 2 * len(text) // FEWEST))
     chunks: list[str] = []
     place = 0
-    while place < len(text):  # anywhere, in mid-line too
+    while place < len(text):  # anywhere, even within a line
         chunks.append(text[place : place + noise.randint(1, longest)])
         place += len(chunks[-1])
 
@@ -153,7 +153,7 @@ def _made(build: Build) -> Log:
 
 
 def _shuffled(numbers: list[int], noise: random.Random) -> Iterator[int]:
-    """Mix the numbers window by window, and say about every third again in the next window."""
+    """Mix the numbers window by window, and repeat about every third in the next window."""
     again: list[int] = []
     for start in range(0, len(numbers), WINDOW):
         window = numbers[start : start + WINDOW]
@@ -207,13 +207,13 @@ def _noise(build: Build, place: int = 0) -> random.Random:
 
 
 def _token(place: int) -> str:
-    """Write a place among the deliveries as a timestamp that nobody can work out."""
+    """Encode a position among the deliveries as an opaque timestamp."""
     return f"{place * 7919 + 104729:x}"
 
 
 def _place(token: str, known: int) -> int:
-    """Read a timestamp that was handed out before; another is answered with 400."""
+    """Read a timestamp from an earlier answer; another one is answered with 400."""
     place, rest = divmod(int(token, 16) - 104729, 7919) if re.fullmatch("[0-9a-f]{1,16}", token) else (-1, 0)
     if rest or not 0 <= place <= known:
-        refuse(400, {"message": "the timestamp is none that was handed out"})
+        refuse(400, {"message": "the timestamp is not from an earlier answer"})
     return place

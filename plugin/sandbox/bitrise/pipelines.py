@@ -1,4 +1,4 @@
-"""Runs of pipelines in the sandbox: each is seen through the one build that its trigger has started."""
+"""Runs of pipelines in the sandbox: each is shown through the one build that its trigger started."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_of(app: App, wanted: str) -> Build:
 
 
 def as_json(build: Build, clock: Clock) -> dict[str, Any]:
-    """Return a run as list and show have it, without an envelope."""
+    """Return a run as in list and show, without an envelope."""
     now = clock.now()
     shown = build.as_json(clock)
     on_hold = shown["is_on_hold"]

@@ -33,7 +33,7 @@ class App:
         fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
         started = now + (tuning.hold_seconds or fate.hold_seconds)
         build = Build(
-            slug=secrets.token_hex(8) if number % 2 else str(uuid.uuid4()),  # both kinds are about
+            slug=secrets.token_hex(8) if number % 2 else str(uuid.uuid4()),  # Bitrise has both kinds
             number=number,
             params=params,
             environments=environments,
@@ -65,15 +65,15 @@ class App:
 
 @dataclass(frozen=True)
 class Switches:
-    """What PUT /_sandbox/bitrise sets, for as long as nobody sets it anew."""
+    """What PUT /_sandbox/bitrise sets, until it is set again."""
 
     page: int = 50  # items a page at most
-    me_apps: bool = True  # False: /me/apps is gone
+    me_apps: bool = True  # False: /me/apps does not exist
     list_lag: float = 0.0  # seconds of the sandbox's clock until a build shows in lists
     params: bool = True  # False: no build shows its original_build_params, and no pipeline its trigger_params
-    cursors: bool = True  # False: logs have no timestamps to go on from, as on the API page of 2017
-    pipelines: bool = True  # False: there is no such address, as in 2017
-    trigger_answer: str = "whole"  # what a trigger that was carried out is answered with: one of ANSWERS
+    cursors: bool = True  # False: logs have no timestamps to continue from, as on the API page of 2017
+    pipelines: bool = True  # False: the address does not exist, as in 2017
+    trigger_answer: str = "whole"  # the answer to a trigger that took effect: one of ANSWERS
 
 
 ANSWERS = {"whole", "empty", "null", "list", "no-slug", "no-status"}
@@ -93,7 +93,7 @@ class Shelf:
         return self.apps.setdefault(slug, App())
 
     def turn(self, wanted: Mapping[str, Any]) -> None:
-        """Set switches. Raises ValueError for an unknown one, and for a value that makes no sense."""
+        """Set switches. Raises ValueError for an unknown one, and for an invalid value."""
         kinds = {name: KINDS[str(each.type)] for name, each in Switches.__dataclass_fields__.items()}
         for name, value in wanted.items():
             least, most = BOUNDS.get(name, (value, value))

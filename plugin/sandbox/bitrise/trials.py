@@ -1,4 +1,4 @@
-"""Bitrise for those who try it: the tour's steps, what a run sends, and what it leaves."""
+"""Bitrise's trials: the tour's steps, a run's requests, and what exists afterwards."""
 
 from __future__ import annotations
 

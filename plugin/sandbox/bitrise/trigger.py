@@ -1,6 +1,6 @@
 """Bitrise's trigger in the sandbox: checks the body, starts what the workflow asks for, and answers as documented.
 
-Workflows that start something else than one build: `several` starts two, `approval` none yet (the slug is empty),
+Workflows that do not start exactly one build: `several` starts two, `approval` none yet (the slug is empty),
 `unknown-workflow` is refused.
 """
 
@@ -36,7 +36,7 @@ def trigger(app: App, app_slug: str, body: Mapping[str, Any], now: float) -> dic
 
 
 def odd_answer(kind: str, answer: Mapping[str, object]) -> object:
-    """Return what a trigger that was carried out is answered with, by a word of ANSWERS, in place of `answer`."""
+    """Return the answer to a trigger that took effect, by a name in ANSWERS, instead of `answer`."""
     without = {"no-slug": ("build_slug", "results"), "no-status": ("status", "results")}
     if kind in without:
         return {name: value for name, value in answer.items() if name not in without[kind]}
@@ -44,7 +44,7 @@ def odd_answer(kind: str, answer: Mapping[str, object]) -> object:
 
 
 def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the build_params once all that the sandbox reads of them is in order."""
+    """Return the build_params once everything that the sandbox reads of them is valid."""
     hook, params = body.get("hook_info"), body.get("build_params")
     if not isinstance(hook, dict) or hook.get("type") != "bitrise":
         _wrong("hook_info.type is not bitrise")

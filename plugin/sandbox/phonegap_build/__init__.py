@@ -1,8 +1,8 @@
 """PhoneGap Build in the sandbox, version 0: apps, their icons and packages, and signing keys, below /api/v0.
 
-What becomes of an app stands in phonegap_builds.py: words in its title decide. An app from a repository whose address
-holds `own-title` takes the title of its config.xml, whatever was asked for. A write without Content-Length is answered
-with 411; forms may be multipart or urlencoded. The storage refuses whoever brings credentials.
+builds.py decides how an app's builds end, by words in its title. An app from a repository whose address
+holds `own-title` takes the title of its config.xml, not the requested one. A write without Content-Length is answered
+with 411; forms may be multipart or urlencoded. The storage refuses requests with credentials.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _add_keys(api: Blueprint, state: State) -> None:
 
 
 def received(state: State) -> dict[str, object]:
-    """Return the apps and keys received so far, with the digests of all files, and the packages handed out."""
+    """Return the apps and keys received so far, with the digests of all files, and the packages downloaded."""
     shelf = state.part(Shelf)
     apps = [
         app.as_json(state.clock)
@@ -213,7 +213,7 @@ def _check(platform: str) -> None:
 
 
 def _data(form: Form) -> dict[str, Any]:
-    """Return the JSON in the part or field `data`; anything else there is answered with 400."""
+    """Return the JSON in the part or field `data`; anything else is answered with 400."""
     try:
         data = json.loads(form.fields.get("data", "{}"))
     except ValueError:

@@ -1,15 +1,15 @@
-"""The apps of the sandbox's PhoneGap Build: how their platforms move, by the clock alone, and what packages they give.
+"""The apps of the sandbox's PhoneGap Build: how their platforms progress, by the clock alone, and their packages.
 
 An app is built for android, blackberry, symbian and webos, and for every other platform that its title or the address
-of its repository names in one of these words, which decide what becomes of a platform:
+of its repository names in one of these words, which decide how a platform ends:
 
 - `failing-android`: ends in an error
-- `pending-android`: is pending for ever (`pending` alone: all platforms are)
+- `pending-android`: is pending forever (`pending` alone: all platforms are)
 - `odd-android`: is in a state that no page names, then complete
 - `no-key-ios`: null, until a key for the platform was uploaded and the app is built again
-- `sisx-symbian`: the package is a .sisx file in place of a .wgz
+- `sisx-symbian`: the package is a .sisx file instead of a .wgz
 
-BlackBerry packages are .jad files, and signed .zip files once a key for BlackBerry is there. A platform that runs its
+BlackBerry packages are .jad files, and signed .zip files once a key for BlackBerry exists. A platform that runs its
 course is pending for 0.5 s and compiled for some more, see SECONDS.
 """
 
@@ -32,14 +32,14 @@ ZIP, DEBIAN, SISX = b"PK\x03\x04", b"!<arch>\n", b"\x7a\x1a\x20\x10"
 PNG = b"\x89PNG\r\n\x1a\n"
 JAD = "MIDlet-Name: {title}\nMIDlet-Version: 1.0.0\nMIDlet-Jar-URL: app_{id}.jar\nManifest-Version: 1.0\n"
 
-# The service's phrases: what it says while a platform is pending, and when it is complete. Any other: the word alone.
+# The service's phrases: what it says while a platform is pending, and when it is complete. For others: the word alone.
 PENDING = {"blackberry": "blackberry pending"}
 COMPLETE = {"symbian": "symbian complete", "webos": "webos complete"}
 
 
 @dataclass
 class App:
-    """One app, with what was received of it."""
+    """One app, with its received files."""
 
     id: int
     title: str
@@ -86,7 +86,7 @@ class App:
         return made_up(f"{self.id} {platform} {self.builds}", PACKAGE_BYTES, start)
 
     def build(self, clock: Clock, keys: frozenset[str]) -> None:
-        """Begin to build it anew."""
+        """Begin to build it again."""
         self.built = self.updated = clock.now()
         self.builds += 1
         self.keys = keys
@@ -111,7 +111,7 @@ class App:
 
 @dataclass
 class Shelf:
-    """The apps and keys received, and what packages were handed out."""
+    """The apps and keys received, and the packages downloaded."""
 
     apps: dict[int, App] = field(default_factory=dict)
     keys: list[dict[str, Any]] = field(default_factory=list)

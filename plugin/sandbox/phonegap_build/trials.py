@@ -1,4 +1,4 @@
-"""PhoneGap Build for those who try it: the tour's step, what a run sends, and what it leaves."""
+"""PhoneGap Build's trials: the tour's step, a run's requests, and what exists afterwards."""
 
 from __future__ import annotations
 

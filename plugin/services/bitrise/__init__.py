@@ -1,7 +1,7 @@
-"""Bitrise: start builds, follow them with their logs, abort them, bring their artifacts home.
+"""Bitrise: start builds, follow them with their logs, abort them, download their artifacts.
 
 Here are the operations that read; each of the others has its own file. Source: the service's API page of 2017, and
-"Known beyond this document" for what holds today.
+"Known beyond this document" for the API of today.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from plugin.services.service import Job, Service
 
 
 def ping(job: Job) -> None:
-    """Ask whether the service is there: the one call without a token."""
+    """Check that the service answers: the one call without a token."""
     job.rest.get("/v0.1")
     job.say(f"{job.values.service_url} answers")
 
 
 def whoami(job: Job) -> None:
-    """Say whose token it is, which proves it."""
+    """Show whose token it is, which proves that it works."""
     user = envelope(job.rest.get("/v0.1/me"))
     job.receipt.add("user", user)
-    job.log.line(f"the token is of {user.get('username') if isinstance(user, dict) else user}")
+    job.log.line(f"the token belongs to {user.get('username') if isinstance(user, dict) else user}")
 
 
 def list_apps(job: Job) -> None:
@@ -78,11 +78,11 @@ def list_builds(job: Job) -> None:
 
 
 def _filtered(job: Job) -> Iterator[Build]:
-    """The builds that pass the filters; a word of ours stands for two of Bitrise's numbers, or for half of one."""
+    """The builds that pass the filters; our states map to Bitrise's numbers, not one to one."""
     values = job.values
     query: dict[str, str | int | None] = {
         "branch": values.branch,
-        # Without this event type Bitrise takes no notice of the pull request's number.
+        # Without this event type Bitrise ignores the pull request's number.
         "trigger_event_type": "pull-request" if values.pull_request_id else values.trigger_event_type,
         "pull_request_id": values.pull_request_id,
         "after": _whole("after", values.after, math.floor),
@@ -99,15 +99,15 @@ def _filtered(job: Job) -> Iterator[Build]:
 
 
 def _whole(name: str, text: str, rounded: Any) -> int | None:
-    """A time in whole Unix seconds, as the API wants it. Raises InputError for a day that no calendar has."""
+    """A time in whole Unix seconds, as the API wants it. Raises InputError for a date that does not exist."""
     try:
         return int(rounded(unix_time(text))) if text else None
     except (ValueError, OverflowError):
-        raise InputError(Problem(name, f"{text!r} is not a time; give Unix seconds or 2024-03-07T14:55:43Z")) from None
+        raise InputError(Problem(name, f"{text!r} is not a time; write Unix seconds or 2024-03-07T14:55:43Z")) from None
 
 
 def status(job: Job) -> None:
-    """Say what one build does: its state, its four times, the durations between them, commit and link."""
+    """Show one build: its state, its four times, the durations between them, commit and link."""
     build = show(job, build_slugs(job)[0])
     note(job, [build])
     job.log.line(build.line())

@@ -1,4 +1,4 @@
-"""Aborting builds on Bitrise: because somebody asks, because another build failed, or because the CI job is cancelled.
+"""Aborting builds on Bitrise: on request, because another build failed, or because the CI job is cancelled.
 
 Source: the API page, "POST …/abort"; "Known beyond this document", section "Abort".
 """
@@ -18,18 +18,18 @@ from plugin.services.bitrise.build import Build, app_path, build_path, note, sho
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, SUCCEEDED, Job
 
-# From the signal to the last word. Jenkins signals children first, waits 5 s for each process to be gone, gives up
+# From the signal to the last line. Jenkins signals children first, waits 5 s for each process to end, gives up
 # after 20 s and kills nothing on Unix; GitHub signals again after 7.5 s and kills 2.5 s later.
 CANCEL_SECONDS = 4.0
-SHORTEST_TRY = 0.2  # seconds; with less left a try is not worth its while
+SHORTEST_TRY = 0.2  # seconds; with less left, no attempt begins
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
-ALREADY_FINISHED = 400  # the status of an abort that comes too late, among other refusals
-CONNECT_SHARE = 1.5  # a request may take its patience, and half of it before that to connect
+ALREADY_FINISHED = 400  # the status of an abort of a finished build, among other refusals
+CONNECT_SHARE = 1.5  # a request may take its patience, and before that half of it to connect
 
 
 def abort(job: Job) -> None:
-    """Abort the build that `build-id` names. That it has finished already is fine, unless `strict`."""
+    """Abort the build that `build-id` names. One that has already finished is not an error, unless `strict`."""
     values = job.values
     slug = build_slugs(job)[0]
     reason = values.reason or "aborted by buildferry"
@@ -49,7 +49,7 @@ def abort(job: Job) -> None:
 
 
 def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
-    """Abort what still runs of `builds` because one has failed; what cannot be aborted is said, and goes on."""
+    """Abort the running `builds` because one has failed; report those that cannot be aborted and continue."""
     for place, build in enumerate(builds):
         if build.is_finished:
             continue
@@ -60,30 +60,30 @@ def abort_others(job: Job, builds: list[Build], failed: Build) -> None:
 
 
 def abort_twin(job: Job, twin: Build, kept: Build) -> None:
-    """Abort the build that a repeated trigger has started besides `kept`; say what became of it."""
-    said = f"{twin.name} was started too, because the trigger of {kept.name} had to be sent again"
+    """Abort the build that a repeated trigger started besides `kept`; report the outcome."""
+    said = f"{twin.name} is a duplicate, because the trigger of {kept.name} had to be sent again"
     if twin.is_finished:
         job.log.warning(f"{said}; it is {twin.phase}: {twin.link}")
         return
-    if _stopped(job, twin, f"started twice; {kept.name} goes on: {kept.link}", f"{said}; it").state == ABORTED:
-        job.log.warning(f"{said}; aborted it: {twin.link}")
+    if _stopped(job, twin, f"started twice; {kept.name} continues: {kept.link}", f"{said}; it").state == ABORTED:
+        job.log.warning(f"{said}; it was aborted: {twin.link}")
 
 
 def _stopped(job: Job, build: Build, reason: str, said: str) -> Build:
-    """Abort a build and return it as it is then; if that fails, say that it (`said`) may go on."""
+    """Abort a build and return it as it is then; if that fails, report that it (`said`) may still be running."""
     try:
         _send(job, build.slug, reason)
     except PluginError as error:
         if found := _finished(job, build.slug, error):
             job.log.line(f"nothing to abort: {found.line()}")
             return found
-        job.log.warning(f"{said} may go on: {error}; {build.link}")
+        job.log.warning(f"{said} may still be running: {error}; {build.link}")
         return build
     return replace(build, state=ABORTED, word="aborted")
 
 
 def _finished(job: Job, slug: str, refusal: PluginError, seconds: float = inf) -> Build | None:
-    """Return the build if its abort was refused because it has finished; ask for `seconds` at most."""
+    """Return the build if its abort was refused because it has finished; poll for `seconds` at most."""
     if refusal.status != ALREADY_FINISHED:
         return None
     try:
@@ -95,21 +95,21 @@ def _finished(job: Job, slug: str, refusal: PluginError, seconds: float = inf) -
 
 
 def leave(job: Job, builds: Sequence[Build]) -> None:
-    """Say which builds are left running."""
+    """Report which builds are still running."""
     for build in builds:
         if not build.is_finished:
-            job.log.warning(f"{build.name} goes on: {build.link}")
+            job.log.warning(f"{build.name} continues: {build.link}")
 
 
 def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]], list[Build]] | None = None) -> None:
-    """Abort what still runs of `builds`, all at the same time, because the CI job is cancelled; say what may go on.
+    """Abort the running `builds` at the same time, because the CI job is cancelled; report which may still run.
 
-    `find` looks for builds whose creation got no answer yet; they join `builds`. It is given a function to the seconds
-    that a request may take, which are 0 when time is up.
+    `find` looks up builds whose creation got no answer yet; they are added to `builds`. It gets a function that returns
+    the seconds that a request may take, 0 when time is up.
     """
     deadline = job.clock.now() + CANCEL_SECONDS
     threads: list[threading.Thread] = []
-    ends: dict[str, Build | str] = {}  # by slug: the build after its abort, or why it may go on
+    ends: dict[str, Build | str] = {}  # by slug: the build after its abort, or why it may still run
 
     def start(running: Sequence[Build]) -> None:
         for build in running:
@@ -130,15 +130,15 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
     known = {build.slug for build in builds}
     builds += [build for build in found if build.slug not in known]
     start([build for build in found if build.slug not in known])
-    note(job, builds)  # now, in case that we are stopped
+    note(job, builds)  # now, in case this process is killed
     for thread in threads:
         thread.join(max(0.0, deadline - job.clock.now()))
     for place, build in enumerate(builds):
         if build.is_finished:
             continue
-        end = ends.get(build.slug, "the abort got no answer in time")
+        end = ends.get(build.slug, "the abort was not answered in time")
         if isinstance(end, str):
-            job.log.warning(f"{build.name} may go on: {end}; {build.link}")
+            job.log.warning(f"{build.name} may still be running: {end}; {build.link}")
         else:
             builds[place] = end
             job.log.line(f"aborted {build.name}" if end.state == ABORTED else f"nothing to abort: {end.line()}")
@@ -146,7 +146,7 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
 
 
 def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str]) -> None:
-    """Try to abort one build until time is up, and put into `ends` how that ended."""
+    """Try to abort one build until time is up, and store the outcome in `ends`."""
     while patience := _patience(job, deadline):
         try:
             _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
@@ -161,7 +161,7 @@ def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str
 
 
 def _patience(job: Job, deadline: float) -> float:
-    """Seconds that one try may take; 0 when time is up."""
+    """Seconds that one attempt may take; 0 when time is up."""
     left = (deadline - job.clock.now()) / CONNECT_SHARE
     return min(left, LONGEST_TRY) if left > SHORTEST_TRY else 0.0
 
@@ -174,7 +174,7 @@ def _send(
     skip_notifications: bool = False,
     patience: float | None = None,
 ) -> None:
-    """Ask Bitrise to abort a build, or the run of a pipeline if there is no such build. Raises as Rest.send does."""
+    """Abort a build, or the run of a pipeline if there is no such build. Raises as Rest.send does."""
     body = {
         "abort_reason": reason,
         "abort_with_success": with_success,
@@ -189,11 +189,11 @@ def _send(
     def is_aborted(answer: Answer) -> bool:
         if not isinstance(answer.data, dict) or answer.data.get("status") != "ok":
             said = job.log.redact.brief(str(answer.data), WORDS)
-            raise RefusedError(f"bitrise: {slug} was not aborted, the answer is {said!r}")
+            raise RefusedError(f"bitrise: {slug} was not aborted: the answer is {said!r}")
         return True
 
     def look() -> bool | None:
-        """After a lost answer: a second abort would be refused if the first one got through."""
+        """After a lost answer: Bitrise would refuse a second abort if the first one took effect."""
         state = show(job, slug)
         return state.state == ABORTED or state.facts.get("status") == 4 or None
 

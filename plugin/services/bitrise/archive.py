@@ -1,6 +1,6 @@
 """An archived log on disk: read and searched block by block, so that a log of any size takes little memory.
 
-Not mapped into memory: what is read of a mapping counts as this process' own until the machine is short of memory.
+Not mapped into memory: pages read from a mapping count as this process' memory until the machine is short of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Archive:
         self.size = file.seek(0, 2)
 
     def blocks(self, start: int, end: int) -> Iterator[bytes]:
-        """Give the bytes from `start` to `end`, some at a time."""
+        """Yield the bytes from `start` to `end`, block by block."""
         while start < end:
             self._file.seek(start)
             block = self._file.read(min(BLOCK, end - start))
@@ -31,7 +31,7 @@ class Archive:
             yield block
 
     def find(self, needle: bytes, start: int) -> int:
-        """Return where `needle` stands from `start` on; -1 if nowhere."""
+        """Return the position of `needle` from `start` on; -1 if it is not there."""
         before = b""  # the end of the last block, in which the needle may begin
         for block in self.blocks(start, self.size):
             window = before + block
@@ -57,7 +57,7 @@ class Archive:
         return self.find(b"\n", max(0, place - 1)) + 1 or self.size
 
     def whole_lines(self, parts: list[Part]) -> list[Part]:
-        """Return the parts, each from its first line's start to its last one's end; those that then meet are one."""
+        """Return the parts extended to whole lines; those that then touch are joined."""
         lines: list[Part] = []
         for start, end in parts:
             start, end = self.line_start(start), self.line_end(end)

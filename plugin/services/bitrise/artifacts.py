@@ -1,7 +1,7 @@
 """The artifacts of Bitrise builds: listing, downloading and publishing them.
 
 Source: the API page, "GET …/artifacts" and "PATCH …/artifacts/{ARTIFACT-SLUG}"; "Known beyond this document",
-section "Artifacts". Titles come from elsewhere: files/names makes file names of them.
+section "Artifacts". Titles are not trusted: files/names turns them into file names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RemoteArtifact:
 
     slug: str
     title: str
-    size: int | None  # bytes; the API of 2017 does not tell
+    size: int | None  # bytes; the API of 2017 does not have it
     kind: str
     is_public: bool
 
@@ -60,10 +60,10 @@ def list_artifacts(job: Job) -> None:
 
 
 def download(job: Job) -> None:
-    """Download the artifacts of a build that are not here yet. Raises InputError when there is none."""
+    """Download a build's artifacts that do not exist here yet. Raises InputError when it has none."""
     build = show(job, build_slugs(job)[0])
     if not build.is_finished:
-        job.log.warning(f"{build.name} is {build.phase}: more artifacts may come")
+        job.log.warning(f"{build.name} is {build.phase}: more artifacts may follow")
     found = _artifacts(job)
     if not found:
         wanted = f" that match {', '.join(job.values.match)}" if job.values.match else ""
@@ -95,7 +95,7 @@ def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: Ou
         here = sorted(job.receipt.deliveries)
         paths = [str(folder.path / wanted[index][1]) for index in here]
         _note(job, artifact_ids=[wanted[index][0].slug for index in here], downloaded_files=paths)
-        job.log.line(f"{len(here)} of {len(wanted)} artifacts are in {folder.path}")
+        job.log.line(f"{len(here)} of {len(wanted)} artifacts were saved in {folder.path}")
 
 
 def _get(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory, stop: threading.Event) -> Delivery:
@@ -119,12 +119,12 @@ def _locate(job: Job, artifact: RemoteArtifact) -> Request:
     data = envelope(job.rest.get(_path(job, artifact.slug)))
     url = data.get("expiring_download_url") if isinstance(data, dict) else None
     if not isinstance(url, str) or not url:
-        raise Failure(UnavailableError("bitrise has no download address for it yet"), Kind.REJECTED)
+        raise Failure(UnavailableError("bitrise does not have a download address for it yet"), Kind.REJECTED)
     return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
 
 
 def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory) -> str | None:
-    """The SHA-256 of the file if it is the artifact already, by its size and by the MD5 that the storage announces."""
+    """The SHA-256 of the file if it is the artifact, by its size and the MD5 that the storage announces."""
     target = folder.path / name
     try:
         info = target.lstat()
@@ -135,18 +135,18 @@ def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: Outpu
         return None
 
     def is_same(answer: Download) -> bool:
-        """Judge by the headers alone: the body is not read."""
+        """Compare with the headers only: the body is not read."""
         is_as_long = answer.headers.get("Content-Length", str(info.st_size)) == str(info.st_size)
         return is_as_long and announced_md5(answer.headers) == md5
 
     if not job.rest.fetch(name, lambda: _locate(job, artifact), is_same):
         return None
-    job.log.line(f"{target} is here already, sha256 {sha256.hex()}")
+    job.log.line(f"{target} already exists, sha256 {sha256.hex()}")
     return sha256.hex()
 
 
 def publish_artifact(job: Job) -> None:
-    """Give an artifact a public install page, or take it away."""
+    """Switch the public install page of an artifact on or off."""
     wanted = job.values.public_page
     request = Request(
         "PATCH",
@@ -189,10 +189,10 @@ def _artifacts(job: Job, limit: int | None = None) -> list[RemoteArtifact]:
 
 
 def parse_artifact(data: Any) -> RemoteArtifact:
-    """Read one artifact of a list. Raises RefusedError when it is none."""
+    """Read one artifact of a list. Raises RefusedError when it is not one."""
     slug, title = (data.get(key) if isinstance(data, dict) else None for key in ("slug", "title"))
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds an artifact without a slug; is §service-url§ right?")
+        raise RefusedError("bitrise: the answer has an artifact without a slug; check §service-url§")
     size = data.get("file_size_bytes")
     is_number = isinstance(size, int) and not isinstance(size, bool)
     return RemoteArtifact(

@@ -1,4 +1,4 @@
-"""Bitrise's builds as we see them: one record, our states for its numbers, its times, and reading one.
+"""Bitrise's builds: one record, our states for its numbers, its times, and how to read one.
 
 Source: the API page, "GET /apps/{APP-SLUG}/builds"; "Known beyond this document" for status 4 and pipelines.
 """
@@ -42,16 +42,16 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Build:
-    """One build, or one run of a pipeline, as it was when we looked."""
+    """One build, or one run of a pipeline, as it was when it was read."""
 
     slug: str
-    state: str  # in our words
+    state: str  # one of our states
     word: str  # Bitrise's own word for it
     link: str
     number: int | None = None
     workflow: str | None = None
     abort_reason: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)  # what else Bitrise tells, by its names
+    facts: Mapping[str, Any] = field(default_factory=dict)  # further fields, by Bitrise's names
     is_pipeline: bool = False
 
     @property
@@ -62,17 +62,17 @@ class Build:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its end is known; an unknown state is none."""
+        """Whether it has ended; an unknown state does not count."""
         return self.state in FINISHED
 
     @property
     def phase(self) -> str:
-        """What it does now, for people."""
+        """What it is doing now, for people."""
         if self.state == QUEUED:
             return "on hold" if self.facts.get("is_on_hold") or self.word == "on_hold" else "queued"
         if self.state == RUNNING and "started_on_worker_at" in self.facts and not self.facts["started_on_worker_at"]:
             return "waiting for a worker"
-        return self.state if self.state != UNKNOWN else f"in a state that is not known here ({self.word})"
+        return self.state if self.state != UNKNOWN else f"in an unknown state ({self.word})"
 
     @property
     def triggered_at(self) -> float:
@@ -83,7 +83,7 @@ class Build:
         """The durations that the API page defines, as far as their times are known."""
         times = [_seconds(self.facts.get(name)) for name in TIMES]
         spans = zip(("on-hold", "preparing", "running"), times, times[1:], strict=False)
-        # Bitrise rounds some of the times: a build that did not wait seems to have started before it was triggered.
+        # Bitrise rounds some times: a build that did not wait may seem to start before its trigger.
         return {
             name: round(max(0.0, end - start), 3) for name, start, end in spans if start is not None and end is not None
         }
@@ -119,10 +119,10 @@ class Build:
 
 
 def parse_build(data: Any) -> Build:
-    """Read one build from an answer. Raises RefusedError when it is none."""
+    """Read one build from an answer. Raises RefusedError when it is not one."""
     slug = data.get("slug") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds a build without a slug; is §service-url§ right?")
+        raise RefusedError("bitrise: the answer has a build without a slug; check §service-url§")
     status = data.get("status")
     is_number = isinstance(status, int) and not isinstance(status, bool)
     if is_number and status == NOT_FINISHED:
@@ -142,10 +142,10 @@ def parse_build(data: Any) -> Build:
 
 
 def parse_pipeline(data: Any, app_id: str) -> Build:
-    """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is none."""
+    """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is not one."""
     slug = data.get("id") if isinstance(data, dict) else None
     if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer holds a pipeline without an id; is §service-url§ right?")
+        raise RefusedError("bitrise: the answer has a pipeline without an id; check §service-url§")
     word = str(data.get("status"))
     return Build(
         slug=slug,
@@ -161,7 +161,7 @@ def parse_pipeline(data: Any, app_id: str) -> Build:
 
 
 def note(job: Job, builds: Sequence[Build]) -> None:
-    """Hand out what is known of the builds of this run; the state of several is the worst of theirs."""
+    """Publish what is known of the builds of this run; the state of several is the worst of theirs."""
     if not builds:
         return
     first, worst = builds[0], min(builds, key=lambda build: WORST_FIRST.index(build.state))
@@ -187,7 +187,7 @@ def build_path(job: Job, slug: str) -> str:
 
 
 def show(job: Job, slug: str) -> Build:
-    """Look at one build, or at the run of a pipeline if there is no such build."""
+    """Read one build, or the run of a pipeline if there is no such build."""
     try:
         return parse_build(envelope(job.rest.get(build_path(job, slug))))
     except RefusedError as error:

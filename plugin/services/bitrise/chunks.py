@@ -1,4 +1,4 @@
-"""The chunks of one Bitrise log, put in order: they come late, twice, in any order, and with gaps.
+"""The chunks of one Bitrise log, put in order: they arrive late, twice, in any order, and with gaps.
 
 Source: "Known beyond this document", section "Log", the algorithm. The chunks are kept on disk, those that follow each
 other as one block, so that a log of any size takes little memory. What was shown is remembered by length and digest, so
@@ -21,13 +21,13 @@ from plugin.services.bitrise.archive import Archive, Part
 GAP_SECONDS = 30.0  # that a gap may last before what follows it is shown
 LARGEST_LOG = 512 * 1024 * 1024  # bytes of one log's chunks on disk
 HEAD = 4096  # bytes of a run that are remembered, to find it in the archive
-MOST_PLACES = 100  # where a run is looked for: each that begins like it is read whole
+MOST_PLACES = 100  # positions to search for a run: each that begins like it is read whole
 MOST_READ = 2 * 1024 * 1024 * 1024  # bytes that are read to find one run
-MOST_LOST = 20  # runs that are not in the archive, after which no further one is looked for
+MOST_LOST = 20  # runs missing from the archive, after which the search stops
 
 
 class TooLargeError(RefusedError):
-    """A log of which more has come than is kept."""
+    """The log is larger than the limit."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _first(block: _Block) -> int:
 
 @dataclass
 class _Run:
-    """A part of the log that was handed out without a gap."""
+    """A part of the log that was shown without a gap."""
 
     head: bytes = b""
     length: int = 0
@@ -67,7 +67,7 @@ class _Run:
         self.digest.update(data)
 
     def find(self, archive: Archive, start: int) -> int:
-        """Where the run stands in the archive from `start` on; -1 if nowhere."""
+        """The run's position in the archive from `start` on; -1 if it is not there."""
         if not self.length:
             return start
         for _ in range(max(1, min(MOST_PLACES, MOST_READ // self.length))):
@@ -84,26 +84,26 @@ class _Run:
 
 
 class Chunks:
-    """All chunks of one log that have come, and how far they were handed out."""
+    """All chunks of one log that have arrived, and how far they were shown."""
 
     def __init__(self) -> None:
-        """Start with none; the temporary file goes away with `close`."""
+        """Start empty; `close` removes the temporary file."""
         self._file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._stored = Archive(self._file)
         self._size = 0  # of the file
         self.count = 0  # of the chunks that have come
         self._blocks: list[_Block] = []  # in the log's order
-        self._next: int | None = None  # the position to hand out next
+        self._next: int | None = None  # the position to show next
         self._runs: list[_Run] = []
 
     def close(self) -> None:
-        """Forget the chunks."""
+        """Discard the chunks."""
         self._file.close()
 
     def add(self, chunks: object, now: float = 0.0) -> int:
-        """Take chunks as Bitrise lists them; return how many were new. Of two with one position the first counts.
+        """Add chunks as Bitrise lists them; return how many were new. Of two with one position the first counts.
 
-        Raises TooLargeError when the disk would have to hold more than LARGEST_LOG.
+        Raises TooLargeError when they would take more than LARGEST_LOG on disk.
         """
         new: dict[int, bytes] = {}
         for chunk in chunks if isinstance(chunks, list) else ():
@@ -111,7 +111,7 @@ class Chunks:
             if isinstance(position, int) and isinstance(text, str) and position not in new and not self._has(position):
                 new[position] = text.encode("utf-8", "replace")
         if self._size + sum(map(len, new.values())) > LARGEST_LOG:
-            raise TooLargeError(f"the log is larger than the {LARGEST_LOG >> 20} MiB that are kept of one")
+            raise TooLargeError(f"the log is larger than {LARGEST_LOG >> 20} MiB, the limit")
         positions = sorted(new)
         while positions:
             count = 1
@@ -132,21 +132,21 @@ class Chunks:
         return before > 0 and position <= self._blocks[before - 1].last
 
     def ready(self, total: object = None, now: float = 0.0) -> Iterator[Piece]:
-        """Hand out what follows without a gap; a gap is passed over when it has lasted for GAP_SECONDS.
+        """Return what follows without a gap; a gap is skipped when it has lasted for GAP_SECONDS.
 
-        `total` is how many chunks there are by Bitrise's count, if it tells: while some have not come, the lowest
+        `total` is how many chunks there are by Bitrise's count, if known: while some are missing, the lowest
         position need not be the first.
         """
         while (block := self._waiting()) and (self._follows(block, total) or now - block.came >= GAP_SECONDS):
             yield from self._take(block)
 
     def drain(self) -> Iterator[Piece]:
-        """Hand out all that has come, in order."""
+        """Return all that has arrived, in order."""
         while block := self._waiting():
             yield from self._take(block)
 
     def _waiting(self) -> _Block | None:
-        """The block to hand out next."""
+        """The block to show next."""
         place = 0 if self._next is None else bisect_left(self._blocks, self._next, key=_first)
         return self._blocks[place] if place < len(self._blocks) else None
 
@@ -167,17 +167,17 @@ class Chunks:
             is_after_gap = False
 
     def whole(self) -> Iterator[bytes]:
-        """All chunks that have come, in order, the late ones too."""
+        """All chunks that have arrived, in order, including late ones."""
         for block in self._blocks:
             yield from self._stored.blocks(block.start, block.end)
 
     def lacking(self, total: object = None) -> int:
-        """How many chunks have not come; `total` is Bitrise's own count, if it tells one."""
+        """How many chunks are missing; `total` is Bitrise's own count, if known."""
         span = self._blocks[-1].last - self._blocks[0].first + 1 if self._blocks else 0
         return max(span, total if isinstance(total, int) else 0) - self.count
 
     def missed(self, archive: Archive) -> tuple[list[Part], Part]:
-        """What was not handed out of the archived log: the parts between, and the part behind all that was."""
+        """The parts of the archived log that were not shown: those between, and the rest after the last shown one."""
         parts, at, lost = [], 0, 0
         for run in self._runs:
             start = run.find(archive, at) if lost < MOST_LOST else -1

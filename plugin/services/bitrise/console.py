@@ -1,4 +1,4 @@
-"""A Bitrise log on our own: line by line, each of Bitrise's steps a group, and nothing in it acts on this CI."""
+"""Shows a Bitrise log in our own: line by line, each of Bitrise's steps a group, and without effect on this CI."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class Console:
     """Shows one remote log."""
 
     def __init__(self, log: Log, label: str = "") -> None:
-        """Show on `log`; several at a time need a label, which stands before each line in place of the groups."""
+        """Show on `log`; several at a time need a label, which precedes each line instead of the groups."""
         self._log = log
         self._label = label
         self._group = ExitStack()
         self._lines = Lines(log.redact)
-        self._rule: str | None = None  # a rule, held back until the next line says what it belongs to
+        self._rule: str | None = None  # a rule, kept until the next line shows whether a step begins
         self.lines = 0
 
     def write(self, text: str) -> None:
-        """Show what came next."""
+        """Show the next part."""
         self._show(self._lines.feed(text))
 
     def pause(self, why: str) -> None:
-        """Say that something is missing here, outside of any group."""
+        """Show that something is missing here, outside of any group."""
         self.close()
         self._log.line(self._label + why)
 

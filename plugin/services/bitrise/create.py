@@ -20,7 +20,7 @@ DRY_ANSWER = {"status": "ok", "build_slug": "BUILD-ID"}
 
 
 def create_build(job: Job) -> None:
-    """Start a build for each workflow, or take the one that an earlier run started; follow if asked."""
+    """Start a build for each workflow, or reuse the one that an earlier run started; follow them if `wait` is set."""
     builds: list[Build] = []
     starts: list[Start] = []
     try:
@@ -47,7 +47,7 @@ def _start_all(job: Job, builds: list[Build], starts: list[Start]) -> None:
 
 
 def _follow(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
-    """Follow the builds, and look for twins once more in the end."""
+    """Follow the builds, and search for duplicates once more at the end."""
     failure: PluginError | None = None
     try:
         follow(job, builds)
@@ -61,7 +61,7 @@ def _follow(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
 
 
 def _end(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
-    """Abort what this run has started, also what it may have started, and say what may be left."""
+    """Abort what this run started or may have started, and report what may still run."""
     unsettled = [start for start in starts if start.is_open]
     known = {build.slug for build in builds}
     builds += [build for start in starts for build in start.builds if build.slug not in known]
@@ -83,7 +83,7 @@ def _end(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
 
 
 def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) -> None:
-    """Send the trigger, unless an earlier run did, and see to it that it has started what it names alone."""
+    """Send the trigger, unless an earlier run did, and make sure that it started only what it names."""
     facts = {"order": start.place, "marker": start.order.marker}
     with job.receipt.intent(start.what, **facts) as start.entry:
         refused = ""
@@ -99,7 +99,7 @@ def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build])
 
 
 def _send(job: Job, start: Start, builds: list[Build]) -> str:
-    """Send the trigger and add what it started to `builds`; return what it says of those not started."""
+    """Send the trigger and add what it started to `builds`; return the answer's reason for those not started."""
     order = start.order
     request = Request(
         "POST",
@@ -116,7 +116,7 @@ def _send(job: Job, start: Start, builds: list[Build]) -> str:
         note(job, builds)
         if not error.is_in_doubt or start.lookup.tries < 2:
             raise
-        doubt = UnavailableError(f"{error}; it was sent {start.lookup.tries} times, and as many builds may exist")
+        doubt = UnavailableError(f"{error}; it was sent {start.lookup.tries} times, and that many builds may exist")
         doubt.is_in_doubt = True
         raise doubt from None
     builds += start.builds
@@ -127,18 +127,18 @@ def _send(job: Job, start: Start, builds: list[Build]) -> str:
 
 
 def _settle(job: Job, start: Start) -> None:
-    """Abort what was started twice because the trigger was sent twice; say so if that may yet show up."""
+    """Abort what was started twice because the trigger was sent twice; report it if one may still appear."""
     lookup = start.lookup
     if lookup.tries > 1 and start.builds:
-        job.log.line(f"the trigger was sent {lookup.tries} times: looking for what the other times may have started")
+        job.log.line(f"the trigger was sent {lookup.tries} times: searching for duplicate builds")
         twins = _abort_twins(job, start, lookup.twins(start.builds))
         if twins + 1 < lookup.tries:
-            job.log.notice(f"should another build show up whose {MARKER} is {start.order.marker}, abort it")
+            job.log.notice(f"if another build appears whose {MARKER} is {start.order.marker}, abort it")
     start.is_open = False
 
 
 def _abort_twins(job: Job, start: Start, twins: Iterable[Build]) -> int:
-    """Abort and name builds that another try has started; return how many. Not to find them ends nothing."""
+    """Abort and report builds that another attempt started; return how many. A failed search does not end the run."""
     count = 0
     try:
         for twin in twins:

@@ -1,4 +1,4 @@
-"""What earlier runs have started on Bitrise, so that a rerun starts nothing twice.
+"""What earlier runs have started on Bitrise, so that a rerun does not start duplicates.
 
 The receipt knows the builds of a run of the same inputs, and the markers of triggers that got no answer. Without it, a
 rerun of a CI job finds its builds in the list by the job's key.
@@ -20,14 +20,14 @@ from plugin.services.bitrise.start import Start, keep
 from plugin.services.delivery import settle_doubts
 from plugin.services.service import ABORTED, FAILED, Job
 
-MOST_EARLIER = 500  # of the branch's newest builds, in which to look for what an earlier try of this CI job started
+MOST_EARLIER = 500  # of the branch's newest builds to search for those of an earlier attempt of this CI job
 NEVER = "because §reattach§ is never"
 
 
 def take_earlier(job: Job, starts: Sequence[Start]) -> None:
-    """Give `starts` the builds that earlier runs have started of their orders, if they run or have succeeded.
+    """Assign to `starts` the builds that earlier runs started for their orders, if they run or have succeeded.
 
-    Raises UnavailableError when nobody can tell whether an earlier run has started one, as `settle_doubts` does.
+    Raises UnavailableError when it stays unknown whether an earlier run started one, as `settle_doubts` does.
     """
     if job.values.reattach == "never":
         _take_none(job)
@@ -41,9 +41,9 @@ def take_earlier(job: Job, starts: Sequence[Start]) -> None:
 
 
 def _take_none(job: Job) -> None:
-    """Say what the receipt knows of, and leave it."""
+    """Report the builds in the receipt, and do not reuse them."""
     for record in _records(job):
-        job.log.notice(f"an earlier run has started {', '.join(record['build-ids'])}: not taken, {NEVER}")
+        job.log.notice(f"an earlier run started {', '.join(record['build-ids'])}: not reused, {NEVER}")
 
     def leave(intent: Intent) -> bool:
         job.log.warning(f"{intent.what} may have happened in an earlier run; a new one is started, {NEVER}")
@@ -53,7 +53,7 @@ def _take_none(job: Job) -> None:
 
 
 def _by_receipt(job: Job, starts: Sequence[Start]) -> None:
-    """Take what the receipt knows to be started, and look up what it does not know."""
+    """Reuse the builds in the receipt, and look up those with an unknown outcome."""
     for record in _records(job):
         if record["order"] < len(starts):
             _take(job, starts[record["order"]], [_shown(job, record["build-ids"])], "an earlier run")
@@ -63,7 +63,7 @@ def _by_receipt(job: Job, starts: Sequence[Start]) -> None:
         if not start:
             return False
         if not start.builds:
-            job.log.line(f"an earlier run got no answer to {intent.what}: looking for up to {LAG:.0f} s")
+            job.log.line(f"an earlier run got no answer to {intent.what}: searching for up to {LAG:.0f} s")
             try:
                 found = start.lookup.search()
             except UnavailableError as error:
@@ -89,7 +89,7 @@ def _shown(job: Job, slugs: Iterable[str]) -> list[Build]:
     try:
         return [show(job, slug) for slug in slugs]
     except RefusedError as error:
-        raise RefusedError(f"{error}; to start over remove {job.values.receipt}, which names that build") from None
+        raise RefusedError(f"{error}; to start over, remove {job.values.receipt}, which names that build") from None
 
 
 def _inherited(intent: Intent, starts: Sequence[Start]) -> Start | None:
@@ -107,23 +107,23 @@ def _inherited(intent: Intent, starts: Sequence[Start]) -> Start | None:
 
 
 def _take(job: Job, start: Start, groups: Iterable[Sequence[Build]], who: str) -> None:
-    """Take the first of the groups of builds, each of one try, in which none has failed or was aborted."""
+    """Reuse the first group of builds, each of one attempt, in which none has failed or was aborted."""
     for builds in groups:
         if builds and not start.builds and not any(build.state in (FAILED, ABORTED) for build in builds):
             start.builds = list(builds)
             for build in builds:
-                job.log.notice(f"{who} has started {build.line()}: it is taken")
+                job.log.notice(f"{who} started {build.line()}: it is reused")
 
 
 def _by_key(job: Job, starts: Sequence[Start]) -> None:
-    """Take the builds of the same orders by an earlier try of this CI job: the newest try's."""
+    """Reuse the builds of the same orders by an earlier attempt of this CI job: the newest attempt's."""
     if not starts:
         return
     params = starts[0].order.params
     filters = {"branch": params.get("branch"), "workflow": params.get("workflow_id") if len(starts) == 1 else None}
     newest = list(_newest(job, params.get("pipeline_id"), {name: value for name, value in filters.items() if value}))
     if newest and not any(isinstance(build.facts.get("original_build_params"), dict) for build in newest):
-        job.log.warning("Bitrise does not show what its builds were started with: a rerun of this job starts new ones")
+        job.log.warning("Bitrise does not show the variables of its builds: a rerun of this job starts new ones")
     tries: dict[str, dict[str, list[Build]]] = {}  # by key, then by marker
     for build in newest:
         marker = marker_of(build) or ""
@@ -131,7 +131,7 @@ def _by_key(job: Job, starts: Sequence[Start]) -> None:
     for start in starts:
         if by_marker := tries.get(start.order.key or ""):
             latest = runs_first(max(by_marker.values(), key=lambda builds: max(each.number or 0 for each in builds)))
-            _take(job, start, by_try(latest), "an earlier try of this job")
+            _take(job, start, by_try(latest), "an earlier attempt of this job")
 
 
 def _newest(job: Job, pipeline: str | None, filters: Query) -> Iterator[Build]:
@@ -140,5 +140,5 @@ def _newest(job: Job, pipeline: str | None, filters: Query) -> Iterator[Build]:
         try:
             yield from islice(read(job, "pipelines", {"pipeline": pipeline}), LARGEST_PAGE)
         except RefusedError as error:
-            job.log.debug(f"no runs of pipelines: {error}")
+            job.log.debug(f"runs of pipelines cannot be listed: {error}")
     yield from islice(read(job, "builds", {"sort_by": "created_at", **filters}), MOST_EARLIER)

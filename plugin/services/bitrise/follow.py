@@ -1,4 +1,4 @@
-"""Following Bitrise builds to their end: what they do, their logs, and what to make of how they ended."""
+"""Following Bitrise builds to their end: their states, their logs, and the error if one failed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _how_it_failed(job: Job, build: Build) -> str:
 
 
 class _Watch:
-    """What is known of the builds that are followed, and their logs."""
+    """The builds that are followed, and their logs."""
 
     def __init__(self, job: Job, builds: list[Build]) -> None:
         self._job = job
@@ -84,7 +84,7 @@ class _Watch:
         self._started = job.clock.now()
         self._phases: dict[str, str] = {}
         self._streams: dict[str, Stream] = {}
-        self._list_pays = True  # until it has taken more requests than a look at each build would have
+        self._list_pays = True  # until it has taken more requests than reading each build would have
 
     @property
     def is_over(self) -> bool:
@@ -94,7 +94,7 @@ class _Watch:
         )
 
     def look(self) -> tuple[object, ...]:
-        """Look at all builds that have not finished, and at their logs; return what tells whether anything moved."""
+        """Poll all unfinished builds and their logs; return a value that changes when anything moves."""
         before = list(self._builds)
         found = self._find([build.slug for build in before if not build.is_finished])
         self._builds[:] = [found.get(build.slug, build) for build in before]
@@ -102,7 +102,7 @@ class _Watch:
             note(self._job, self._builds)
         for build in self._builds:
             has_log = self._job.values.log == "stream" and not build.is_pipeline and build.state != QUEUED
-            if not (has_log and build.is_finished):  # its end is said after the rest of its log
+            if not (has_log and build.is_finished):  # its end is reported after the rest of its log
                 self.say(build)
             if has_log:
                 self._show_log(build)
@@ -112,7 +112,7 @@ class _Watch:
         return (*((build.state, build.phase) for build in self._builds), lines, logs_over)
 
     def say(self, build: Build) -> None:
-        """Say once what a build does now, or how it ended."""
+        """Report once what a build is doing now, or how it ended."""
         if self._phases.get(build.slug) != build.phase:
             self._phases[build.slug] = build.phase
             waited = duration(self._job.clock.now() - self._started)
@@ -121,7 +121,7 @@ class _Watch:
             )
 
     def _find(self, slugs: Sequence[str]) -> dict[str, Build]:
-        """The builds as they are now: from the list where that takes fewer requests than one look at each."""
+        """The builds as they are now: from the list where that takes fewer requests than one for each."""
         found: dict[str, Build] = {}
         if len(slugs) > 1 and self._list_pays:
             read = 0
@@ -140,7 +140,7 @@ class _Watch:
         return {"after": int(min(times))} if all(times) else {}
 
     def _show_log(self, build: Build) -> None:
-        """Show what is new in a build's log; that it cannot be read now is no reason to end."""
+        """Show what is new in a build's log; a failed request does not end the run."""
         stream = self._streams.get(build.slug)
         if stream is None:
             label = f"{build.name} | " if len(self._builds) > 1 else ""
@@ -149,10 +149,10 @@ class _Watch:
             try:
                 stream.poll()
             except (UnavailableError, RefusedError) as error:
-                self._job.log.debug(f"no log now: {error}")  # it is not there while the machine boots
+                self._job.log.debug(f"the log cannot be read now: {error}")  # there is no log while the machine boots
 
     def finish_logs(self) -> InputError | None:
-        """Show what is left of the logs, and save them if asked; return why a log could not be written."""
+        """Show what is left of the logs, and save them if requested; return why a log could not be written."""
         unsaved: InputError | None = None
         for build, path in zip(self._builds, self._log_files(), strict=True):
             stream = self._streams.get(build.slug)
@@ -171,7 +171,7 @@ class _Watch:
                 if isinstance(error, InputError):
                     unsaved = error
                 else:
-                    self._job.log.warning(f"{build.name} has no log to show: {error}")
+                    self._job.log.warning(f"the log of {build.name} cannot be shown: {error}")
                 if stream:
                     stream.drain()
             if stream:
@@ -179,7 +179,7 @@ class _Watch:
         return unsaved
 
     def _log_files(self) -> list[str]:
-        """The path for each build's log, named after its slug from the second on; empty texts if none is asked for."""
+        """The path for each build's log, named after its slug from the second on; empty texts if none is requested."""
         given = Path(self._job.values.log_file)
         if not self._job.values.log_file:
             return [""] * len(self._builds)
@@ -189,6 +189,6 @@ class _Watch:
         return [self._job.values.log_file, *map(str, others)]
 
     def close(self) -> None:
-        """End the logs."""
+        """Close the logs."""
         for stream in self._streams.values():
             stream.close()

@@ -24,7 +24,7 @@ Query = Mapping[str, str | int]
 def envelope(answer: Any) -> Any:
     """Return what is in `data`. Raises RefusedError when there is none."""
     if not isinstance(answer, dict) or "data" not in answer:
-        raise RefusedError("bitrise: the answer has no data; is §service-url§ right?")
+        raise RefusedError("bitrise: the answer has no data; check §service-url§")
     return answer["data"]
 
 
@@ -42,15 +42,15 @@ def pages(
     while True:
         seconds = patience() if patience else None
         if seconds == 0:
-            raise UnavailableError(f"GET {path}: no time is left to read the whole list")
+            raise UnavailableError(f"GET {path}: not enough time is left to read the whole list")
         answer = job.rest.send(Request("GET", path, query=asked, dry={"data": []}, patience=seconds)).data
         items = envelope(answer)
         if not isinstance(items, list):
-            raise RefusedError("bitrise: the answer's data is not a list; is §service-url§ right?")
+            raise RefusedError("bitrise: the answer's data is not a list; check §service-url§")
         size += len(json.dumps(items))
         if size > LARGEST_LIST:
             raise RefusedError(
-                f"bitrise: GET {path} gives more than {LARGEST_LIST >> 20} MiB; ask for less, by §limit§ or by a filter"
+                f"bitrise: GET {path} returns more than {LARGEST_LIST >> 20} MiB; set §limit§ or a filter"
             )
         yield items
         paging = answer.get("paging")
@@ -59,7 +59,7 @@ def pages(
             return
         asked["next"] = str(anchor)
         if str(anchor) in seen or len(seen) >= MOST_PAGES:
-            raise RefusedError(f"bitrise: GET {path} gives the same page again and again, or pages without end")
+            raise RefusedError(f"bitrise: GET {path} returns the same page again and again, or endless pages")
         seen.add(str(anchor))
 
 

@@ -1,7 +1,7 @@
 """A Bitrise build's log: streamed while it is written, fetched from the archive when it is whole.
 
 Source: the API page, "GET …/log"; "Known beyond this document", section "Log". The archive lags behind the end of the
-build, its address expires, and it is fetched with no credentials and no header of ours.
+build, its address expires, and it is fetched without credentials and without our headers.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job
 from plugin.wait import until
 
-MOST_ROUNDS = 50  # answers in a row that one poll may take, while each brings something new
+MOST_ROUNDS = 50  # requests of one poll, while each answer brings something new
 ARCHIVE_POLLS = 30  # poll intervals to wait for the archive
 MISSING = "(a part is missing)"
 MISSED = "(what was missing above:)"
 
 
 class Stream:
-    """One build's log on our own, while it is written."""
+    """One build's log, shown in our own while it is written."""
 
     def __init__(self, job: Job, slug: str, label: str = "") -> None:
         """Show the log of build `slug`; `label` as in Console."""
         self.chunks = Chunks()
         self.console = Console(job.log, label)
-        self.is_over = False  # nothing more comes before the archive
+        self.is_over = False  # nothing more arrives before the archive
         self._job = job
         self._slug = slug
-        self._after: str | None = None  # what the next poll asks with; None while the API has given no cursor
-        self._before: str | None = None  # what the last poll that brought something asked with
+        self._after: str | None = None  # the cursor of the next poll; None while the API has not given one
+        self._before: str | None = None  # the cursor of the last poll that brought something
         self._total: object = None  # chunks, by Bitrise's count
-        self._is_cut = False  # more has come than is kept
+        self._is_cut = False  # the log is larger than the limit
 
     def poll(self) -> None:
-        """Show what is new; a log that is not there yet has nothing new."""
+        """Show what is new, if the log exists yet."""
         if not self.is_over:
             self._read()
             self._show_ready()
@@ -62,11 +62,11 @@ class Stream:
 
     @property
     def lacks(self) -> bool:
-        """Whether chunks have not come, by their positions or by Bitrise's count."""
+        """Whether chunks are missing, by their positions or by Bitrise's count."""
         return self.chunks.lacking(self._total) > 0
 
     def drain(self) -> None:
-        """Show all that has come, and where something is missing."""
+        """Show all that has arrived, and where something is missing."""
         self._show(self.chunks.drain())
 
     def complete(self, file: Path) -> None:
@@ -80,12 +80,12 @@ class Stream:
                 self._show_part(archive, start, end)
 
     def close(self) -> None:
-        """End the console's group and forget the chunks."""
+        """End the console's group and discard the chunks."""
         self.console.close()
         self.chunks.close()
 
     def _read(self) -> None:
-        """Take what is new: all of it where the API gives cursors, else what it shows as its newest chunks."""
+        """Read what is new: all of it where the API gives cursors, else its newest chunks."""
         try:
             for _ in range(MOST_ROUNDS):
                 info = log_info(self._job, self._slug, after_timestamp=self._after)
@@ -102,7 +102,7 @@ class Stream:
                     return
         except TooLargeError as error:
             self.is_over = self._is_cut = True
-            self._job.log.warning(f"the log is not shown any further: {error}")
+            self._job.log.warning(f"the rest of the log is not shown: {error}")
 
     def _show_ready(self) -> None:
         self._show(self.chunks.ready(self._total, self._job.clock.now()))
@@ -120,7 +120,7 @@ class Stream:
 
 
 def log(job: Job) -> None:
-    """Get the whole log of a build, to `log-file` or onto our own."""
+    """Get the whole log of a build, into `log-file` or into our own log."""
     build = show(job, build_slugs(job)[0])
     note(job, [build])
     with place(job.values.log_file) as target:
@@ -137,7 +137,7 @@ def log(job: Job) -> None:
 
 @contextmanager
 def place(path: str) -> Iterator[Path]:
-    """Give the path to save a log to: `path`, its folder made if need be, else one that goes away in the end."""
+    """Yield the path to save a log to: `path`, its folder created if needed, else a temporary one."""
     with tempfile.TemporaryDirectory(prefix="buildferry-") as folder:
         target = Path(path or Path(folder) / "log")
         try:
@@ -150,8 +150,8 @@ def place(path: str) -> Iterator[Path]:
 def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> None:
     """Save a build's log: the archived one, byte for byte, else all its chunks in order.
 
-    A gap in what `stream` shows is held open until the archive has come, or for GAP_SECONDS; then all is shown that
-    has come. Raises RefusedError when there is no log, InputError when `target` cannot be written.
+    `stream` waits at a gap until the archive has arrived, or for GAP_SECONDS; then everything that has arrived is
+    shown. Raises RefusedError when there is no log, InputError when `target` cannot be written.
     """
     patience = ARCHIVE_POLLS * job.values.poll_interval if build.is_finished else 0
     what = f"the archived log of {build.name}"
@@ -177,8 +177,8 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
     try:
         lacking = _collect(job, build.slug, own)
         if not own.count and (lost or lacking):
-            raise lost or UnavailableError(f"{what} is not there, and none of its {lacking} chunks is: try again later")
-        target.unlink(missing_ok=True)  # it may be a link of the checkout to anywhere
+            raise lost or UnavailableError(f"{what} is not available, nor are its {lacking} chunks: run again later")
+        target.unlink(missing_ok=True)  # it may be a link in the checkout that leads anywhere
         with target.open("wb") as file:
             file.writelines(own.whole())
     except OSError as error:
@@ -186,13 +186,13 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
     finally:
         if not stream:
             own.close()
-    why = "is not there" if build.is_finished else f"comes when the build has finished; it is {build.phase}"
+    why = "is not available" if build.is_finished else f"exists when the build has finished; it is {build.phase}"
     lacks = f", of which {lacking} are missing" if lacking else ""
-    job.log.warning(f"{what} {why}: this is made of the log's chunks{lacks}")
+    job.log.warning(f"{what} {why}: the log's chunks are used instead{lacks}")
 
 
 def _is_archived(job: Job, build: Build, what: str, patience: float) -> bool:
-    """Wait so many seconds at most for the archive; return whether it is there."""
+    """Wait for the archive, at most this many seconds; return whether it is available."""
     pace = job.pace(patience)
     try:
         return until(lambda: _archive_url(log_info(job, build.slug)) is not None, bool, what, pace, job.clock, job.log)
@@ -201,11 +201,11 @@ def _is_archived(job: Job, build: Build, what: str, patience: float) -> bool:
 
 
 def log_info(job: Job, slug: str, **query: str | None) -> dict[str, Any]:
-    """Ask for a log's newest chunks, and whether it is archived. Raises RefusedError, with 404 if there is no log."""
+    """Read a log's newest chunks, and whether it is archived. Raises RefusedError, with 404 if there is no log."""
     asked = {name: value for name, value in query.items() if value}
     info = job.rest.get(f"{build_path(job, slug)}/log", asked)
     if not isinstance(info, dict):
-        raise RefusedError("bitrise: the answer about the log is not a JSON object; is §service-url§ right?")
+        raise RefusedError("bitrise: the answer about the log is not a JSON object; check §service-url§")
     return info
 
 
@@ -229,7 +229,7 @@ def _scroll_back(job: Job, slug: str, info: dict[str, Any], chunks: Chunks) -> N
 
 
 def _archive_url(info: dict[str, Any]) -> str | None:
-    """The address of the archived log, once it is there: until then it is missing, empty, or the text "null"."""
+    """The address of the archived log, once it exists: until then it is missing, empty, or the text "null"."""
     url = info.get("expiring_raw_log_url")
     return url if info.get("is_archived") is True and isinstance(url, str) and url not in ("", "null") else None
 
@@ -238,5 +238,5 @@ def _locate(job: Job, build: Build) -> Request:
     """Where the archived log is, for the next few minutes."""
     url = _archive_url(log_info(job, build.slug))
     if url is None:
-        raise Failure(UnavailableError(f"the archived log of {build.name} has no address"), Kind.REJECTED)
+        raise Failure(UnavailableError(f"the archived log of {build.name} does not have an address"), Kind.REJECTED)
     return job.rest.presigned("GET", url, f"bitrise: the address of the archived log of {build.name}")

@@ -1,8 +1,8 @@
-"""Looking up on Bitrise what a trigger has started, by the marker among its variables, when no answer tells.
+"""Looking up on Bitrise what a trigger has started, by the marker among its variables, when its answer was lost.
 
-A build shows in lists some time after its start, so that absence takes LAG seconds to prove; and it is proven only
-where the list shows the variables of every build that might be ours. A trigger that was sent again after that may have
-started two builds nevertheless, where a list lags longer: the later one is a twin, told by its time.
+A build appears in lists some time after its start, so absence takes LAG seconds to prove. It is proven only if the list
+shows the variables of every build that might be ours. If a list lags longer, a trigger that was sent again may have
+started two builds: the later one is a twin, recognized by its time.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ from plugin.services.service import Job
 LAG = 30.0  # seconds for which a list may lag
 FIRST_PAUSE = 1.0  # seconds between two polls of the list; it doubles
 CLOCKS_DIFFER = 900.0  # seconds by which this machine's clock may be ahead of Bitrise's
-APART = LAG / 2  # seconds; builds of one marker with more between their triggers are of two tries
-MORE_LAG = 5.0  # seconds; lists do not lag by the same time each time
+APART = LAG / 2  # seconds; builds of one marker with more between their triggers are of two attempts
+MORE_LAG = 5.0  # seconds; the lag of lists varies
 Patience = Callable[[], float]
 
 
 class Lookup:
-    """What one order has started, over all the tries to send it."""
+    """What one order has started, over all attempts to send it."""
 
     def __init__(self, job: Job, order: Order, tries: int = 0, since: float | None = None) -> None:
-        """Look up builds that are triggered from now on, or from `since` on, by so many tries of an earlier run."""
-        self.tries = tries  # that have ended and may have been carried out
-        self._is_on_its_way = False  # whether another try may be
-        self._known: set[str] = set()  # what was started once, or found to be a twin
+        """Look up builds that are triggered from now on, or from `since` on, by `tries` attempts of an earlier run."""
+        self.tries = tries  # attempts that have ended and may have taken effect
+        self._is_on_its_way = False  # whether another attempt is under way
+        self._known: set[str] = set()  # builds that were kept, or found to be twins
         self._job = job
         self._order = order
-        self._sent = job.clock.now()  # the first try
-        self._lag = LAG  # seconds; longer if a build was seen to show later
+        self._sent = job.clock.now()  # the first attempt
+        self._lag = LAG  # seconds; longer if a build appeared later
         self._since = job.clock.wall() if since is None else since
         self._ahead: float | None = None  # seconds by which Bitrise's clock is ahead of this machine's, once known
-        self._unclear = ""  # why not finding it proves nothing
+        self._unclear = ""  # why absence from the list is not a proof
 
     @property
     def most(self) -> int:
-        """How many tries may have started something."""
+        """How many attempts may have started something."""
         return self.tries + self._is_on_its_way
 
     def sent(self) -> None:
-        """Count a try that goes out."""
+        """Count an attempt that begins."""
         self._is_on_its_way = True
         if not self.tries:
             self._sent, self._since = self._job.clock.now(), self._job.clock.wall()
 
     def answered(self) -> None:
-        """Count a try that has ended."""
+        """Count an attempt that has ended."""
         self.tries += 1
         self._is_on_its_way = False
 
     def after_try(self) -> list[Build] | None:
-        """Look for what the tries so far have started; None if that is proven to be nothing.
+        """Look up what the attempts so far have started; None if it is proven that they started nothing.
 
-        Raises UnavailableError when looking proves nothing.
+        Raises UnavailableError when the list is not a proof.
         """
         self.answered()
         found = self.search()
@@ -75,9 +75,9 @@ class Lookup:
         return kept
 
     def search(self) -> list[Build]:
-        """Look for as long as a list may lag; return what shows first, nothing if that is proven to be nothing.
+        """Poll for as long as a list may lag; return what appears first, empty if it is proven that there is nothing.
 
-        Raises UnavailableError when looking proves nothing.
+        Raises UnavailableError when the list is not a proof.
         """
         if self._ahead is None:
             self._ahead = self._clock_ahead()
@@ -85,11 +85,11 @@ class Lookup:
             if found:
                 return found
         if self._unclear:
-            raise UnavailableError(f"no build shows that {MARKER}, but {self._unclear}")
+            raise UnavailableError(f"no build with that {MARKER} was found, but {self._unclear}")
         return []
 
     def twins(self, kept: Sequence[Build]) -> Iterator[Build]:
-        """Give the builds that other tries than that of `kept` have started, as they show, for as long as lists lag."""
+        """Yield the builds of other attempts than that of `kept`, as they appear, for as long as lists lag."""
         count = 1
         for found in self._polls(self._lag + MORE_LAG):
             for build in self._new(found, kept):
@@ -99,7 +99,7 @@ class Lookup:
                 return
 
     def new_twins(self, kept: Sequence[Build]) -> Iterator[Build]:
-        """Give those that show by now and were not given yet."""
+        """Yield those that appear by now and were not yielded yet."""
         yield from self._new(self.found(), kept)
 
     def _new(self, found: Sequence[Build], kept: Sequence[Build]) -> list[Build]:
@@ -109,7 +109,7 @@ class Lookup:
         return new
 
     def found(self, patience: Patience | None = None) -> list[Build]:
-        """The builds that show the order's marker now; `patience` as for pages()."""
+        """The builds that have the order's marker now; `patience` as for pages()."""
         self._unclear = ""
         ours = []
         for build in self._candidates(patience):
@@ -117,11 +117,11 @@ class Lookup:
             if marker == self._order.marker:
                 ours.append(build)
             elif marker is None and _may_be(build, self._order):
-                self._unclear = f"{build.name} does not show its variables and may be the one: {build.link}"
+                self._unclear = f"{build.name} does not show its variables and may be that build: {build.link}"
         return runs_first(ours)
 
     def _polls(self, seconds: float) -> Iterator[list[Build]]:
-        """What is found at once, and after pauses that double, until so many seconds have passed."""
+        """What is found at once, and after pauses that double, until this many seconds have passed."""
         clock = self._job.clock
         deadline, pause = clock.now() + seconds, FIRST_PAUSE
         while True:
@@ -133,7 +133,7 @@ class Lookup:
             pause *= 2
 
     def _candidates(self, patience: Patience | None) -> Iterator[Build]:
-        """All builds that were triggered since the first try, and the runs of the pipeline."""
+        """All builds that were triggered since the first attempt, and the runs of the pipeline."""
         after = max(0, int(self._since + min(0.0, self._ahead or 0.0) - CLOCKS_DIFFER))
         pipeline = self._order.params.get("pipeline_id")
         if pipeline:
@@ -156,7 +156,7 @@ class Lookup:
 def read(job: Job, kind: str, query: Query, patience: Patience | None = None, after: float = 0) -> Iterator[Build]:
     """Read the app's `builds` or `pipelines`, the newest first, to those older than `after`, in Unix seconds.
 
-    `query` may hold that too; not every API takes notice of it.
+    `query` may filter by that too, which not every API supports.
     """
     for page in pages(job, f"{app_path(job)}/{kind}", query, patience):
         builds = [parse_build(item) if kind == "builds" else parse_pipeline(item, app_slug(job)) for item in page]
@@ -178,19 +178,19 @@ def marker_of(build: Build) -> str | None:
 
 
 def runs_first(builds: list[Build]) -> list[Build]:
-    """Of the builds with one marker those that the trigger named: a pipeline's builds carry the marker of its run."""
+    """Of the builds with one marker, those that the trigger named: a pipeline's builds have the marker of its run."""
     return [build for build in builds if build.is_pipeline] or builds
 
 
 def _may_be(build: Build, order: Order) -> bool:
-    """Whether nothing that both tell speaks against this build being of this order."""
+    """Whether no known field contradicts that this build is of this order."""
     told = {**build.facts, "workflow_id": None if build.is_pipeline else build.workflow}
     pairs = [(told.get(name), order.params.get(name)) for name in ("workflow_id", "branch", "tag", "commit_hash")]
     return all(shown.startswith(asked) for shown, asked in pairs if shown and asked and isinstance(shown, str))
 
 
 def by_try(builds: Sequence[Build]) -> list[list[Build]]:
-    """Group builds with one marker by the try that has started them, the first try's first."""
+    """Group builds with one marker by the attempt that started them, the first attempt's first."""
     groups: list[list[Build]] = []
     for build in sorted(builds, key=lambda build: build.triggered_at):
         if groups and build.triggered_at - groups[-1][0].triggered_at < APART:

@@ -1,4 +1,4 @@
-"""What to start on Bitrise: one order for each workflow, made of the inputs and of what the CI job builds.
+"""What to start on Bitrise: one order for each workflow, made from the inputs and the CI job's source.
 
 Source: "Known beyond this document", section "Trigger": build_params and environments.
 """
@@ -17,13 +17,13 @@ from plugin.rest.exchange import Body, json_body
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import Job
 
-LIKE_A_SECRET = 8  # characters; to hide shorter values would blank words of the log
+LIKE_A_SECRET = 8  # characters; hiding shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
 MARKER_FORM = re.compile("[0-9a-f]{32}-[0-9a-f]{8}")
 LINES = (
     "A value of several lines is set as a variable of this job and passed on by KEY alone, or written in a JSON list"
 )
-# What tells the jobs of one CI run apart, and a job's steps, and stays the same when a job is run again.
+# What distinguishes the jobs of one CI run, and a job's steps, and stays the same in a rerun.
 STEP_VARIABLES = ("INPUT_STEP_IDENTITY", "GITHUB_ACTION", "BITRISE_STEP_EXECUTION_ID")
 JOB_VARIABLES = ("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME")
 
@@ -44,11 +44,11 @@ class Order:
     params: Mapping[str, Any]  # Bitrise's build_params, but for the variables
     variables: Sequence[Variable]
     key: str | None  # the same whenever the same CI job orders the same; None when no CI run is known
-    marker: str  # the key, and what tells this try from others
+    marker: str  # the key, and what distinguishes this attempt from others
 
     @property
     def name(self) -> str:
-        """What is ordered, for messages."""
+        """What to start, for messages."""
         for kind in ("workflow", "pipeline"):
             if f"{kind}_id" in self.params:
                 return f"{kind} {self.params[f'{kind}_id']}"
@@ -56,7 +56,7 @@ class Order:
 
     @property
     def body(self) -> Body:
-        """The trigger's body; a dry run does not show the values that are passed on."""
+        """The trigger's body; a dry run hides the values that are passed on."""
         sent = [*self.variables, Variable(MARKER, self.marker)]
         shown = [replace(each, value="***") if each.is_passed_on else each for each in sent]
         return replace(json_body(self._data(sent)), describe=json_body(self._data(shown)).describe)
@@ -68,19 +68,19 @@ class Order:
 
 
 def orders(job: Job) -> list[Order]:
-    """What the job's inputs ask to start. Raises InputError."""
+    """What the job's inputs request. Raises InputError."""
     values = job.values
     variables, unset = environment(values.environment, job.environment)
     for problem in unset:
         job.log.warning(str(problem))
     for each in variables:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
-            job.log.redact.add(each.value, is_declared=False)  # Bitrise may repeat in an error what it was sent
+            job.log.redact.add(each.value, is_declared=False)  # Bitrise may quote them in an error
     source = _source_params(job)
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
-        text = "nothing says what to build: give one, or §pipeline§, §branch§, §tag§ or §commit§"
+        text = "is required to know what to build: set it, or §pipeline§, §branch§, §tag§ or §commit§"
         raise InputError(Problem("workflow", text))
     run = _run(job)
     made = []
@@ -100,7 +100,7 @@ def orders(job: Job) -> list[Order]:
 
 
 def _run(job: Job) -> list[str] | None:
-    """What stays the same when a CI job is run again: its run without the attempt, and the job; None at a desk."""
+    """What stays the same in a rerun of a CI job: its run without the attempt, and the job; None outside of CI."""
     run = job.values.run_url or job.environment.get("CI_PIPELINE_URL") or job.source.run_url
     if not run:
         return None
@@ -123,13 +123,13 @@ def environment(items: Sequence[str], own: Mapping[str, str]) -> tuple[list[Vari
             text = f"item {number}: {shown} is not a variable's name; write KEY=VALUE, or KEY alone. {LINES}"
             problems.append(Problem("environment", text))
         elif name == MARKER:
-            problems.append(Problem("environment", f"{MARKER} is set by buildferry, to find a build again"))
+            problems.append(Problem("environment", f"{MARKER} is reserved: buildferry sets it, to find a build again"))
         elif equals:
             variables[name] = Variable(name, value)
         elif name in own:
             variables[name] = Variable(name, own[name], is_passed_on=True)
         else:
-            text = f"item {number} is a name alone, and no variable of that name is set here: it is left out. {LINES}"
+            text = f"item {number} is a name alone, but this job has no variable of that name: it is left out. {LINES}"
             unset.append(Problem("environment", text))
     if problems:
         raise InputError(*problems)
@@ -137,7 +137,7 @@ def environment(items: Sequence[str], own: Mapping[str, str]) -> tuple[list[Vari
 
 
 def _source_params(job: Job) -> dict[str, Any]:
-    """What to build: the inputs, and the rest from the CI job unless the inputs name another branch or tag than its."""
+    """What to build: the inputs, and the rest from the CI job unless they name another branch or tag."""
     source = job.source
     known = job.values if source.is_elsewhere else source
     params: dict[str, Any] = {
@@ -154,7 +154,7 @@ def _source_params(job: Job) -> dict[str, Any]:
             "base_repository_url": source.repository_url,
             "pull_request_head_branch": source.pull_request_head,
             "pull_request_merge_branch": source.pull_request_merge,
-            # Bitrise takes a pull request without the owners for a fork's, which may wait for approval.
+            # Bitrise treats a pull request without the owners as a fork's, which may wait for approval.
             "branch_repo_owner": owner(source.head_repository_url),
             "branch_dest_repo_owner": owner(source.repository_url),
         }

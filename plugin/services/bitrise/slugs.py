@@ -1,4 +1,4 @@
-"""Slugs of apps, builds and artifacts as users hand them in: by themselves, or as the address of a page on the site."""
+"""Slugs of apps, builds and artifacts as users write them: by themselves, or as the address of a page on the site."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def artifact_slug(job: Job) -> str:
 def _slug(name: str, text: str, kinds: tuple[str, ...], what: str) -> str:
     """What follows one of `kinds` in an address; a text without a slash is a slug already.
 
-    What stands behind `#` or `?` is the page's own affair: `https://app.bitrise.io/app/SLUG#/builds`.
+    What follows `#` or `?` is ignored: `https://app.bitrise.io/app/SLUG#/builds`.
     """
     if "/" not in text:
         return text
@@ -39,4 +39,4 @@ def _slug(name: str, text: str, kinds: tuple[str, ...], what: str) -> str:
     for kind, slug in reversed(list(pairwise(parts))):
         if kind in kinds:
             return slug
-    raise InputError(Problem(name, f"{text!r} is not the address of {what}'s page; give that, or the slug alone"))
+    raise InputError(Problem(name, f"{text!r} is not the address of {what}'s page; write that, or only the slug"))

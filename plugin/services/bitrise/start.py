@@ -1,4 +1,4 @@
-"""One order on its way: what is known to have come of it, and what the receipt is told of that."""
+"""One order in progress: its known outcome, and its entries in the receipt."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from plugin.services.service import Job
 
 
 class Start:
-    """One order, from before its trigger until nothing else can have come of it."""
+    """One order, from before its trigger until its outcome is known."""
 
     def __init__(self, job: Job, place: int, order: Order) -> None:
-        """Begin with nothing sent; `place` is the order's among those of the job."""
+        """Begin with nothing sent; `place` is the order's index among those of the job."""
         self.place = place
         self.order = self._anew = order
         self.lookup = Lookup(job, order)
         self.builds: list[Build] = []
-        self.is_open = False  # whether something that is not known may have come of it
+        self.is_open = False  # whether its outcome is unknown
         self.entry: Entry | None = None  # the receipt's, while it is open
         self._job = job
 
     @property
     def what(self) -> str:
-        """What the receipt calls it."""
+        """The receipt's description of it."""
         return f"starting a build of {self.order.name} with {MARKER} {self.order.marker}"
 
     def inherit(self, marker: str, tries: int, since: float) -> None:
-        """Go on from a run that has sent the trigger with `marker` up to `tries` times, first at `since`."""
+        """Resume a run that sent the trigger with `marker` up to `tries` times, first at `since`."""
         self.order = replace(self.order, marker=marker)
         self.lookup = Lookup(self._job, self.order, tries, since)
         self.is_open = True
 
     def renew(self) -> None:
-        """Begin anew: what earlier runs have sent is settled."""
+        """Begin again: what earlier runs have sent is settled."""
         self.order = self._anew
         self.lookup = Lookup(self._job, self.order)
         self.is_open = False
 
     def begin(self) -> None:
-        """Tell the receipt that the trigger goes out, once more or for the first time."""
+        """Record in the receipt that the trigger is sent, for the first time or again."""
         self.is_open = True
         self.lookup.sent()
         if self.entry:
             self.entry.begin(tries=self.lookup.most)
 
     def parse(self, answer: Answer) -> tuple[list[Build], str]:
-        """Read the trigger's answer. Raises UnavailableError when it does not tell all."""
+        """Read the trigger's answer. Raises UnavailableError when it is not complete."""
         self.builds, refused, is_clear = read_answer(answer.data)
         if not is_clear and not self.builds and (said := error_in(answer.data, self._job.log.redact)):
             refused, is_clear = f"no build was started: {said}", True
         if not is_clear:
-            raise UnavailableError("bitrise: the answer does not tell what was started; is §service-url§ right?")
+            raise UnavailableError("bitrise: the answer does not say what was started; check §service-url§")
         self.lookup.answered()
         return self.builds, refused
 
     def look(self) -> tuple[list[Build], str] | None:
-        """Look for what was started although no answer says so."""
+        """Look up what was started although no answer says so."""
         found = self.lookup.after_try()
         return (found, "") if found else None
 
 
 def keep(job: Job, starts: Sequence[Start]) -> None:
-    """Tell the receipt which builds each order has started."""
+    """Record in the receipt which builds each order has started."""
     known = [(start.place, [build.slug for build in start.builds]) for start in starts if start.builds]
     job.receipt.add("orders", [{"order": place, "build-ids": slugs} for place, slugs in known])

@@ -11,7 +11,7 @@ from plugin.services.bitrise.build import SITE, Build
 from plugin.services.service import QUEUED
 
 APPROVAL = (
-    "the answer names no build, which is how Bitrise says that it waits for a manual approval."
+    "the answer has no build, which means that it waits for a manual approval."
     " Approve it on the app's page, or let builds of this token start without approval"
 )
 

@@ -1,4 +1,4 @@
-"""PhoneGap Build, version 0 of its API: an app is built for several platforms at once, each with a status of its own.
+"""PhoneGap Build, version 0 of its API: an app is built for several platforms at once, each with its own status.
 
 The API cannot abort, and takes files for new apps only: `deliver` creates an app from a file or a repository, or, given
 `app-id`, has an app built again from its repository. Source: the service's page on version 0, and "Known beyond".
@@ -59,7 +59,7 @@ def show_apps(job: Job) -> None:
 
 
 def show_app(job: Job) -> None:
-    """Show all that the service knows of one app."""
+    """Show everything that the service knows about one app."""
     app = show(job, job.values.app_id)
     for name, value in app.items():
         job.log.line(f"{name}: {json.dumps(value, ensure_ascii=False)}")
@@ -68,7 +68,7 @@ def show_app(job: Job) -> None:
 
 
 def create_build(job: Job) -> None:
-    """Create an app from `repository` or from one file, which the service builds at once; take an interrupted run's."""
+    """Create an app from `repository` or from one file, which the service builds; reuse an interrupted run's."""
     if not _resumed(job):
         _create_new(job)
 
@@ -76,7 +76,7 @@ def create_build(job: Job) -> None:
 def _create_new(job: Job) -> str:
     if len(job.artifacts) > 1:
         found = ", ".join(artifact.shown for artifact in job.artifacts)
-        raise InputError(Problem("artifacts", f"an app is made of one file, but these match: {found}"))
+        raise InputError(Problem("artifacts", f"an app is made from one file, but these match: {found}"))
     if not job.artifacts:
         return _create(job)
     return upload_all(job, lambda upload, _entry: (app_id := _create(job, upload), app_id))[0].id
@@ -93,10 +93,10 @@ def _create(job: Job, upload: Upload | None = None) -> str:
 
 
 def _new_app(job: Job) -> Creation:
-    """What tells the app of this job from others in the service's list."""
+    """What identifies the app of this job in the service's list."""
     title, repository = job.values.title, job.values.repository
 
-    def is_ours(app: Record) -> bool:  # an app from a repository may be given the title that stands in its config.xml
+    def is_ours(app: Record) -> bool:  # an app from a repository may get the title in its config.xml
         return app.get("title") == title or bool(repository and app.get("repo_url") == repository)
 
     def list_all() -> list[Record]:
@@ -114,8 +114,8 @@ def update_app(job: Job) -> None:
 
 
 def rebuild(job: Job) -> None:
-    """Have the app built again from its repository. Asked twice, it is built twice, to the same end."""
-    body = multipart({"data": "dummy"})  # is ignored, but some servers want one
+    """Have the app built again from its repository. A second request builds it twice, with the same result."""
+    body = multipart({"data": "dummy"})  # is ignored, but some servers require one
     app = record(job, Request("POST", app_path(job.values.app_id, "push"), body=body, dry={"id": job.values.app_id}))
     job.say(f"app {job.values.app_id} is built again from {app.get('repo_url')}")
     _note(job, app)
@@ -145,7 +145,7 @@ def status(job: Job) -> None:
 
 
 def wait_for(job: Job) -> None:
-    """Wait until every platform, or those in `platforms`, ended. Raises BuildFailedError unless all have succeeded."""
+    """Wait until all platforms, or those in `platforms`, end. Raises BuildFailedError unless all have succeeded."""
     app_id = job.values.app_id
     ended = _follow(job, app_id)
     raise_all([why_not(job, app_id, platform) for platform in ended if platform.state != SUCCEEDED])
@@ -169,7 +169,7 @@ def deliver(job: Job) -> None:
 
 
 def delete_app(job: Job) -> None:
-    """Delete the app. It is looked at first: if it is gone later, a try whose answer was lost has deleted it."""
+    """Delete the app. It is read first: if it is missing later, an attempt whose answer was lost has deleted it."""
     path = app_path(job.values.app_id)
     app = record(job, Request("GET", path, dry={}))
     try:
@@ -185,7 +185,7 @@ def _built_again(job: Job) -> str:
     for name in ("artifacts", "repository"):
         if name in job.values.as_dict():
             text = (
-                f"this API takes code for new apps only; leave this out to build app {app_id} again from its own"
+                f"this API accepts code for new apps only; leave this out to build app {app_id} again from its"
                 " repository, or leave §app-id§ out to create a new app"
             )
             raise InputError(Problem(name, text))
@@ -196,7 +196,7 @@ def _built_again(job: Job) -> str:
 
 
 def _resumed(job: Job) -> str | None:
-    """The app of an interrupted run of the same inputs; one whose build failed is not gone on with."""
+    """The app of an interrupted run of the same inputs; one whose build failed is not resumed."""
     earlier = resume(job, lambda intent: found_later(job, intent, _new_app(job)))
     if earlier.get("status") == FAILED:
         job.receipt.start_over()
@@ -207,7 +207,7 @@ def _resumed(job: Job) -> str | None:
 
 
 def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
-    """Wait until the platforms have ended; say each change. Raises NotFinishedError, naming those that have not."""
+    """Wait until the platforms have ended; log each change. Raises NotFinishedError, naming those that have not."""
     said: dict[str, Platform] = {}
 
     def look() -> tuple[Platform, ...]:
@@ -234,7 +234,7 @@ def _follow(job: Job, app_id: str) -> tuple[Platform, ...]:
 
 
 def _note(job: Job, app: Mapping[str, Any]) -> tuple[Platform, ...]:
-    """Keep what an answer says of an app's platforms; return them."""
+    """Record what an answer says about an app's platforms; return them."""
     platforms = platforms_of(app, job.log.redact)
     app_id = identifier(job, app, "the app", "id")
     if platforms:

@@ -31,7 +31,7 @@ def app_path(app_id: str, *more: str) -> str:
 
 
 def form(data: Mapping[str, Any], files: Mapping[str, Upload] | None = None) -> Body:
-    """Return the body of a write: JSON in the part `data`, then files. Always multipart: some servers take no other."""
+    """Return the body of a write: JSON in the part `data`, then files. Always multipart: some servers require it."""
     return multipart({"data": json.dumps(data)} if data else {}, files)
 
 
@@ -45,7 +45,7 @@ def file_part(job: Job, name: str) -> Upload:
 
 
 def call(job: Job, request: Request) -> Any:
-    """Send `request`, return its JSON. Raises RefusedError for an `error` inside a good answer too, with its words."""
+    """Send `request`, return its JSON. Raises RefusedError also for an `error` in a 2xx answer, with its text."""
     return read(job, request, job.rest.send(request))
 
 
@@ -54,7 +54,7 @@ def read(job: Job, request: Request, answer: Answer) -> Any:
     if said := error_in(answer.data, job.log.redact):
         raise RefusedError(f"{request.name}: {answer.status}, but with an error: {said}")
     if answer.status not in GOOD:
-        raise RefusedError(f"{request.name}: {answer.status} is no success in this API")
+        raise RefusedError(f"{request.name}: {answer.status} is not a success in this API")
     return answer.data
 
 
@@ -67,8 +67,8 @@ def record(job: Job, request: Request) -> Record:
 
 
 def strange(request: Request) -> RefusedError:
-    """Return the error for JSON that is nothing this API would answer."""
-    return RefusedError(f"{request.name}: the answer is not what this API gives; is §service-url§ right?")
+    """Return the error for JSON that is not an answer of this API."""
+    return RefusedError(f"{request.name}: the answer is not what this API gives; check §service-url§")
 
 
 def show(job: Job, app_id: str) -> Record:

@@ -13,7 +13,7 @@ from plugin.services.creation import Creation, Record, create
 from plugin.services.phonegap_build.api import API, call, file_part, form, read, strange
 from plugin.services.service import Job, identifier
 
-# What a key of each platform is made of: the inputs of its files by part, and of its words by key in the part `data`.
+# What a key of each platform is made of: the inputs of its files by part, and of its texts by key in the part `data`.
 FILES = {
     "ios": {"profile_file": "profile-file", "cert_file": "certificate-file"},
     "android": {"key_file": "keystore-file"},
@@ -42,7 +42,7 @@ def add_key(job: Job) -> None:
     """Add a signing key for `platform`."""
     platform, title = job.values.platform, job.values.title
     for name in sorted(_given(job) - {*FILES[platform].values(), *WORDS[platform].values()}):
-        job.log.notice(f"§{name}§ is ignored: a key for {platform} has none")
+        job.log.notice(f"§{name}§ is ignored: a key for {platform} does not have one")
     data = {"title": title} | {
         key: getattr(job.values, attribute(name)) for key, name in WORDS[platform].items() if name in _given(job)
     }
@@ -64,7 +64,7 @@ def _given(job: Job) -> set[str]:
 
 
 def _read(job: Job, platform: str | None = None) -> dict[str, list[Record]]:
-    """Read the keys by platform. The page shows the answer for all platforms only; for one, a bare list will do too."""
+    """Read the keys by platform. The page documents the answer for all platforms; for one, accept a bare list too."""
     request = Request("GET", f"{API}/keys/{platform or ''}", dry={})
     answer = call(job, request)
     keys = {platform: answer} if platform and isinstance(answer, list) else answer

@@ -1,4 +1,4 @@
-"""Files that PhoneGap Build hands out, an app's packages and icon: saved only when they are what they should be.
+"""Files from PhoneGap Build, an app's packages and icon: saved only when their content is of the expected kind.
 
 Source: the service's page on version 0, "GET …/:platform" and "GET …/:icon", and "Requests, as clients found them".
 """
@@ -24,11 +24,11 @@ from plugin.services.phonegap_build.platforms import NEEDS_KEY, Platform
 from plugin.services.service import FAILED, SUCCEEDED, Job
 
 MISSING = 404
-HEAD = 4096  # bytes that tell what a file is
+HEAD = 4096  # bytes that show what a file is
 ZIP = re.compile(rb"PK\x03\x04")
 PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")  # HTML, XML or JSON: an error, whatever the status says
 
-# What a platform's package begins with -> its ending. Signed BlackBerry packages are zips, others a list of facts;
+# First bytes of a platform's package -> its ending. Signed BlackBerry packages are zips, others a text file;
 # webOS has Debian's archive format or a gzipped tar.
 PACKAGES: Mapping[str, Mapping[re.Pattern[bytes], str]] = {
     "android": {ZIP: ".apk"},
@@ -65,9 +65,9 @@ def save_icon(job: Job, app_id: str) -> None:
 
 
 def check_places(job: Job) -> None:
-    """Raise InputError when a file may be in the way of a package, before there is one.
+    """Raise InputError when an existing file may conflict with a package, before there is one.
 
-    An app that is still to be made may get any id but those of apps that we have had packages of.
+    An app that is not created yet may get any id, except those of apps whose packages we have.
     """
     earlier = job.receipt.earlier
     app_id = job.values.app_id or (earlier.get("build-id") if earlier.get("status") != FAILED else None)
@@ -83,7 +83,7 @@ def check_places(job: Job) -> None:
 
 
 def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
-    """Download the package of every platform; those that are there are kept even if others are not.
+    """Download the package of every platform; those that exist are kept even if others are missing.
 
     Raises BuildFailedError in the service's own words when a platform has failed or needs a key, NotFinishedError when
     one is still being built.
@@ -109,7 +109,7 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
 
 
 def why_not(job: Job, app_id: str, platform: Platform) -> PluginError:
-    """Return why a platform has no package; if it failed, in the words that the service has in the package's place."""
+    """Return why a platform has no package; if it failed, in the text that the service sends instead of the package."""
     if platform.state == NEEDS_KEY:
         return BuildFailedError(
             f"app {app_id}: {platform.name} needs a signing key: add one with add-key and build again"
@@ -125,7 +125,7 @@ def why_not(job: Job, app_id: str, platform: Platform) -> PluginError:
 
 
 def raise_all(errors: Sequence[PluginError]) -> None:
-    """Raise what was collected as one error: of the failed platforms, if any failed. No errors are no error."""
+    """Raise the collected errors as one: of the failed platforms, if any failed. Without errors, return."""
     failed = [error for error in errors if isinstance(error, BuildFailedError)]
     if errors:
         raise type((failed or errors)[0])("; ".join(map(str, errors)))
@@ -153,7 +153,7 @@ def _names(stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> list[str]:
 def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mapping[re.Pattern[bytes], str]) -> Saved:
     """Download a file; once its beginning shows which of `kinds` it is, put it into `folder`.
 
-    The API redirects to a storage, which gets no credentials. Raises RefusedError when what came is something else.
+    The API redirects to a storage, which gets no credentials. Raises RefusedError when the file is something else.
     """
     request = Request("GET", path)
     unseen = folder.unseen / stem
@@ -162,10 +162,10 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
         head = file.read(HEAD)
     found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
     if (name := next(found, None)) is None:
-        said = "it begins unlike such a file"
+        said = "its first bytes are of another kind"
         if PAGE.match(head):
             said = words(head, job.log.redact, is_cut=len(head) == HEAD)
-        raise RefusedError(f"{request.name}: no {' or '.join(dict.fromkeys(kinds.values()))} file came: {said}")
+        raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
     target = folder.put(unseen, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)
     job.log.line(f"saved {saved.path}: {saved.size} bytes, sha256 {sha256}")

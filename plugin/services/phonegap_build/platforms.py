@@ -14,13 +14,13 @@ from plugin.errors import InputError, Problem, RefusedError
 from plugin.redact import Redactor
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN
 
-NEEDS_KEY = "needs-key"  # ended without a package, because no signing key was there: a null status
+NEEDS_KEY = "needs-key"  # ended without a package, because there was no signing key: a null status
 ENDED = (SUCCEEDED, FAILED, NEEDS_KEY)
 
 NAME = re.compile(r"([A-Za-z0-9_-]{1,50})_status")  # what it names becomes part of a path and of a file's name
 LONGEST_PHRASE = 200  # characters
 
-# The first of these that a phrase holds decides: "symbian complete", "blackberry pending", "compiling webos project".
+# The first of these in a phrase decides: "symbian complete", "blackberry pending", "compiling webos project".
 SIGNS = {r"error": FAILED, r"\bcomplete\b": SUCCEEDED, r"\bcompiling\b": RUNNING, r"\bpending\b": QUEUED}
 
 
@@ -33,7 +33,7 @@ class Platform:
     phrase: str  # the service's own; "null" where it has none
 
     def __str__(self) -> str:
-        """Say it in the log: `webos: compiling webos project`."""
+        """Return its line in the log: `webos: compiling webos project`."""
         return f"{self.name}: {'needs a signing key' if self.state == NEEDS_KEY else self.phrase}"
 
     def as_json(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Platform:
 
 
 def state_of(phrase: object) -> str:
-    """Return the state that a status phrase means; one never seen is UNKNOWN, which is waited for."""
+    """Return the state of a status phrase; an unfamiliar one is UNKNOWN, and the run keeps polling."""
     if phrase is None:
         return NEEDS_KEY
     found = [state for sign, state in SIGNS.items() if isinstance(phrase, str) and re.search(sign, phrase.lower())]
@@ -60,13 +60,13 @@ def platforms_of(app: Mapping[str, Any], redact: Redactor) -> tuple[Platform, ..
 
 
 def awaited(platforms: Sequence[Platform], wanted: Sequence[str]) -> tuple[Platform, ...]:
-    """Return the platforms that a run is about: those `wanted`, else all but those that only lack a signing key.
+    """Return the platforms to wait for: those `wanted`, else all but those that only lack a signing key.
 
-    If all lack one, all are meant, so that a run without any package is no success. Raises InputError for a wanted
+    If all lack one, return all, so that a run without any package does not succeed. Raises InputError for a wanted
     platform that the app does not have, RefusedError when it has none at all.
     """
     if not platforms:
-        raise RefusedError("the answer holds no status of any platform; is §service-url§ right?")
+        raise RefusedError("the answer has no status of any platform; check §service-url§")
     if not wanted:
         return tuple(platform for platform in platforms if platform.state != NEEDS_KEY) or tuple(platforms)
     by_name = {platform.name.lower(): platform for platform in platforms}

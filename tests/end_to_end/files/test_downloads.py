@@ -68,11 +68,11 @@ def kept(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("size", "answer", "said"),
     [
-        (None, CLOSING + b"\r\n" + DATA[:1100], "has no length: half of it would look like the whole"),
+        (None, CLOSING + b"\r\n" + DATA[:1100], "has no length: a truncated file would go unnoticed"),
         (len(DATA), CLOSING + b"\r\n" + DATA[:1100], f"is 1100 bytes, but the service says {len(DATA)}"),
         (None, CLOSING + b"Content-Length: 2200\r\n\r\n" + DATA[:1100], "the answer ended before its announced length"),
-        (None, answered(PACKED[:-9], Content_Encoding="gzip"), "was cut: its gzip stream does not end"),
-        (None, CLOSING + b"Content-Encoding: gzip\r\n\r\n" + PACKED[:50], "was cut: its gzip stream does not end"),
+        (None, answered(PACKED[:-9], Content_Encoding="gzip"), "is an incomplete gzip stream"),
+        (None, CLOSING + b"Content-Encoding: gzip\r\n\r\n" + PACKED[:50], "is an incomplete gzip stream"),
         (100, answered(BOMB, Content_Encoding="gzip"), "is more than 100 bytes"),
         (10**5, answered(BOMB, Content_Encoding="gzip"), "is more than 100000 bytes"),
         (100, CLOSING + b"\r\n" + b"\0" * 10**7, "is more than 100 bytes"),
@@ -92,7 +92,7 @@ def test_an_incomplete_download_is_not_kept(tmp_path: Path, size: int | None, an
     at_most_4_mib = ("sh", "-c", 'ulimit -f 8192; exec "$@"', "sh")
     done = download(bitrise("app.log", size, answer), tmp_path, at_most_4_mib)
     assert done.code == 4, done.log  # the second try is refused
-    (line,) = [line for line in done.stderr.splitlines() if "try 2 of 5" in line]
+    (line,) = [line for line in done.stderr.splitlines() if "attempt 2 of 5" in line]
     assert line.startswith("app.log: ")
     assert said in line
     assert "app.log: GET http://127.0.0.1" in done.result["error"]
@@ -129,7 +129,7 @@ def test_nothing_of_the_checkout_is_replaced_unless_asked(tmp_path: Path) -> Non
 
     assert done.code == 2
     place = Path("buildferry-artifacts", "Makefile")
-    assert f"{place} is there, and no earlier download has written it" in done.stderr
+    assert f"{place} exists, and no earlier download wrote it" in done.stderr
     assert kept(tmp_path) == {"Makefile": b"all:"}
     assert download(server, tmp_path, overwrite="true").code == 0
     assert kept(tmp_path) == {"Makefile": DATA}

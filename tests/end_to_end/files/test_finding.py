@@ -222,7 +222,7 @@ def test_a_link_in_the_way_of_a_download_is_never_followed(deliver: Run, folder:
     (folder / "out" / title).symlink_to("../closed/app.apk")
     done = deliver("", **wanted)
     assert done.code == 2, done.log
-    assert f"PLUGIN_OUTPUT_DIRECTORY: out/{title} is there, and no earlier download has written it" in done.stderr
+    assert f"PLUGIN_OUTPUT_DIRECTORY: out/{title} exists, and no earlier download wrote it" in done.stderr
     assert deliver("", overwrite="true", **wanted).code == 0
     assert not (folder / "out" / title).is_symlink()
     assert (folder / "closed" / "app.apk").read_text() == "x"
@@ -263,6 +263,6 @@ def test_product_science_refuses_a_name_that_is_not_utf_8_before_sending(
     more = {"upload-context-id": "none"} if operation == "upload" else {}
     done = deliver("out/*.apk", operation=operation, **own, **more)
     assert done.code == 2
-    assert "is not valid UTF-8: product-science cannot name it: rename the file" in done.stderr
+    assert "is not valid UTF-8, which product-science requires: rename the file" in done.stderr
     assert sandbox.state()["product-science"]["contexts"] == []
     assert sandbox.state()["product-science"]["builds"] == []

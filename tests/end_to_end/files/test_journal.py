@@ -66,16 +66,16 @@ def test_a_request_without_an_answer_is_not_repeated_unasked(
     second = run(asked(inputs, sandbox), folder)
 
     assert second.code == 5, second.log
-    assert f"so it may have happened: {what} (at " in second.log
+    assert f"so this may have happened: {what} (at " in second.log
     assert "set PLUGIN_ON_DOUBT to repeat" in second.log
     assert len(sandbox.state()["requests"]) == before
     if number == signal.SIGTERM:
         assert first.code == 143
-        assert f"{what} may have happened, although no answer came" in first.log
+        assert f"{what} may have happened, but no answer was received" in first.log
 
     third = run({**asked(inputs, sandbox), "on-doubt": "repeat"}, folder)
     assert third.code == 0, third.log
-    assert f"{what} may have happened in an earlier run; it is done again" in third.log
+    assert f"{what} may have happened in an earlier run; it is repeated" in third.log
     assert "unconfirmed" not in json.loads((folder / "receipt.json").read_text())
 
 
@@ -86,7 +86,7 @@ def test_an_app_of_an_interrupted_run_is_found_in_the_list(sandbox: SandboxProce
 
     second = run(asked(inputs, sandbox), folder)
 
-    assert "the interrupted run has created the app" in second.log
+    assert "the interrupted run created the app" in second.log
     assert len(sandbox.state()["phonegap-build"]["apps"]) == 1
 
 

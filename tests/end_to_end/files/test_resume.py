@@ -75,7 +75,7 @@ def cut_short(subject: Subject, sandbox: SandboxProcess, folder: Path, fault: st
             wait_for(lambda: [each for each in sandbox.state()["requests"] if each["fault"] == fault])
             process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=LIMIT)
-    assert "1 of 3 artifacts are there" in log
+    assert "1 of 3 artifacts are uploaded" in log
     assert [artifact["name"] for artifact in receipt(folder)["artifacts"]] == ["a.apk"]
     state = sandbox.state()
     assert (len(subject.things(state)), subject.files(state)) == (1, ["a.apk"])
@@ -101,7 +101,7 @@ def test_a_rerun_uploads_what_is_missing_into_the_same_build(
     done = run(asked(subject, sandbox), folder)
 
     assert done.code == 0, done.log
-    assert "receipt.json is of the same inputs: 1 of 3 artifacts are there already" in done.log
+    assert "receipt.json is of the same inputs: 1 of 3 artifacts were already uploaded" in done.log
     state = sandbox.state()
     assert Counter(subject.files(state)) == Counter(list(FILES))
     assert len(subject.things(state)) == 1
@@ -124,7 +124,7 @@ def test_a_second_build_for_a_stored_file_is_reported(fault: str, sandbox: Sandb
 
     assert done.code == 0, done.log
     assert Counter(subject.files(sandbox.state())) == Counter([*FILES, "a.apk"])
-    assert f"build {first} of the interrupted run is left behind: its file, which may have been uploaded" in done.log
+    assert f"build {first} of the interrupted run is not used: its file, which may have been uploaded" in done.log
 
 
 @every_service

@@ -276,5 +276,5 @@ def test_two_equal_steps_of_one_job_are_two_builds(
     run = act.run(TWICE + 2 * (START % sandbox.url), tmp_path, tmp_path_factory, {"BITRISE_TOKEN": BITRISE_TOKEN})
 
     assert run.code == 0, run.log
-    assert "an earlier try of this job" not in run.log
+    assert "an earlier attempt of this job" not in run.log
     assert len(sandbox.state()["bitrise"]["builds"]) == 2

@@ -144,16 +144,16 @@ def test_wrong_arguments_are_all_reported_before_anything_runs(report: dict[str,
     build = report["builds"]["is wrong in every way"]
     assert [step for step, _ in build["calls"]] == ["error"]
     problems = build["error"]["message"].splitlines()
-    raw = 'a secret is not taken as text. Keep it in Jenkins as a "Secret text" credential and give the id of that '
+    raw = 'a secret is not accepted as text. Keep it in Jenkins as a "Secret text" credential and pass the id of that '
     raw += "credential as"
     assert problems == [
         "buildferry: nothing was run",
         f"apiToken: {raw} apiTokenCredentialsId",
         f"keyPassword: {raw} keyPasswordCredentialsId",
-        "receipt: a File cannot be handed over; give text, a number, true or false",
-        "name: takes one value, not a list",
+        "receipt: a File is not supported; pass text, a number, true or false",
+        "name: accepts one value, not a list",
         "artifacts: each item of the list must be text or a number",
-        "environment: a LinkedHashMap cannot be handed over; give text, a number, true or false",
+        "environment: a LinkedHashMap is not supported; pass text, a number, true or false",
     ]
     assert RAW not in json.dumps(build)
 
@@ -205,7 +205,7 @@ def test_a_failure_says_the_message_and_the_exit_code(report: dict[str, Any]) ->
     assert build["error"]["message"] == "buildferry: POST /api/v2/builds: 403 Forbidden (exit 3)"
     assert "build 17" in build["description"]
     early = report["builds"]["fails early"]["error"]["message"]
-    assert early == "buildferry: it left no message, see the log above (exit 9)"
+    assert early == "buildferry: see the log above (exit 9)"
 
 
 def test_jenkins_own_errors_pass_through(report: dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ def test_a_refusal_shows_the_services_message(report: dict[str, Any]) -> None:
 def test_a_launcher_that_fails_gives_the_step_its_message(report: dict[str, Any]) -> None:
     message = report["builds"]["no package"]["error"]["message"]
     assert message.startswith(
-        "buildferry: the package index, or the folder in PIP_FIND_LINKS, has no package that fits"
+        "buildferry: the package index, or the folder in PIP_FIND_LINKS, does not have a package for"
     )
     assert message.endswith("(exit 2)")
 
@@ -121,8 +121,8 @@ def test_wrong_inputs_are_named_as_the_pipeline_writes_them(report: dict[str, An
 
 def test_unknown_arguments_are_named_with_the_nearest_names(report: dict[str, Any]) -> None:
     message = report["builds"]["misspelt"]["error"]["message"]
-    assert "phaseID: there is no such input; did you mean phaseId?" in message
-    assert "failFasst: there is no such input; did you mean failFast?" in message
+    assert "phaseID: this input does not exist; did you mean phaseId?" in message
+    assert "failFasst: this input does not exist; did you mean failFast?" in message
     assert message.endswith("(exit 2)")
 
 

@@ -25,7 +25,7 @@ def test_a_file_over_the_limit_is_refused_before_a_byte_is_sent(sandbox: Sandbox
     done = run(asked("product-science", sandbox, artifacts="big.apk"), folder)
 
     assert done.code == 4
-    assert "big.apk: has 1073741825 bytes, but the service takes 0 to 1073741824 bytes" in done.log
+    assert "big.apk: has 1073741825 bytes, but the service accepts 0 to 1073741824 bytes" in done.log
     assert [request["origin"] for request in sandbox.state()["requests"]] == ["api", "api"]
 
 

@@ -73,7 +73,7 @@ def test_a_late_error_names_the_input_as_its_user_wrote_it(
 
 # Ends of another kind than exit 2: the exit code, and what is said around the input's name.
 ENDS: dict[str, tuple[str, str, dict[str, Any], str, int, str]] = {
-    "timeout": ("bitrise", "create-build", {"workflow": "hanging", "wait": "true", "timeout": 1}, "", 7, "raise {}"),
+    "timeout": ("bitrise", "create-build", {"workflow": "hanging", "wait": "true", "timeout": 1}, "", 7, "increase {}"),
     "on-doubt": (
         "app-distribution",
         "create-build",
@@ -83,7 +83,7 @@ ENDS: dict[str, tuple[str, str, dict[str, Any], str, int, str]] = {
         "set {} to repeat",
     ),
     "on-outage": ("bitrise", "whoami", {"on_outage": "warn"}, "GET /v0.1/me 503;retry-after=900x*", 0, "({} is warn"),
-    "service-url": ("bitrise", "list-builds", {}, "GET /v0.1/* untoldx*", 4, "is {} right?"),
+    "service-url": ("bitrise", "list-builds", {}, "GET /v0.1/* untoldx*", 4, "check {}"),
 }
 
 

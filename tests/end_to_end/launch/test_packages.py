@@ -61,7 +61,7 @@ def test_the_real_uv_installs_whatever_its_settings_say(cold: Machine) -> None:
     ("lock", "environment", "code", "said"),
     [
         (UNKNOWN, {}, 2, "its hash differs"),
-        (UNKNOWN.replace("1.0", "9.9"), {}, 2, "has no package that fits"),
+        (UNKNOWN.replace("1.0", "9.9"), {}, 2, "does not have a package for"),
         (UNKNOWN, CLOSED_PORT, 5, "the Python package index could not be reached: run again later."),
     ],
 )

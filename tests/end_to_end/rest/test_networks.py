@@ -149,7 +149,7 @@ def test_a_proxy_that_wants_other_credentials_is_named_without_retries(
     with proxy(credentials="somebody:else") as gateway:
         done = company.deliver(url, through(gateway, credentials))
     assert done.code == 4, done.log
-    assert "the proxy wants a user name and a password: give them in HTTPS_PROXY" in one_line(done)
+    assert "the proxy requires a user name and a password: set HTTPS_PROXY" in one_line(done)
     assert not [secret for secret in SECRETS if secret in done.log]
     assert len(gateway.heads) == 1
 
@@ -158,7 +158,7 @@ def test_a_proxy_that_forbids_the_service_is_named(company: Company) -> None:
     with proxy(refuses=403) as gateway:
         done = company.deliver(f"https://{HOST}", through(gateway))
     assert done.code == 4, done.log
-    assert f"403 from the proxy; the proxy does not let this machine reach {HOST}" in one_line(done)
+    assert f"403 from the proxy; the proxy blocks {HOST}" in one_line(done)
 
 
 def test_a_proxy_that_is_down_is_distinguished_from_the_service(company: Company) -> None:
@@ -168,7 +168,7 @@ def test_a_proxy_that_is_down_is_distinguished_from_the_service(company: Company
             assert done.code == 5, done.log
             error = done.result["error"]
             assert error.endswith(
-                "the proxy cannot be reached or fails: Connection refused; check HTTPS_PROXY and NO_PROXY"
+                "the proxy cannot be reached or failed: Connection refused; check HTTPS_PROXY and NO_PROXY"
             )
             assert "\n" not in error
             assert not [secret for secret in SECRETS if secret in done.log]
@@ -231,12 +231,12 @@ def test_an_untrusted_server_receives_no_request(company: Company) -> None:
 @pytest.mark.parametrize(
     ("names", "about", "said"),
     [
-        (["other.example.com"], {}, "; is this the right address?"),
-        (["10.0.0.1"], {}, "; is this the right address?"),
+        (["other.example.com"], {}, "; check the address"),
+        (["10.0.0.1"], {}, "; check the address"),
         (
             ["127.0.0.1"],
             {"not_after": datetime.datetime(2001, 1, 1, tzinfo=datetime.timezone.utc)},
-            "certificate has expired; is this machine's clock right?",
+            "certificate has expired; check this machine's clock",
         ),
     ],
 )
@@ -275,13 +275,13 @@ def test_a_missing_or_wrong_client_certificate_is_reported(shown: str | None, co
     inputs: dict[str, Any] = {"client_certificate": "stranger.pem"} if shown else {}
     done = company.deliver(f"https://127.0.0.1:{server.port}", ca_bundle=company.bundle, **inputs)
     assert done.code == 5, done.log
-    assert one_line(done).endswith("if it wants a client certificate, set PLUGIN_CLIENT_CERTIFICATE")
+    assert one_line(done).endswith("if it requires a client certificate, set PLUGIN_CLIENT_CERTIFICATE")
     assert company.sandbox.state()["requests"] == []
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("reset-in-body", "; try 2 of 5 in "), ("stall-in-body", "stalled: no byte moved for 2 s; try 2")],
+    [("reset-in-body", "; retrying in "), ("stall-in-body", "stalled: no byte moved for 2 s; retrying in ")],
 )
 def test_an_upload_that_breaks_off_under_tls_is_sent_again(fault: str, said: str, company: Company) -> None:
     server = company.serve()

@@ -174,7 +174,7 @@ def test_a_lost_create_answer_leaves_one_build_that_a_rerun_takes(
     assert first.code == 0, first.log
     again = bitrise("create-build", workflow="hanging", commit="a" * 40)
     assert [build["slug"] for build in builds(sandbox)] == [first.result["build-id"]] == again.result["build-ids"]
-    assert "an earlier try of this job has started build #1" in again.log
+    assert "an earlier attempt of this job started build #1" in again.log
     other = bitrise("create-build", workflow="hanging", commit="a" * 40, reattach="never")
     assert len(builds(sandbox)) == 2
     assert other.result["build-id"] == builds(sandbox)[1]["slug"]

@@ -160,7 +160,7 @@ def test_an_unanswered_abort_is_reported_in_time(sandbox: SandboxProcess, host: 
     assert process.returncode == 143
     assert time.time() - sent < MOST + 0.5
     for build in builds(sandbox):
-        assert f"build #{build['build_number']} may go on" in log
+        assert f"build #{build['build_number']} may still be running" in log
         assert f"https://app.bitrise.io/build/{build['slug']}" in log
     assert len(json.loads(host.outputs(log))["build-ids"]) == 3
 
@@ -204,7 +204,7 @@ def test_a_cancel_aborts_the_build_only_if_it_should(
 
     assert process.returncode == 143
     assert bool(builds(sandbox)[0]["aborted"]) is is_aborted
-    assert ("build #1 goes on: https://app.bitrise.io/build/" in log) is not is_aborted
+    assert ("build #1 continues: https://app.bitrise.io/build/" in log) is not is_aborted
 
 
 @jenkins.needs_groovy

@@ -92,7 +92,7 @@ def test_a_log_that_is_never_archived_is_made_of_its_chunks(bitrise: Run, tmp_pa
     assert again.code == code, again.log
     if mode == "unarchived":
         assert (tmp_path / "log").read_bytes() == (tmp_path / "again").read_bytes() != b""
-        assert "made of the log's chunks" in again.log
+        assert "the log's chunks are used instead" in again.log
 
 
 def test_the_log_of_a_running_build_is_shown_so_far(sandbox: SandboxProcess, bitrise: Run) -> None:
@@ -100,7 +100,7 @@ def test_the_log_of_a_running_build_is_shown_so_far(sandbox: SandboxProcess, bit
     sandbox.control("PUT", "clock", {"advance": 3000})
     done = bitrise("log", build_id=build_id)
     assert done.code == 0, done.log
-    assert "comes when the build has finished; it is running" in done.log
+    assert "exists when the build has finished; it is running" in done.log
     assert "step 0: gradle-runner" in done.log
 
 
@@ -158,12 +158,12 @@ def test_120_artifacts_over_three_pages_arrive_whole_in_little_memory(
     other.write_bytes(b"x" * other.stat().st_size)
     code, _, log = measured(inputs, work)
     assert code == 2
-    assert f"{other.relative_to(work)} is there, and no earlier download has written it as it is now" in log
+    assert f"{other.relative_to(work)} exists, and no earlier download wrote it as it is now" in log
     assert not small.exists()
     code, _, log = measured({**inputs, "overwrite": "true"}, work)
     assert code == 0, log
     assert {path for path in files if path.stat().st_mtime_ns != listed[path]} == {small, other}
-    assert log.count("is here already") == 118
+    assert log.count("already exists") == 118
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (small, other)}
     assert all(digest in log for digest in digests.values())
 
@@ -186,7 +186,7 @@ def test_an_address_that_expires_meanwhile_is_requested_again(
     [
         ({"match": "*.ipa"}, "no artifacts that match *.ipa"),
         ({"output_directory": "a-file"}, "a-file is not a folder"),
-        ({"output_directory": "taken"}, "is a folder, in the place of a file"),
+        ({"output_directory": "taken"}, "cannot be written: a folder with that name exists"),
     ],
 )
 def test_a_download_that_cannot_succeed_is_an_input_error(
@@ -203,4 +203,4 @@ def test_artifacts_of_a_running_build_are_reported_as_incomplete(bitrise: Run) -
     build_id = bitrise("create-build", workflow="hanging").result["build-id"]
     done = bitrise("download", build_id=build_id)
     assert done.code == 2
-    assert "more artifacts may come" in done.log
+    assert "more artifacts may follow" in done.log

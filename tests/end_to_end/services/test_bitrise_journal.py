@@ -99,7 +99,7 @@ def test_an_unlisted_build_is_exit_5_and_one_listed_late_is_aborted(tmp_path: Pa
     assert "set PLUGIN_ON_DOUBT to repeat" in silent_log
     assert [len(each) for each in made] == [1, 2]
     assert left[1] == [made[1][1]["slug"]]
-    assert "was started too" in late_log
+    assert "is a duplicate" in late_log
 
 
 def test_a_second_run_on_one_receipt_starts_nothing(sandbox: SandboxProcess, tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ class Outcome:
     otherwise: Outcome | None = None  # just as right, where it depends on what the kernel had taken when it broke off
 
 
-AGAIN = Outcome(0, "try 2 of 5 in ", 2)
-THIRD_TIME = Outcome(0, "try 3 of 5 in ", 3)
-DOUBT = Outcome(5, "may have gone through all the same: look at the service before you run this again")
+AGAIN = Outcome(0, "(attempt 2 of 5)", 2)
+THIRD_TIME = Outcome(0, "(attempt 3 of 5)", 3)
+DOUBT = Outcome(5, "may have gone through: check the service before you run this again")
 FOUND = Outcome(0, "the answer was lost, but ")
 
 
@@ -52,17 +52,17 @@ def not_whole(step: Step) -> Outcome:
 
 def not_done(step: Step) -> Outcome:
     """Nothing was done, which the answer does not tell."""
-    return DOUBT if step.nature is Nature.ONCE else AGAIN
+    return DOUBT if step.nature is Nature.MAY_DUPLICATE else AGAIN
 
 
 def not_told(step: Step) -> Outcome:
     """Nothing was done, and the answer is a good one that does not tell: what makes something is not sent again."""
-    return AGAIN if step.nature is Nature.SAFE else DOUBT
+    return AGAIN if step.nature is Nature.IDEMPOTENT else DOUBT
 
 
 def done(step: Step) -> Outcome:
     """It was done, which the answer does not tell."""
-    return {Nature.SAFE: AGAIN, Nature.ONCE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
+    return {Nature.IDEMPOTENT: AGAIN, Nature.MAY_DUPLICATE: DOUBT, Nature.LOOKED_UP: FOUND}[step.nature]
 
 
 def refused(says: str) -> Callable[[Step], Outcome]:
@@ -117,7 +117,7 @@ def as_if_nothing_were(_: Step) -> Outcome:
 
 
 def stored_before(_: Step) -> Outcome:
-    return Outcome(0, "the answer to an earlier try was lost, but it was stored", 2)
+    return Outcome(0, "an earlier attempt stored the file; its answer was lost", 2)
 
 
 def round_and_round(_: Step) -> Outcome:
@@ -148,7 +148,7 @@ ROWS = (
     Row("a redirect to another host", "redirect", refused("302 Found; it redirects to http://127.0.0.1:")),
     Row("a redirect loop", "loop", refused("302 Found; it redirects to ")),
     Row("a redirect loop of a download", "loopx*", round_and_round, a_download),
-    Row("a redirect to a sign-in page", "login", refused("302 Found; it redirects to /login: is this the service's")),
+    Row("a redirect to a sign-in page", "login", refused("302 Found; it redirects to /login: check the service's")),
     Row("1 GiB where JSON is due", "huge", too_large),
     Row("an id that is not an id", "id-type", done, that_makes),
     Row("a number with a point where an id is due", "float-id", as_if_nothing_were, that_makes),

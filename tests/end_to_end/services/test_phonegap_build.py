@@ -62,7 +62,7 @@ def test_a_file_in_a_packages_way_is_found_before_there_is_an_app(
 
     done = phonegap("deliver", receipt="receipt.json", **wanted)
     assert done.code == 2, done.log
-    assert "PLUGIN_OUTPUT_DIRECTORY: out/app_50_webos.ipk is there, and no earlier download has written it" in done.log
+    assert "PLUGIN_OUTPUT_DIRECTORY: out/app_50_webos.ipk exists, and no earlier download wrote it" in done.log
     assert "or set PLUGIN_OVERWRITE to true" in done.log
     assert sandbox.state()["requests"] == []
 

@@ -40,7 +40,7 @@ def test_a_deletion_whose_answer_is_lost_succeeds(sandbox: SandboxProcess, phone
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("GET /api/v0/apps/*/android 200", "200, because the sandbox was told so"),
+        ("GET /api/v0/apps/*/android 200", "200, because of a fault rule of the sandbox"),
         ("GET /storage/* html", "a web page titled 'Welcome'"),
     ],
 )
@@ -51,7 +51,7 @@ def test_an_error_is_never_saved_as_a_package(
     sandbox.control("PUT", "clock", {"advance": 60})
     sandbox.faults(fault)
     done = phonegap("download", app_id=app_id, platforms="android", output_directory="out")
-    assert (done.code, f"no .apk file came: {says}" in done.log) == (4, True), done.log
+    assert (done.code, f"not a .apk file: {says}" in done.log) == (4, True), done.log
     assert list((folder / "out").iterdir()) == []
 
 
@@ -67,7 +67,7 @@ def test_an_address_that_has_expired_is_requested_again(sandbox: SandboxProcess,
 def test_an_app_that_stays_pending_times_out_and_its_id_is_output(sandbox: SandboxProcess, phonegap: Run) -> None:
     done = phonegap("deliver", title="pending-webos", artifacts="www.zip", timeout=1, poll_interval=0.1)
     assert (done.code, done.result["build-id"], done.result["status"]) == (7, "50", "running"), done.log
-    assert "app 50 did not finish within 1 s; it goes on: raise PLUGIN_TIMEOUT (webos: pending)" in done.result["error"]
+    assert "it continues: increase PLUGIN_TIMEOUT to wait longer (webos: pending)" in done.result["error"]
     assert len(state_of(sandbox)["apps"]) == 1
 
 

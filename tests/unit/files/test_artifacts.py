@@ -69,7 +69,7 @@ def test_a_link_and_its_file_are_uploaded_once_with_a_notice(folder: Path) -> No
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        ("*.tar.zst", "'*.tar.zst' matches no file in {folder}; no file there looks like it"),
+        ("*.tar.zst", "'*.tar.zst' matches no file in {folder}; no file there has a similar name"),
         ("out/*.apk", "'out/*.apk' matches no file in {folder}; the nearest files there: "),
         ("deep/er/*.ipa", "'deep/er/*.ipa' matches no file in {folder}; the nearest files there: deep/er/c.apk"),
         ("*.TXT", "'*.TXT' matches no file in {folder}; the nearest files there: notes.txt"),
@@ -83,8 +83,8 @@ def test_a_link_and_its_file_are_uploaded_once_with_a_notice(folder: Path) -> No
         ("a" * 300 + ".apk", "'" + "a" * 300 + ".apk' cannot be read: File name too long; "),
         ("x/" * 3000 + "*.apk", "'" + "x/" * 3000 + "*.apk' matches no file in "),
         ("~nobody/x.apk", "'~nobody/x.apk' does not exist in {folder}; only ~/ at the beginning is the home folder; "),
-        ("!a.apk", "'!a.apk': excludes nothing: write it below the patterns that it takes files from"),
-        ("{a,b}" * 12, "'" + "{{a,b}}" * 12 + "': its braces stand for more than 1000 patterns"),
+        ("!a.apk", "'!a.apk': excludes nothing: write it below the patterns whose files it excludes"),
+        ("{a,b}" * 12, "'" + "{{a,b}}" * 12 + "': its braces expand to more than 1000 patterns"),
         ("gone.apk", "'gone.apk' is a link to 'nowhere', which does not exist"),
         ("self.apk", "'self.apk' cannot be read: Too many levels of symbolic links"),
     ],

@@ -147,17 +147,17 @@ BOMB = gzip.compress(bytes(10**6), mtime=0) * 200  # members: to pack so much in
 @pytest.mark.parametrize(
     ("content", "headers", "size", "said"),
     [
-        (io.BytesIO(DATA[:1100]), {}, None, "has no length: half of it would look like the whole"),
+        (io.BytesIO(DATA[:1100]), {}, None, "has no length: a truncated file would go unnoticed"),
         (io.BytesIO(DATA[:1100]), {}, len(DATA), "is 1100 bytes, but the service says 2200"),
         (io.BytesIO(DATA[:1100]), {"Content-MD5": base64_md5(DATA)}, None, "does not have the MD5"),
-        (io.BytesIO(PACKED[:-9]), {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
-        (PACKED[:-9], {"Content-Encoding": "gzip"}, None, "was cut: its gzip stream does not end"),
-        (b"", {"Content-Encoding": "gzip"}, None, "ended before it began"),
+        (io.BytesIO(PACKED[:-9]), {"Content-Encoding": "gzip"}, None, "is an incomplete gzip stream"),
+        (PACKED[:-9], {"Content-Encoding": "gzip"}, None, "is an incomplete gzip stream"),
+        (b"", {"Content-Encoding": "gzip"}, None, "is empty, although it should be a gzip stream"),
         (PACKED, {"Content-Encoding": "gzip", "Content-MD5": base64_md5(b"other")}, None, "does not have the MD5"),
         (b"x" * 9, {"Content-Encoding": "br", "Content-MD5": base64_md5(b"other")}, 9, "does not have the MD5"),
-        (DATA, {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
-        (PACKED[:-1] + b"!", {"Content-Encoding": "gzip"}, None, "is not the gzip stream that it says it is"),
-        (b"x" * 9, {"Content-Encoding": "br"}, None, "it comes packed as 'br', which nobody asked for"),
+        (DATA, {"Content-Encoding": "gzip"}, None, "is not a valid gzip stream"),
+        (PACKED[:-1] + b"!", {"Content-Encoding": "gzip"}, None, "is not a valid gzip stream"),
+        (b"x" * 9, {"Content-Encoding": "br"}, None, "it is compressed as 'br', which was not requested"),
         (BOMB, {"Content-Encoding": "gzip"}, 100, "is more than 100 bytes, but the service says 100"),
         (gzip.compress(bytes(99), mtime=0), {"Content-Encoding": "gzip"}, 100, "is 99 bytes, but the service says 100"),
         (DATA, {}, 100, "is more than 100 bytes, but the service says 100"),
@@ -183,7 +183,7 @@ def test_a_truncated_oversized_or_corrupt_file_is_not_kept(
 def test_a_file_of_another_size_than_the_service_says_is_not_kept(http: requests_mock.Mocker, tmp_path: Path) -> None:
     http.get(STORAGE, content=DATA)
     with pytest.raises(
-        UnavailableError, match=f"app.apk: what arrived is 2200 bytes, but the service says {len(DATA) + 1}"
+        UnavailableError, match=f"app.apk: the downloaded file is 2200 bytes, but the service says {len(DATA) + 1}"
     ):
         fetch(tmp_path / "app.apk", len(DATA) + 1)
     assert http.call_count == 5

@@ -64,7 +64,7 @@ def test_files_of_others_are_replaced_only_if_requested(tmp_path: Path, lay_out:
     with pytest.raises(InputError) as caught:
         put(tmp_path, "Makefile", "new")
     assert spelled(str(caught.value), str.upper) == (
-        f"OUTPUT-DIRECTORY: {tmp_path}/Makefile is there, and no earlier download has written it as it is now:"
+        f"OUTPUT-DIRECTORY: {tmp_path}/Makefile exists, and no earlier download wrote it as it is now:"
         " move it away, name another folder, or set OVERWRITE to true"
     )
     put(tmp_path, "Makefile", "new", overwrite=True)
@@ -78,7 +78,7 @@ def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
     with open_directory(tmp_path, overwrite=False) as folder, pytest.raises(InputError) as caught:
         folder.check(["new", "folder", "file"])
     assert len(str(caught.value).splitlines()) == 2
-    with open_directory(tmp_path, overwrite=True) as folder, pytest.raises(InputError, match="is a folder"):
+    with open_directory(tmp_path, overwrite=True) as folder, pytest.raises(InputError, match="a folder with that name"):
         folder.check(["new", "folder", "file"])
 
 

@@ -72,7 +72,7 @@ def test_envman_refusing_is_a_warning(bitrise: Bitrise) -> None:
     bitrise.program("envman", "sys.exit('odd')")
     bitrise.publisher().publish({"build-id": "1"})
 
-    assert "envman did not take BUILDFERRY_BUILD_ID: odd" in bitrise.stream.getvalue()
+    assert "envman did not accept BUILDFERRY_BUILD_ID: odd" in bitrise.stream.getvalue()
 
 
 def test_an_envman_that_hangs_keeps_no_other_output_back(bitrise: Bitrise) -> None:
@@ -80,7 +80,7 @@ def test_an_envman_that_hangs_keeps_no_other_output_back(bitrise: Bitrise) -> No
     giver = Publisher(HOSTS["bitrise"], bitrise.env, Log(bitrise.stream, Redactor()), seen=[15])
     giver.publish({"build-id": "1", "status": "x"})
 
-    assert "envman did not take BUILDFERRY_BUILD_ID" in bitrise.stream.getvalue()
+    assert "envman did not accept BUILDFERRY_BUILD_ID" in bitrise.stream.getvalue()
     assert bitrise.given["BUILDFERRY_STATUS"] == "x"
 
 

@@ -82,20 +82,20 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
         ),
         ({"stall-timeout": "9999h"}, "stall-timeout: 35996400.0 is more than 31536000"),
         ({"on-outage": "warm"}, "on-outage: 'warm' is not one of fail, warn; did you mean warn?"),
-        ({"artefacts": "x"}, "artefacts: there is no such input; did you mean artifacts?"),
+        ({"artefacts": "x"}, "artefacts: this input does not exist; did you mean artifacts?"),
         ({"service-url": "dist.example.com"}, "service-url: must be a URL that starts with https://"),
         ({"service-url": "http://dist.example.com"}, "service-url: is plain http"),
         ({"service-url": "https://user:word@dist.example.com"}, "service-url: must not contain a user name"),
         (
             {"service-url": "https://dist.example.com/#/projects/1"},
-            "service-url: give the address of the service alone",
+            "service-url: write only the address of the service",
         ),
         ({"service-url": "https://dist.example.com/api/v2/"}, "service-url: leave the API's own path out"),
         ({"service-url": "https://[dist"}, "service-url: is not a URL"),
         ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
         ({"operation": "upload", "build-id": "x"}, "build-id: 'x' has the wrong form"),
         ({"password": "caf\udce9"}, "password: is not valid UTF-8"),
-        ({"operation": "upload", "build-id": "1\n2"}, "build-id: takes 1 value here, not 2"),
+        ({"operation": "upload", "build-id": "1\n2"}, "build-id: accepts 1 value here, not 2"),
     ],
 )
 def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: dict[str, Any], problem: str) -> None:
@@ -107,7 +107,7 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
 @pytest.mark.parametrize(
     ("service", "operation", "given", "problem"),
     [
-        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be given together with pipeline: leave one"),
+        ("bitrise", "create-build", "workflow pipeline", "workflow: cannot be combined with pipeline: remove one"),
         (
             "bitrise",
             "list-builds",
@@ -119,7 +119,7 @@ def test_a_wrong_input_is_named_with_what_is_wrong_and_what_is_allowed(changes: 
             "phonegap-build",
             "create-build",
             "title artifacts repository",
-            "repository: cannot be given together with artifacts: leave one of them out",
+            "repository: cannot be combined with artifacts: remove one of the two",
         ),
         (
             "phonegap-build",

@@ -51,7 +51,7 @@ def test_any_list_can_be_written_as_json(name: str, text: Any, items: tuple[str,
 
 
 def test_an_input_of_one_value_takes_no_list() -> None:
-    with pytest.raises(ValueError, match="takes one value"):
+    with pytest.raises(ValueError, match="accepts one value"):
         parsed("name", ("a", "b"))
 
 

@@ -74,9 +74,9 @@ every_drip = pytest.mark.parametrize(("start", "piece"), NO_CONTENT.values(), id
 def test_a_file_that_drips_without_content_is_aborted(start: bytes, piece: bytes) -> None:
     with server(dripping(start, piece)) as (url, _):
         rest, log = client(url, stall_timeout=0.2)
-        with taking(8), pytest.raises(UnavailableError, match=r"nothing more of the file came within 0.2 s"):
+        with taking(8), pytest.raises(UnavailableError, match=r"nothing more of the file arrived within 0.2 s"):
             rest.fetch("app.apk", lambda: Request("GET", "/f"), lambda answer: b"".join(answer.blocks))
-        assert log.getvalue().count("; try ") == 4
+        assert log.getvalue().count("; retrying in ") == 4
 
 
 def test_a_file_that_drips_its_content_is_accepted() -> None:
@@ -188,7 +188,7 @@ def test_a_switch_of_protocols_is_not_an_interim_answer() -> None:
 
     with server(talk) as (url, _):
         rest, _ = client(url)
-        with pytest.raises(UnavailableError, match="101 Switching Protocols; which nobody asked for"):
+        with pytest.raises(UnavailableError, match="101 Switching Protocols; it was not requested"):
             rest.get("/b")
 
 
@@ -218,7 +218,7 @@ def test_https_to_a_plain_http_port_is_explained() -> None:
 
     with server(talk) as (url, _):
         rest, _ = client(url.replace("http", "https"))
-        with pytest.raises(UnavailableError, match=r"TLS with 127.0.0.1 failed: \w+; does it speak plain http\?"):
+        with pytest.raises(UnavailableError, match=r"TLS with 127.0.0.1 failed: \w+; the server may expect plain http"):
             rest.get("/b")
 
 
@@ -234,7 +234,7 @@ def test_https_to_a_plain_http_port_is_explained() -> None:
         (b"SSH-2.0-OpenSSH_9.6\r\n", "GET /b: the answer is not HTTP/1.1: it begins with 'SSH-2.0-OpenSSH_9.6'"),
         (b"HTTP/2 200 OK\r\n\r\n", "GET /b: the answer is not HTTP/1.1: it begins with 'HTTP/2'"),
         (b"\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x80\r\n", "GET /b: the answer is not HTTP/1.1: it begins with '"),
-        (b"\x15\x03\x03\0\2\2\x46", "; does it speak https?"),
+        (b"\x15\x03\x03\0\2\2\x46", "; the server may expect https"),
     ],
 )
 def test_an_incomplete_answer_is_reported_briefly(start: bytes, said: str) -> None:

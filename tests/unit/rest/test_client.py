@@ -48,7 +48,7 @@ def test_five_attempts_wait_longer_each_time_with_full_jitter(http: requests_moc
     assert seen.time.asked == [1, 2, 4, 8]
     assert seen.time.slept == [0.5, 1, 2, 4]
     assert seen.log.getvalue().splitlines() == [
-        f"GET /builds: 503; try {number} of 5 in {seconds:.1f} s"
+        f"GET /builds: 503; retrying in {seconds:.1f} s (attempt {number} of 5)"
         for number, seconds in ((2, 0.5), (3, 1), (4, 2), (5, 4))
     ]
 
@@ -85,7 +85,7 @@ def test_an_invalid_retry_after_leaves_the_backoff(http: requests_mock.Mocker) -
 def test_a_service_that_asks_to_wait_too_long_is_not_waited_for(http: requests_mock.Mocker, value: str) -> None:
     serve(http, answer(429, Retry_After=value))
     seen = client()
-    with pytest.raises(UnavailableError, match=r"429; it asks to wait (301|3600) s"):
+    with pytest.raises(UnavailableError, match=r"429; the service asks to wait (301|3600) s"):
         seen.rest.create(CREATE, parse)
     assert seen.time.slept == []
 
@@ -95,9 +95,9 @@ def test_a_service_that_asks_to_wait_too_long_is_not_waited_for(http: requests_m
     [
         (400, RefusedError, "400: no such phase"),
         (401, AuthError, "does not accept these credentials: check the token"),
-        (403, AuthError, "may not do this"),
+        (403, AuthError, "lack permission"),
         (404, RefusedError, "404: no such phase"),
-        (407, RefusedError, "the proxy wants a user name and a password"),
+        (407, RefusedError, "the proxy requires a user name and a password"),
         (413, RefusedError, "413"),
         (304, RefusedError, "redirects to nowhere"),
     ],
@@ -114,7 +114,7 @@ def test_an_answer_that_no_repetition_changes_is_final(
 
 def test_a_redirect_is_refused_and_nothing_goes_there(http: requests_mock.Mocker) -> None:
     serve(http, answer(302, Location="https://login.example/sign-in?return=%2Fbuilds&token=abc"))
-    with pytest.raises(RefusedError, match=r"it redirects to https://login.example/sign-in: is this the service's"):
+    with pytest.raises(RefusedError, match=r"it redirects to https://login.example/sign-in: check the service's"):
         client().rest.send(CREATE)
     assert http.call_count == 1
 
@@ -129,13 +129,13 @@ def test_a_request_with_a_short_deadline_is_attempted_once(http: requests_mock.M
 
 def test_endlessly_nested_json_is_an_error_of_the_service(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "[" * 100_000))
-    with pytest.raises(UnavailableError, match="200, but not as an API does: "):
+    with pytest.raises(UnavailableError, match="200, but not with this API's JSON: "):
         client().rest.get("/builds")
 
 
 def test_an_oversized_answer_is_neither_read_nor_requested_again(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "0" * (LARGEST_ANSWER + 1)))
-    with pytest.raises(UnavailableError, match="larger than 16777216 bytes; is this the service"):
+    with pytest.raises(UnavailableError, match="larger than 16777216 bytes; check the service's address"):
         client().rest.get("/builds")
     assert http.call_count == 1
 
@@ -147,7 +147,7 @@ def test_an_unused_answer_need_not_be_json(http: requests_mock.Mocker) -> None:
 
 def test_a_web_page_is_a_failure_even_if_the_answer_is_unused(http: requests_mock.Mocker) -> None:
     serve(http, answer(200, "\n<!DOCTYPE html><title>Sign in to the guest network</title>"))
-    with pytest.raises(UnavailableError, match="200, but not as an API does: a web page titled 'Sign in to the guest"):
+    with pytest.raises(UnavailableError, match="not with this API's JSON: a web page titled 'Sign in to the guest"):
         client().rest.send(replace(CREATE, json=False))
 
 

@@ -112,7 +112,7 @@ def test_a_412_after_a_lost_attempt_means_that_the_file_is_stored(
     seen = client()
     request = seen.rest.presigned("PUT", SIGNED, "the address", headers=headers, body=CREATE.body, json=False)
     assert seen.rest.send(request).status == 412
-    assert "an earlier try was lost, but it was stored" in seen.log.getvalue()
+    assert "an earlier attempt stored the file; its answer was lost" in seen.log.getvalue()
 
 
 def test_a_conflict_with_a_lost_attempt_is_retried(http: requests_mock.Mocker) -> None:
@@ -122,7 +122,7 @@ def test_a_conflict_with_a_lost_attempt_is_retried(http: requests_mock.Mocker) -
     request = rest.presigned("PUT", SIGNED, "the address", headers=CREATE_ONLY[1], body=CREATE.body, json=False)
     assert rest.send(request).status == 412
     http.put(SIGNED, [{"text": reset_after}, conflict])
-    with pytest.raises(UnavailableError, match="still at work on an earlier try") as caught:
+    with pytest.raises(UnavailableError, match="still processing an earlier attempt") as caught:
         rest.send(request)
     assert caught.value.is_in_doubt
 
@@ -154,7 +154,7 @@ def test_a_308_with_a_range_means_that_a_part_was_stored(http: requests_mock.Moc
     http.put(SIGNED, [{"text": answer(308, Range="bytes=0-42")}, {"text": answer(200)}])
     seen = client()
     seen.rest.send(seen.rest.presigned("PUT", SIGNED, "the address", body=CREATE.body))
-    assert "308; the storage has only a part of the file: bytes=0-42; try 2 of 5" in seen.log.getvalue()
+    assert "308; the storage has only part of the file: bytes=0-42; retrying in" in seen.log.getvalue()
 
 
 def test_an_upload_host_of_the_service_gets_the_token(http: requests_mock.Mocker) -> None:
@@ -172,7 +172,7 @@ def test_an_upload_host_of_the_service_gets_the_token(http: requests_mock.Mocker
 )
 def test_no_other_host_gets_the_token(http: requests_mock.Mocker, url: str) -> None:
     rest = client(origins=("https://uploads.example",)).rest
-    with pytest.raises(RefusedError, match="not an address of the service's own"):
+    with pytest.raises(RefusedError, match="this address is not the service's own"):
         rest.send(replace(CREATE, url=url))
     assert http.call_count == 0
 
@@ -182,6 +182,6 @@ def test_a_failed_download_names_the_wanted_file(http: requests_mock.Mocker) -> 
     seen = client()
     with pytest.raises(UnavailableError, match=r"^app\.apk: GET /builds: 503"):
         seen.rest.fetch("app.apk", lambda: Request("GET", "/builds"), read_all)
-    assert seen.log.getvalue().count("app.apk: GET /builds: 503; try ") == 4
+    assert seen.log.getvalue().count("app.apk: GET /builds: 503; retrying in ") == 4
     with pytest.raises(RefusedError, match=r"^app\.apk: the address is plain http"):
         seen.rest.fetch("app.apk", lambda: seen.rest.presigned("GET", "http://x.example/f", "the address"), read_all)

@@ -182,25 +182,25 @@ MAY_WORK_LATER = {
     "stalled: no byte moved for 7": wrapped(TIMED_OUT, requests.ReadTimeout),
     "the answer ended before its announced length": exceptions.ProtocolError("x", http.client.IncompleteRead(b"", 7)),
     "TLS with h failed: UNEXPECTED_EOF": wrapped(tls("UNEXPECTED_EOF", ssl.SSLEOFError)),
-    "the proxy cannot be reached or fails: Connection refused; check HTTPS_PROXY and NO_PROXY": wrapped(
+    "the proxy cannot be reached or failed: Connection refused; check HTTPS_PROXY and NO_PROXY": wrapped(
         exceptions.ProxyError("x", REFUSED)
     ),
-    "the proxy cannot be reached or fails: Tunnel connection failed: 503": tunnel(503),
+    "the proxy cannot be reached or failed: Tunnel connection failed: 503": tunnel(503),
 }
 NEVER_WORKS = {
     "TLS: h is not trusted: self-signed certificate; if your company has its own CA, set §ca-bundle§": wrapped(
         untrusted(18, "self-signed certificate")
     ),
-    "certificate is not valid for 'h'; is this the right address?": wrapped(
+    "certificate is not valid for 'h'; check the address": wrapped(
         untrusted(62, "Hostname mismatch, certificate is not valid for 'h'.")
     ),
-    "certificate has expired; is this machine's clock right?": wrapped(untrusted(10, "certificate has expired")),
+    "certificate has expired; check this machine's clock": wrapped(untrusted(10, "certificate has expired")),
     "TLS with h failed: WRONG_VERSION_NUMBER": wrapped(tls("WRONG_VERSION_NUMBER")),
-    "NO_APPLICATION_PROTOCOL; it does not speak HTTP/1.1": wrapped(tls("NO_APPLICATION_PROTOCOL")),
-    "REQUIRED; if it wants a client certificate, set §client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
-    "FAILURE; if it wants a client certificate, set §client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
-    "407 from the proxy; the proxy wants a user name and a password": tunnel(407),
-    "403 from the proxy; the proxy does not let this machine reach h": tunnel(403),
+    "NO_APPLICATION_PROTOCOL; the server does not support HTTP/1.1": wrapped(tls("NO_APPLICATION_PROTOCOL")),
+    "REQUIRED; if it requires a client certificate, set §client": wrapped(tls("TLSV13_ALERT_CERTIFICATE_REQUIRED")),
+    "FAILURE; if it requires a client certificate, set §client": wrapped(tls("SSLV3_ALERT_HANDSHAKE_FAILURE")),
+    "407 from the proxy; the proxy requires a user name and a password": tunnel(407),
+    "403 from the proxy; the proxy blocks h": tunnel(403),
     "Header value must be str": requests.exceptions.InvalidHeader("Header value must be str"),
     "Invalid port": requests.exceptions.InvalidURL("Invalid port"),
 }

@@ -44,8 +44,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         (f"http://user:{SECRET % ''}@proxy:port", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@[proxy:3128", "_PROXY is not a valid URL: write it as http://HOST:PORT"),
         (f"http://user:{SECRET % ''}@proxy:99999", "_PROXY is not a valid URL"),
-        (f"socks5://user:{SECRET % ''}@proxy:1080", "_PROXY names a SOCKS proxy, which is not supported: give one"),
-        ("socks4a://proxy:1080", "or name service.example in NO_PROXY"),
+        (f"socks5://user:{SECRET % ''}@proxy:1080", "_PROXY names a SOCKS proxy, which is not supported: use one"),
+        ("socks4a://proxy:1080", "or add service.example to NO_PROXY"),
         ("ftp://proxy:21", "_PROXY must be a URL that starts with http://"),
     ],
 )

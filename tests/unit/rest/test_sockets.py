@@ -121,7 +121,7 @@ def test_a_success_answered_before_the_whole_body_is_an_error() -> None:
 
     with server(talk) as (url, connections):
         rest, _ = client(url)
-        with pytest.raises(UnavailableError, match="PUT /f: 200 OK; but it had not the whole request yet"):
+        with pytest.raises(UnavailableError, match="200 OK; the server answered before receiving the whole request"):
             rest.send(Request("PUT", "/f", body=file(BIG)))
         assert len(connections) == 5
 

@@ -36,13 +36,13 @@ def test_every_text_marks_the_inputs_that_it_names() -> None:
 @pytest.mark.parametrize(
     ("text", "is_bare"),
     [
-        ("; it goes on: raise timeout", True),
-        ("to do it again set on-doubt to repeat", True),
+        ("; it continues: increase timeout", True),
+        ("to repeat it, set on-doubt to repeat", True),
         ("'receipt: cannot write '", True),
         ("unless `match` is given", True),
         ("log-file is a folder", True),
         ("log-file", False),
-        ("set §on-doubt§ to repeat, or raise §timeout§", False),
+        ("set §on-doubt§ to repeat, or increase §timeout§", False),
         ("ca-bundle.pem and no-log-file", False),
         ("the timeout has passed", False),
     ],
@@ -70,16 +70,16 @@ def _names_an_input(text: str) -> bool:
     every = "|".join(names)
     return bool(
         re.search(rf"(?<![\w.-])({hyphened})(?![\w-]|\.\w)", told)
-        or re.search(rf"`({every})`|\b(set|raise|lower|give) ({every})\b|^({every})(: | is )", told)
+        or re.search(rf"`({every})`|\b(set|increase|lower|give) ({every})\b|^({every})(: | is )", told)
     )
 
 
 def test_the_log_spells_what_a_text_marks() -> None:
     stream = io.StringIO()
     log = Log(stream, Redactor(), spell=lambda name: f"--{name}")
-    log.line(f"{InputError(Problem('log-file', 'is a folder'))}; raise §timeout§; § 5 stays, and so does §§")
-    assert stream.getvalue() == "--log-file: is a folder; raise --timeout; § 5 stays, and so does §§\n"
-    assert log.one_line("raise §timeout§") == "raise --timeout"
+    log.line(f"{InputError(Problem('log-file', 'is a folder'))}; increase §timeout§; § 5 stays, and so does §§")
+    assert stream.getvalue() == "--log-file: is a folder; increase --timeout; § 5 stays, and so does §§\n"
+    assert log.one_line("increase §timeout§") == "increase --timeout"
 
 
 def test_a_mark_in_a_services_text_reveals_no_secret() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.documents import PAGES, read
-from tests.unit.rules.tree import ROOT, parsed
+from tests.unit.rules.tree import ROOT, parsed, written
 
 # A phrase that is not ours any more, and what to write instead.
 BANNED = {
@@ -38,7 +40,29 @@ BANNED = {
     r"\bcarried out\b": "taken effect",
     r"\bmade anew\b|\banew\b": "again",
 }
-PATTERNS = {re.compile(phrase, re.IGNORECASE): better for phrase, better in BANNED.items()}
+# What code says of itself; a page may say that a service "can't tell".
+BANNED_IN_CODE = {
+    r"\b(each|every|earlier|further|next|first|last|one|another|other|failed|single) try\b": "attempt",
+    r"\bat a desk\b|\ba desk\)": "on a developer's machine, outside of CI",
+    r"\basked for\b": "requested",
+    r"\b(which )?nobody asked\b": "was not requested",
+    r"\btells?\b|\btold\b": "report, return, show, distinguish",
+    r"\bhand(s|ed|ing)? (it |them )?(on|over|out|back)\b": "pass, return, publish",
+    r"\b(is|are) (here|there) already\b": "already exists",
+    r"\bof them out\b|\btook \w+ out\b": "remove, exclude",
+    r"\b(is|are|has) gone (later|meanwhile)\b": "is missing, was removed",
+    r"\b(came|comes?|become|becomes) of\b": "the outcome, the result",
+    r"\bfor ever\b": "endlessly, forever",
+    r"\bat work\b": "running",
+    r"\bon its way (up|down)\b": "upload, download",
+    r"\bends nothing\b|\bdoes nothing more\b": "does not end the run",
+    r"\b(held|told) (by|against)\b": "compared with",
+    r"\briddles?\b|\bof use\b|\bas good as\b|\bdeaf\b": "say it literally",
+    r"\bthe house\b": "the architecture, buildferry",
+    r"\bis this the (right|service)\b|\bis §[a-z-]+§ right\b": "say what to do: check …",
+    r"\bmay have gone through all\b|\bstarted too\b|\bmay go on\b": "may have gone through, a duplicate, still running",
+    r"\bstands? (in|at|under|below|beside|behind|there)\b": "is in, is at",
+}
 
 # The name of a test, after test_: so long at most, and without these phrases.
 LONGEST_NAME = 65
@@ -74,32 +98,60 @@ def _schema() -> str:
     return "\n".join(sentences(json.loads((ROOT / "plugin" / "schema.json").read_text(encoding="utf-8"))))
 
 
+def prose(source: str) -> str:
+    """The comments, docstrings and messages of a Python file; neighbouring lines of comments are one text."""
+    texts: list[str] = []
+    row = -1
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if token.start[0] == row + 1:
+                texts[-1] += " " + token.string.lstrip("# ")
+            else:
+                texts.append(token.string.lstrip("# "))
+            row = token.start[0]
+    nodes = ast.walk(ast.parse(source))
+    texts += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return " · ".join(_without_code(text) for text in dict.fromkeys(texts) if " " in text.strip())
+
+
+def _without_code(text: str) -> str:
+    """A text without the code that it quotes."""
+    return re.sub(r"`[^`\n]+`", "`code`", text)
+
+
 def _texts() -> dict[str, str]:
-    """Every text that users read, by where it stands. Code in a page is no text: it quotes the program."""
+    """Every text that people read, by its file. Code in a page is not a text: it quotes the program."""
     made = {path: (ROOT / path).read_text(encoding="utf-8") for path in ("action.yml", "step.yml", "SECURITY.md")}
     examples = {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
         for path in (ROOT / "examples").rglob("*")
         if path.is_file()
     }
-    pages = {page: re.sub(r"`[^`\n]+`", "`code`", read(page)) for page in PAGES}
-    return {"plugin/schema.json": _schema(), **made, **examples, **pages}
+    pages = {page: _without_code(read(page)) for page in PAGES}
+    code = {
+        name: prose(text) if name.endswith(".py") else text
+        for name, text in written().items()
+        if name.startswith(("plugin/", "vars/", "scripts/")) and name.endswith((".py", ".sh", ".groovy", ".txt"))
+    }
+    return {**code, "plugin/schema.json": _schema(), **made, **examples, **pages}
 
 
 TEXTS = _texts()
 
 
-def banned(text: str) -> list[str]:
+def banned(text: str, patterns: Mapping[str, str] = BANNED) -> list[str]:
     """The banned phrases in a text, wherever its lines break, each with what to write instead."""
     flat = " ".join(text.split())
     return [
-        f"{flat[max(0, m.start() - 30) : m.end() + 30]!r}: {PATTERNS[p]}" for p in PATTERNS for m in p.finditer(flat)
+        f"{flat[max(0, found.start() - 30) : found.end() + 30]!r}: {better}"
+        for phrase, better in patterns.items()
+        for found in re.finditer(phrase, flat, re.IGNORECASE)
     ]
 
 
 @pytest.mark.parametrize("where", TEXTS)
-def test_texts_for_users_hold_no_banned_phrase(where: str) -> None:
-    assert banned(TEXTS[where]) == []
+def test_texts_have_none_of_the_banned_phrases(where: str) -> None:
+    assert banned(TEXTS[where], BANNED if where in PAGES else BANNED | BANNED_IN_CODE) == []
 
 
 @pytest.mark.parametrize(
@@ -114,6 +166,26 @@ def test_texts_for_users_hold_no_banned_phrase(where: str) -> None:
 )
 def test_a_banned_phrase_is_found(text: str) -> None:
     assert len(banned(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""It goes on."""',
+        'log.line(f"{error}; {what} goes on: raise §timeout§")',
+        "x = 1  # one of two\ny = 2  # what a failed\n# try has sent",
+        'def f() -> None:\n    """Hand on what is known."""',
+        'raise ValueError(\n    "a file is in"\n    " place of it"\n)',
+    ],
+)
+def test_a_banned_phrase_is_found_in_code(source: str) -> None:
+    assert len(banned(prose(source), BANNED | BANNED_IN_CODE)) == 1
+
+
+def test_names_in_code_are_not_prose() -> None:
+    assert (
+        banned(prose("tries = go(on='tries')\ntold = f'{tries} attempts'  # of `tries`"), BANNED | BANNED_IN_CODE) == []
+    )
 
 
 @pytest.mark.parametrize(

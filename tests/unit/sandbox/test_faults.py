@@ -30,7 +30,7 @@ class Meets:
 
 
 MEETINGS = [
-    Meets("503", 503, 0, "told so"),
+    Meets("503", 503, 0, "a fault rule"),
     Meets("599", 599, 0),
     Meets("429;retry-after=7", 429, 0, "Retry-After: 7"),
     Meets("503;retry-after=date:+2", 503, 0, " GMT"),
@@ -135,7 +135,7 @@ def test_rules_count_down_in_order_and_are_added_or_replaced(sandbox: Sandbox) -
         ("POST /builds explode", "there is no fault 'explode'; there are STATUS, after:STATUS, expired,"),
         ("POST /builds STATUS", "there is no fault 'STATUS'"),
         ("POST /builds slow=soon", "there is no fault 'slow=soon'"),
-        ("POST /builds 503x0", "at least once"),
+        ("POST /builds 503x0", "at least 1"),
     ],
 )
 def test_a_wrong_rule_is_refused_in_a_sentence(sandbox: Sandbox, rule: str, says: str) -> None:

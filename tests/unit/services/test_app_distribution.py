@@ -72,7 +72,7 @@ def test_an_id_of_the_wrong_type_leaves_a_doubt(answer: Any, http: requests_mock
     ran = deliver(tmp_path)
 
     assert isinstance(ran.error, UnavailableError)
-    assert "the answer holds no id for the build at id" in str(ran.error)
+    assert "the answer has no id for the build at id" in str(ran.error)
     assert "the build may have gone through" in str(ran.error)
     assert len(seen) == 1
 
@@ -105,7 +105,7 @@ def test_an_error_inside_a_good_answer_is_a_refusal(answer: Any, http: requests_
     ran = deliver(tmp_path)
 
     assert isinstance(ran.error, RefusedError)
-    assert re.search(r"but an error: (base: )?Phase is archived$", str(ran.error))
+    assert re.search(r"but it has an error: (base: )?Phase is archived$", str(ran.error))
 
 
 @pytest.mark.parametrize(

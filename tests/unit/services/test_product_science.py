@@ -101,17 +101,17 @@ def test_the_upload_has_exactly_the_method_address_and_headers_described(
     ("change", "words"),
     [
         ({"url": "http://storage.example.com/x"}, "uploadSpec.url is plain http"),
-        ({"url": 5}, "describes no upload"),
-        ({"method": "DELETE"}, "describes no upload"),
-        ({"method": "PUT\r\nX: y"}, "describes no upload"),
+        ({"url": 5}, "uploadSpec is not usable"),
+        ({"method": "DELETE"}, "uploadSpec is not usable"),
+        ({"method": "PUT\r\nX: y"}, "uploadSpec is not usable"),
         ({"headers": "X: 1"}, "uploadSpec.headers must map"),
         ({"headers": [["X", "1"]]}, "uploadSpec.headers must map"),
         ({"headers": {"X": True}}, "uploadSpec.headers must map"),
         ({"headers": {"X": [["1"], "2"]}}, "uploadSpec.headers must map"),
         ({"headers": {"Transfer-Encoding": "chunked"}}, "uploadSpec.headers must map"),
         ({"headers": {"X": "a\r\nHost: evil"}}, "uploadSpec.headers must map"),
-        ({"headers": {"x-goog-content-length-range": "0,5"}}, "has 6 bytes, but the service takes 0 to 5 bytes"),
-        ({"headers": {"X-Goog-Content-Length-Range": "7, 9"}}, "has 6 bytes, but the service takes 7 to 9 bytes"),
+        ({"headers": {"x-goog-content-length-range": "0,5"}}, "has 6 bytes, but the service accepts 0 to 5 bytes"),
+        ({"headers": {"X-Goog-Content-Length-Range": "7, 9"}}, "has 6 bytes, but the service accepts 7 to 9 bytes"),
     ],
 )
 def test_an_upload_that_cannot_be_right_is_refused_before_a_byte_is_sent(
@@ -152,9 +152,9 @@ def test_headers_are_taken_in_each_form_they_come_in(
     ("build", "error", "words"),
     [
         ({**BUILD, "build": {**BUILD["build"], "uploadState": "FAILED"}}, BuildFailedError, "build 70 for"),
-        ({**BUILD, "build": {"id": {"x": 1}}}, UnavailableError, "holds no id for the build of app-play-release.apk"),
-        ({"build": {"id": 70}}, RefusedError, "describes no upload"),
-        ([], UnavailableError, "holds no id"),
+        ({**BUILD, "build": {"id": {"x": 1}}}, UnavailableError, "has no id for the build of app-play-release.apk"),
+        ({"build": {"id": 70}}, RefusedError, "uploadSpec is not usable"),
+        ([], UnavailableError, "has no id"),
     ],
 )
 def test_an_invalid_answer_is_reported_with_its_message(
@@ -172,7 +172,7 @@ def test_the_address_of_a_project_is_refused_before_anything_is_sent(
 ) -> None:
     ran = deliver(tmp_path, project="https://app.example.com/projects/p")
 
-    assert "is an address; give the project's id alone" in str(ran.error)
+    assert "is an address; write only the project's id" in str(ran.error)
     assert http.call_count == 0
 
 

@@ -62,11 +62,11 @@ def test_an_identical_file_is_kept_and_a_different_one_not_replaced(
     file.parent.mkdir()
     file.write_bytes(here)
     ran = bitrise("download", build_id="b", match="artifact-1.*")
-    assert ("is here already" in ran.log) is is_kept
+    assert ("already exists" in ran.log) is is_kept
     assert file.read_bytes() == here
     if not is_kept:
         assert isinstance(ran.error, InputError)
-        assert f"output-directory: {file} is there" in str(ran.error)
+        assert f"output-directory: {file} exists" in str(ran.error)
         ran = bitrise("download", build_id="b", match="artifact-1.*", overwrite="true")
     assert ran.error is None
     assert file.read_bytes() == b"one"
@@ -82,7 +82,7 @@ def test_a_failed_download_names_its_artifact_in_every_line(http: requests_mock.
     ran = bitrise("download", build_id="b", match="artifact-1.*")
     assert isinstance(ran.error, RefusedError)
     assert str(ran.error).startswith(f"artifact-1.txt: GET {url.partition('?')[0]}: 404")
-    tries = [line for line in ran.log.splitlines() if "; try " in line]
+    tries = [line for line in ran.log.splitlines() if "; retrying in " in line]
     assert [line.partition(": ")[0] for line in tries] == ["artifact-1.txt"] * 2
 
 
@@ -105,7 +105,7 @@ def test_titles_are_matched_as_they_are_too(http: requests_mock.Mocker, bitrise:
     for match, slugs in (("report [final].html", ["0"]), ("*.{apk,aab}", ["1", "2"]), ("*\n!*.apk", ["0", "2"])):
         assert bitrise("list-artifacts", build_id="b", match=match).outputs["artifact-ids"] == slugs
     ran = bitrise("list-artifacts", build_id="b", match="{a,b}" * 12)
-    assert str(ran.error) == "match: its braces stand for more than 1000 patterns"
+    assert str(ran.error) == "match: its braces expand to more than 1000 patterns"
 
 
 def test_an_install_page_is_switched_on(http: requests_mock.Mocker, bitrise: Run) -> None:

@@ -34,7 +34,7 @@ def test_a_cancel_while_following_aborts_what_this_job_created(
     assert isinstance(ran.error, Cancelled)
     assert len(aborts) == (wanted != "false")
     assert ran.outputs["status"] == ("running" if wanted == "false" else "aborted")
-    assert ("build #10 goes on: https://app.bitrise.io/build/b" in ran.log) is (wanted == "false")
+    assert ("build #10 continues: https://app.bitrise.io/build/b" in ran.log) is (wanted == "false")
     assert ran.outputs["build-id"] == "b"
 
 
@@ -47,7 +47,7 @@ def test_a_cancelled_wait_aborts_others_builds_only_when_asked(
     ran = bitrise("wait", build_id="b", abort_on_cancel=wanted)
     assert isinstance(ran.error, Cancelled)
     assert len(aborts) == (wanted == "true")
-    assert ("goes on" in ran.log) is (wanted != "true")
+    assert ("continues" in ran.log) is (wanted != "true")
 
 
 def test_a_cancel_during_the_trigger_finds_the_build_it_started(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -73,7 +73,7 @@ def test_a_cancel_says_what_may_be_left_running(http: requests_mock.Mocker, bitr
     http.get(f"{APP}/builds", json={"data": []})
     ran = bitrise("create-build", source=SOURCE)
     assert isinstance(ran.error, Cancelled)
-    assert "may have happened, although no answer came" in ran.log
+    assert "may have happened, but no answer was received" in ran.log
     assert bodies[0]["build_params"]["environments"][-1]["value"] in ran.log
     assert sum(ran.slept) < 4
 
@@ -87,7 +87,7 @@ def test_a_cancel_that_cannot_abort_says_so_with_the_link(
     aborts = takes(http, "POST", "/builds/b/abort", status)
     ran = bitrise("wait", build_id="b", abort_on_cancel="true")
     assert isinstance(ran.error, Cancelled)
-    assert "build #10 may go on" in ran.log
+    assert "build #10 may still be running" in ran.log
     assert "https://app.bitrise.io/build/b" in ran.log
     assert sum(ran.slept) < 4 + 3
     assert (len(aborts) > 1) is (status == 503)
@@ -103,7 +103,7 @@ def test_a_cancel_that_comes_too_late_says_how_the_build_ended(
     takes(http, "POST", "/builds/b/abort", 400)
     ran = bitrise("wait", build_id="b", abort_on_cancel="true")
     assert isinstance(ran.error, Cancelled)
-    assert "may go on" not in ran.log
+    assert "may still be running" not in ran.log
     assert ran.outputs["status"] == status
 
 
@@ -125,5 +125,5 @@ def test_a_cancel_after_a_second_trigger_says_what_else_may_exist(http: requests
     assert isinstance(ran.error, Cancelled)
     assert len(aborts) == 1
     assert "aborted build #1" in ran.log
-    assert "may have happened, although no answer came" in ran.log
+    assert "may have happened, but no answer was received" in ran.log
     assert "BUILDFERRY_REQUEST_ID" in ran.log

@@ -28,7 +28,7 @@ def test_a_name_that_is_not_set_is_warned_of_and_not_quoted(http: requests_mock.
     takes(http, "POST", "/builds", (201, STARTED))
     ran = bitrise("create-build", workflow="w", environment_="NOTES=First line\ns3cond")
     assert ran.error is None
-    assert "warning: environment: item 2 is a name alone, and no variable of that name is set here" in ran.log
+    assert "warning: environment: item 2 is a name alone, but this job has no variable of that name" in ran.log
     assert "s3cond" not in ran.log
 
 

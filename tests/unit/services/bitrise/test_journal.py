@@ -16,7 +16,7 @@ from tests.unit.services.bitrise.bitrise_run import APP, PAGE, SOURCE, Run, Serv
 from tests.unit.services.bitrise.journal import DESK, Killed, create, killed, marker, record
 
 bitrise = pytest.fixture(runner)
-TAKEN = "it is taken"
+TAKEN = "it is reused"
 
 
 def test_the_intent_is_on_disk_before_the_trigger_is_whole(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -73,7 +73,7 @@ def test_a_twin_listed_after_the_reruns_lookup_is_aborted(http: requests_mock.Mo
     assert ran.error is None
     assert ran.outputs["build-ids"] == ["b2"]
     assert (len(service.builds), len(aborts)) == (2, 1)
-    assert "build #1 was started too" in ran.log
+    assert "build #1 is a duplicate" in ran.log
 
 
 def test_a_run_killed_while_checking_for_twins_leaves_that_open(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -130,7 +130,7 @@ def test_reattach_never_starts_a_new_build_and_says_what_may_be_there(
     create(bitrise)
     ran = create(bitrise, reattach="never")
     assert (ran.error, len(service.builds), ran.outputs["build-ids"]) == (None, 2, ["b2"])
-    said = "started b1: not taken" if answer == "started" else f"{marker(service.bodies[0])} may have happened"
+    said = "started b1: not reused" if answer == "started" else f"{marker(service.bodies[0])} may have happened"
     assert said in ran.log
     assert record()["orders"] == [{"order": 0, "build-ids": ["b2"]}]
 
@@ -147,7 +147,7 @@ def test_where_the_list_proves_nothing_a_rerun_stops_with_the_marker(http: reque
     assert len(service.bodies) == 1
     again = create(bitrise, on_doubt="repeat")
     assert (again.error, len(service.builds)) == (None, 2)
-    assert "it is done again, because on-doubt is repeat" in again.log
+    assert "it is repeated, because on-doubt is repeat" in again.log
 
 
 def test_a_list_that_cannot_be_read_forgets_nothing(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -166,7 +166,7 @@ def test_a_known_build_that_is_gone_is_not_started_again_unasked(http: requests_
     http.get(f"{APP}/pipelines/b1", status_code=404, json={"message": "Not Found"})
     ran = create(bitrise)
     assert isinstance(ran.error, RefusedError)
-    assert "to start over remove r.json" in str(ran.error)
+    assert "to start over, remove r.json" in str(ran.error)
     assert len(service.bodies) == 1
 
 
@@ -180,7 +180,7 @@ def test_the_receipt_of_another_order_is_not_resumed(
     create(bitrise)
     ran = create(bitrise, source=source, **more)
     assert (ran.error, ran.outputs["build-ids"]) == (None, ["b2"])
-    assert "r.json is of another delivery, which left this open: starting a build of workflow primary" in ran.log
+    assert "r.json is of another delivery with an unknown outcome: starting a build of workflow primary" in ran.log
     assert marker(service.bodies[0]) in ran.log
 
 

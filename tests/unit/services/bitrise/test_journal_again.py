@@ -99,7 +99,7 @@ def test_a_cancelled_build_that_could_not_be_aborted_is_taken_by_the_rerun(
 ) -> None:
     service = Service(http, cancelled, "started")
     takes(http, "POST", "/builds/b1/abort", 403)
-    assert "build #1 may go on" in create(bitrise).log
+    assert "build #1 may still be running" in create(bitrise).log
     assert "unconfirmed" not in record()
     http.get(f"{APP}/builds/b1", json=lambda *_: {"data": service.builds[0]})
     service.hidden = 10**6
@@ -125,7 +125,7 @@ def test_a_cancel_during_a_reruns_lookup_aborts_the_builds_it_took(http: request
     ran = create(bitrise, workflow="a\nb")
     assert isinstance(ran.error, Cancelled)
     assert len(aborts) == 1
-    assert f"{marker(service.bodies[1])} may have happened, although no answer came" in ran.log
+    assert f"{marker(service.bodies[1])} may have happened, but no answer was received" in ran.log
 
 
 def test_a_cancel_while_checking_for_twins_keeps_the_known_build(http: requests_mock.Mocker, bitrise: Run) -> None:

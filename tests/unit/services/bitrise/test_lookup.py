@@ -44,7 +44,7 @@ def test_a_create_that_never_arrived_is_repeated_after_a_lookup(http: requests_m
     assert len(bodies) == 2
     assert bodies[0] == bodies[1]
     marker = bodies[0]["build_params"]["environments"][-1]["value"]
-    assert f"should another build show up whose BUILDFERRY_REQUEST_ID is {marker}, abort it" in ran.log
+    assert f"if another build appears whose BUILDFERRY_REQUEST_ID is {marker}, abort it" in ran.log
     assert 2 * LAG <= sum(ran.slept) <= 2 * LAG + 10
 
 
@@ -124,9 +124,9 @@ def test_a_twin_that_is_listed_later_is_aborted_and_named(http: requests_mock.Mo
     assert ran.error is None
     assert len(service.builds) == 2
     assert ran.outputs["build-ids"] == ["b2"]
-    assert aborts[0]["abort_reason"] == "started twice; build #2 goes on: https://app.bitrise.io/build/b1"
-    assert "build #1 was started too" in ran.log
-    assert "aborted it: https://app.bitrise.io/build/b1" in ran.log
+    assert aborts[0]["abort_reason"] == "started twice; build #2 continues: https://app.bitrise.io/build/b1"
+    assert "build #1 is a duplicate" in ran.log
+    assert "it was aborted: https://app.bitrise.io/build/b1" in ran.log
 
 
 def test_when_every_answer_is_lost_and_late_one_build_continues(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -136,7 +136,7 @@ def test_when_every_answer_is_lost_and_late_one_build_continues(http: requests_m
     assert ran.error is None
     assert ran.outputs["build-ids"] == ["b1"]
     assert (len(service.builds), len(aborts)) == (2, 1)
-    assert "should another build show up" not in ran.log
+    assert "if another build appears" not in ran.log
 
 
 def test_of_two_builds_listed_together_the_first_continues(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -155,7 +155,7 @@ def test_a_twin_that_is_listed_during_following_is_aborted(http: requests_mock.M
     http.get(f"{APP}/builds/b2", json=lambda *_: {"data": {**service.builds[1], "status": 2}})
     ran = bitrise("create-build", source=DESK, wait="true")
     assert isinstance(ran.error, BuildFailedError)
-    assert "aborted it: https://app.bitrise.io/build/b1" in ran.log
+    assert "it was aborted: https://app.bitrise.io/build/b1" in ran.log
 
 
 @pytest.mark.parametrize("state", [1, 3])
@@ -164,7 +164,7 @@ def test_a_twin_that_has_ended_is_named_alone(http: requests_mock.Mocker, bitris
     service.facts = {"status": state}
     ran = bitrise("create-build", source=DESK)
     assert ran.error is None
-    assert "build #1 was started too" in ran.log
+    assert "build #1 is a duplicate" in ran.log
 
 
 def test_five_lost_attempts_that_are_never_listed_are_reported_as_five(
@@ -173,7 +173,7 @@ def test_five_lost_attempts_that_are_never_listed_are_reported_as_five(
     service = Service(http, 502, lag=10**6)
     ran = bitrise("create-build", source=DESK)
     assert isinstance(ran.error, UnavailableError)
-    assert "it was sent 5 times, and as many builds may exist" in str(ran.error)
+    assert "it was sent 5 times, and that many builds may exist" in str(ran.error)
     assert service.bodies[0]["build_params"]["environments"][-1]["value"] in str(ran.error)
 
 

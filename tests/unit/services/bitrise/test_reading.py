@@ -85,7 +85,7 @@ def test_a_list_of_too_many_bytes_is_refused_with_advice(
     http.get(path, answers)
     ran = bitrise(operation)
     assert isinstance(ran.error, RefusedError)
-    assert "ask for less, by limit or by a filter" in str(ran.error)
+    assert "set limit or a filter" in str(ran.error)
     assert len(http.request_history) == 3
 
 
@@ -241,4 +241,4 @@ def test_without_an_archive_the_pages_chunks_are_the_log(http: requests_mock.Moc
     ran = bitrise("log", build_id="b", log_file="it.txt")
     assert ran.error is None
     assert Path("it.txt").read_text(encoding="utf-8") == "".join(c["chunk"] for c in PAGE["log"]["log_chunks"])
-    assert "made of the log's chunks" in ran.log
+    assert "the log's chunks are used instead" in ran.log

@@ -24,7 +24,7 @@ def test_a_rerun_takes_the_earlier_build_while_it_runs_or_has_succeeded(
     assert ran.error is None
     assert len(service.builds) == count
     assert ran.outputs["build-id"] == f"b{count}"
-    assert ("an earlier try of this job" in ran.log) is (count == 1)
+    assert ("an earlier attempt of this job" in ran.log) is (count == 1)
 
 
 def test_a_rerun_checks_only_the_newest_attempt(http: requests_mock.Mocker, bitrise: Run) -> None:
@@ -102,5 +102,5 @@ def test_a_rerun_takes_the_build_whose_twin_was_aborted(http: requests_mock.Mock
 def test_a_list_that_hides_build_parameters_is_reported(http: requests_mock.Mocker, bitrise: Run) -> None:
     service = Service(http, "started")
     service.facts = {"original_build_params": None}
-    assert "does not show what its builds" not in bitrise("create-build", source=SOURCE).log
+    assert "does not show the variables of its builds" not in bitrise("create-build", source=SOURCE).log
     assert "a rerun of this job starts new ones" in bitrise("create-build", source=SOURCE).log

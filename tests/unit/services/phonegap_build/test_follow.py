@@ -20,8 +20,8 @@ phonegap = pytest.fixture(runner)
         ([APPS, APPS, f"[{FROM_FILE}]"], "56"),  # there at the second look
         ([APPS, f"{APPS[:-1]},{FROM_FILE}]"], "56"),
         ([APPS, f"[{FROM_REPOSITORY},{FROM_FILE}]"], "56"),
-        ([APPS, f"[{FROM_FILE.replace('Another App', 'By others')}]"], "one of those that are new there: 56"),
-        ([APPS, f"[{FROM_FILE},{FROM_FILE.replace('56', '57')}]"], "one of those that are new there: 56, 57"),
+        ([APPS, f"[{FROM_FILE.replace('Another App', 'By others')}]"], "one of those that are new on the service: 56"),
+        ([APPS, f"[{FROM_FILE},{FROM_FILE.replace('56', '57')}]"], "one of those that are new on the service: 56, 57"),
     ],
 )
 def test_an_app_whose_answer_was_lost_is_looked_up_not_created_twice(
@@ -80,7 +80,7 @@ def test_a_phrase_never_seen_is_waited_for_until_the_timeout(http: requests_mock
     http.get(f"{URL}/apps/50", text=APP_50.replace('"error"', '"handed to the night shift"'))
     ran = phonegap("wait", app_id=50, platforms="android", timeout="2h")
     assert isinstance(ran.error, NotFinishedError)
-    assert "raise timeout (android: handed to the night shift)" in str(ran.error)
+    assert "increase timeout to wait longer (android: handed to the night shift)" in str(ran.error)
     assert sum(ran.slept) == 2 * 3600
     assert (ran.outputs["build-id"], ran.outputs["status"]) == ("50", "unknown")
 

@@ -82,13 +82,13 @@ def test_a_redirect_to_plain_http_is_not_followed(http: requests_mock.Mocker, ph
 @pytest.mark.parametrize(
     ("platform", "content", "said"),
     [
-        ("android", b'{"error":"App #50 for android error"}', "no .apk file came: App #50 for android error"),
+        ("android", b'{"error":"App #50 for android error"}', "not a .apk file: App #50 for android error"),
         ("ios", b"<html><head><title>Sign in</title></head></html>", "a web page titled 'Sign in'"),
-        ("blackberry", b"<!-- MIDlet- -->", "no .zip or .jad file came"),
-        ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "no .ipk file came"),
-        ("hologram", b"\xef\xbb\xbf  {}", "no .zip or .bin file came"),
-        ("android", b"\x7fELF", "it begins unlike such a file"),
-        ("android", b"", "it begins unlike such a file"),
+        ("blackberry", b"<!-- MIDlet- -->", "not a .zip or .jad file"),
+        ("webos", b"\xef\xbb\xbf<?xml version='1.0'?><Error/>", "not a .ipk file"),
+        ("hologram", b"\xef\xbb\xbf  {}", "not a .zip or .bin file"),
+        ("android", b"\x7fELF", "its first bytes are of another kind"),
+        ("android", b"", "its first bytes are of another kind"),
     ],
 )
 def test_a_file_that_is_not_a_package_is_not_saved(
@@ -154,7 +154,7 @@ def test_a_folder_with_the_files_name_is_an_input_error(
     http.get(f"{URL}/apps/50", text=app(android="complete"))
     redirects(http, "android", ZIP)
     ran = phonegap("download", app_id=50, output_directory="out", overwrite="true")
-    assert str(ran.error) == "output-directory: out/app_50_android.apk is a folder, in the place of a file"
+    assert str(ran.error) == "output-directory: out/app_50_android.apk: a folder with that name exists"
 
 
 def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
@@ -175,7 +175,7 @@ def test_packages_of_an_earlier_download_are_replaced_and_others_are_not(
     ran = phonegap("download", app_id=50)
 
     assert isinstance(ran.error, InputError)
-    assert f"{package} is there, and no earlier download has written it" in str(ran.error)
+    assert f"{package} exists, and no earlier download wrote it" in str(ran.error)
     assert http.call_count == count + 1, "something was downloaded before"
     assert package.read_bytes() == b"somebody's work"
     assert phonegap("download", app_id=50, overwrite="true").error is None
@@ -201,7 +201,7 @@ def test_deliver_finds_conflicting_files_before_it_sends_anything(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / there).write_text("somebody's work")
     ran = phonegap("deliver", output_directory="out", **more)
-    assert str(ran.error).startswith(f"output-directory: out/{there} is there, and no earlier download has written it")
+    assert str(ran.error).startswith(f"output-directory: out/{there} exists, and no earlier download wrote it")
     assert http.call_count == 0
 
 

@@ -140,7 +140,7 @@ def test_wrong_metadata_is_refused_before_anything_is_sent(
         (
             "create-build",
             {"title": "x", "repository": "r", "artifacts": "key"},
-            "repository: cannot be given together with artifacts",
+            "repository: cannot be combined with artifacts",
         ),
         ("create-build", {"title": "x", "artifacts": "*.html"}, "these match: index.html, other.html"),
         ("deliver", {"artifacts": "key"}, "title: is required"),
@@ -243,7 +243,7 @@ def test_a_key_travels_over_tls_and_its_passwords_are_never_shown(
     shown += ran.log + json.dumps(ran.outputs)
     assert "field data" in shown
     assert not [secret for secret in (KEY_PASSWORD, json.dumps(KEY_PASSWORD)[1:-1], PASSWORD) if secret in shown]
-    assert ("csk-file is ignored: a key for android has none" in shown) == (platform == "android")
+    assert ("csk-file is ignored: a key for android does not have one" in shown) == (platform == "android")
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,10 @@ def test_a_key_travels_over_tls_and_its_passwords_are_never_shown(
         (404, '{"error":"app #54 not available"}', "GET /api/v0/apps/54: 404"),
         (200, '{"error":"app #54 not available"}', "app #54 not available"),
         (200, '{"error":["a", "b"]}', "a; b"),
-        (206, APP_50, "206 is no success"),
-        (200, "[]", "is service-url right?"),
-        (200, '"text"', "is service-url right?"),
-        (200, '{"title": "an app without an id"}', "holds no id"),
+        (206, APP_50, "206 is not a success"),
+        (200, "[]", "check service-url"),
+        (200, '"text"', "check service-url"),
+        (200, '{"title": "an app without an id"}', "has no id"),
     ],
 )
 def test_an_error_is_an_error_under_any_status(
