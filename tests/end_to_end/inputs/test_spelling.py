@@ -82,7 +82,7 @@ ENDS: dict[str, tuple[str, str, dict[str, Any], str, int, str]] = {
         5,
         "set {} to repeat",
     ),
-    "on-outage": ("bitrise", "whoami", {"on_outage": "warn"}, "GET /v0.1/me 503;retry-after=900x*", 0, "because {} is warn"),
+    "on-outage": ("bitrise", "whoami", {"on_outage": "warn"}, "GET /v0.1/me 503;retry-after=900x*", 0, "{} is warn)"),
     "service-url": ("bitrise", "list-builds", {}, "GET /v0.1/* untoldx*", 4, "check {}"),
 }
 
