@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plugin.files.whole import is_device
+
 TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
 
 
 def why_no_file(path: Path, size: int = TRIAL) -> str | None:
     """Say why no file of `size` bytes can be written at `path`, or None. What is there already stays as it is."""
-    if path.is_relative_to("/dev"):
+    if is_device(path):
         return None
     try:
         if path.is_dir():
