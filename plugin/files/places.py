@@ -17,11 +17,12 @@ TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
 
 def why_no_file(path: Path, size: int = TRIAL) -> str | None:
     """Say why no file of `size` bytes can be written at `path`, or None. What is there already stays as it is."""
-    if is_device(path):
-        return None
     try:
         if path.is_dir():
             return f"cannot write {path}: a folder with that name exists"
+        if is_device(path):
+            is_open = os.access(path, os.W_OK)
+            return None if is_open else f"cannot write {path}: no such device, or it is closed to this user"
         return _why_not(path.parent, path, size)
     except (OSError, ValueError) as error:
         return _said(path, error)
