@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
+import unicodedata
 from urllib.parse import urlsplit
 
 LOOPBACK, LINK_LOCAL = "loopback", "link-local"
+# IPv6 addresses that hold one of IPv4 in their last 32 bits: mapped, compatible (RFC 4291), translated (RFC 6052).
+_LEAD_TO_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96")))
 
 
 def is_loopback(host: str) -> bool:
@@ -27,15 +31,20 @@ def nearness(host: str) -> str | None:
 
     Unlike is_loopback it errs on the side of caution: it knows more ways to write such an address.
     """
-    if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
+    host = unicodedata.normalize("NFKC", host).lower().rstrip(".")  # as resolvers fold it
+    if host == "localhost" or host.endswith(".localhost"):
         return LOOPBACK
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])  # without the interface of a link-local address
     except ValueError:
-        return None
-    ip = getattr(ip, "ipv4_mapped", None) or ip
+        try:
+            ip = ipaddress.ip_address(socket.inet_aton(host))  # `127.1`, `0x7f000001`, `2130706433`
+        except (OSError, ValueError):
+            return None
     if ip.is_loopback or ip.is_unspecified:  # to which a connection goes to this machine, too
         return LOOPBACK
+    if ip.version == 6 and any(ip in network for network in _LEAD_TO_IPV4):
+        return nearness(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
     return LINK_LOCAL if ip.is_link_local else None
 
 

@@ -15,13 +15,14 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
+AFTER_ESCAPE = r"\[[0-?]*[!-/]*[@-~]|[()][0-9A-Za-z]"  # colours, movements, character sets (as `tput sgr0` picks one)
 _BETWEEN = "\n"  # separates parts of a text that are read together
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b", "0": "\0"}
 MOST_READINGS = 3  # times that one text may be escaped
 LONGEST_TAIL = 64  # characters: all escapes except colours are shorter
 _UNFINISHED = re.compile(
     r"(?:%(?:25)*u?[0-9a-f]{0,3}|\\+(?:u\{?[0-9a-f]{0,7}|x[0-9a-f]?|[0-7]{0,2})|&(?:amp;)?#?[a-z0-9]{0,10}"
-    r"|=[0-9a-f]?\r?|\x1b(?:\[[0-?]*[ -/]*)?)\Z",
+    r"|=[0-9a-f]?\r?|\x1b(?:\[[0-?]*[ -/]*|[()])?)\Z",
     re.IGNORECASE,
 )
 
@@ -213,14 +214,14 @@ _KINDS = {  # each begins with few characters, so that it is found quickly
     "entity": r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{1,31});?",
     "printable": r"=(?:[0-9a-fA-F]{2}|\r?\n)",  # quoted-printable, which cuts lines too
 }
-_COLOUR = r"(?:(?<=\x1b)\[[0-9;?]*[A-Za-z])?"  # and what moves the cursor
-_ANY = re.compile(rf"[{_INVISIBLE}%\\&=]{_COLOUR}")
+_SEQUENCE = rf"(?:(?<=\x1b)(?:{AFTER_ESCAPE}))?"
+_ANY = re.compile(rf"[{_INVISIBLE}%\\&=]{_SEQUENCE}")
 _STEPS = {name: _step(pattern) for name, pattern in _KINDS.items()}
 _STEPS["any"] = _step(
     r"[%&\\](?:(?<=%){}|(?<=&){}|(?<=\\){})".format(
         *(_KINDS[name][1:].removeprefix("\\") for name in ("percent", "entity", "backslash"))
     )
 )
-_STEPS["invisible"] = _step(rf"[{_INVISIBLE}]{_COLOUR}", becomes="")
+_STEPS["invisible"] = _step(rf"[{_INVISIBLE}]{_SEQUENCE}", becomes="")
 _STEPS["space"] = _step(r"\s{2,}|[^\S ]", becomes=" ")
 _SIGNS = {name: pattern.removeprefix("\\")[0] for name, pattern in _KINDS.items()}

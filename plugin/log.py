@@ -14,20 +14,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
-from plugin.encodings import UNSEEN
+from plugin.encodings import AFTER_ESCAPE, UNSEEN
 from plugin.errors import spelled
-from plugin.redact import COLOUR, SHORTEST_SECRET, Redactor
+from plugin.redact import SHORTEST_SECRET, Redactor
 
 _COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
 _CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{UNSEEN}]")
+_TITLE = r"\][^\x07\x1b\n]{0,999}(?:\x07|\x1b\\)"  # after ESC: a window's title, or a link
+_SEQUENCE = re.compile(rf"\x1b(?:{AFTER_ESCAPE}|{_TITLE})")
 _BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]")
-_CURSOR = re.compile(r"\x1b(?!\[[0-9;]*m)(?:\[[0-?]*[ -/]*[@-~])?")  # and every other sequence that is not a colour
+_CURSOR = re.compile(rf"\x1b(?!\[[0-9;]*m)(?:{AFTER_ESCAPE}|{_TITLE})?")  # and all others except colours
 LONGEST = 60_000  # characters of one text in the log
 
 
 def inert(text: str) -> str:
     """Untrusted text, so that it has no effect on a terminal or a CI, and does not fill its log."""
-    return defuse(_cut(_CONTROL.sub(" ", COLOUR.sub("", text))))
+    return defuse(_cut(_CONTROL.sub(" ", _SEQUENCE.sub("", text))))
 
 
 def _cut(text: str) -> str:
@@ -145,7 +147,7 @@ class Log:
                 self._draw()
 
     def _clean(self, text: str) -> str:
-        shown = self.redact.declared(text)
+        shown = self.redact.declared(_SEQUENCE.sub("", text))
         told = spelled(shown, self.spell)
         return inert(shown if told == shown else self.redact.declared(told))
 
@@ -178,7 +180,7 @@ class Log:
 def _relayed(lines: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
     given = "\n".join(lines)
-    text = _CURSOR.sub("", _BACKSPACE_TRICKS.sub("", given))
+    text = _BACKSPACE_TRICKS.sub("", _CURSOR.sub("", given))
     text = text if is_redacted and text == given else redact(text)
     return "\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text]))
 

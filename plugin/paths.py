@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+HALVES = re.compile(r"[\ud800-\udfff]")  # how Python keeps bytes that are not UTF-8; no request can hold them
 _AT_HOME = re.compile(r"~(?=/|\\|$)")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plugin.files.nearest import nearest, shown
 from plugin.files.patterns import EXCLUDES, excludes, is_pattern, search
-from plugin.paths import from_home
+from plugin.paths import HALVES, from_home
 from plugin.units import size_text
 
 FEW = 3  # paths to name in one message
@@ -137,6 +137,8 @@ class _Search:
     def _artifact(self, path: Path) -> Artifact:
         """The file at `path`. Raises OSError when it cannot be read, ValueError when it cannot be uploaded."""
         info = path.stat()
+        if HALVES.search(path.name):  # neither JSON nor a multipart head can hold it
+            raise ValueError("has a name that is not valid UTF-8: rename the file")
         if _canonical(path) in self._own:
             raise ValueError("is a file that this step writes itself: it cannot be an artifact too")
         shown = self._shown(path)

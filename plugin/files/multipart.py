@@ -43,4 +43,4 @@ def _part_head(boundary: str, name: str, file_name: str | None = None, content_t
     """The lines before a part's content; names are quoted as browsers quote them (HTML standard)."""
     field = RequestField(name, b"", file_name)
     field.make_multipart(content_type=content_type)
-    return f"--{boundary}\r\n{field.render_headers()}".encode("utf-8", "surrogateescape")
+    return f"--{boundary}\r\n{field.render_headers()}".encode()

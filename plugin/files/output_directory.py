@@ -57,10 +57,11 @@ class OutputDirectory:
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""
-        target = self.path / name
+        target = self.path / RECORD
         try:
             with self._lock:
                 self._record(name, sha256)  # first: a run that is killed in between must not leave an unrecorded file
+            target = self.path / name
             file.replace(target)
         except OSError as error:
             raise _problem(f"{target} cannot be written: {error.strerror}") from None

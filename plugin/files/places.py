@@ -10,16 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plugin.files.whole import is_device
+
 TRIAL = 64 * 1024  # bytes; as much as a receipt of some hundred artifacts
 
 
 def why_no_file(path: Path) -> str | None:
-    """Return why no file of `size` bytes can be written at `path`, or None. An existing file stays as it is."""
-    if path.is_relative_to("/dev"):
-        return None
+    """Return why no file of TRIAL bytes can be written at `path`, or None. An existing file stays as it is."""
     try:
         if path.is_dir():
             return f"cannot write {path}: a folder with that name exists"
+        if is_device(path):
+            is_open = os.access(path, os.W_OK)
+            return None if is_open else f"cannot write {path}: no such device, or this user may not write to it"
         return _why_not(path.parent, path, TRIAL)
     except (OSError, ValueError) as error:
         return _said(path, error)

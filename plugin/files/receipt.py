@@ -23,6 +23,7 @@ from plugin import __version__
 from plugin.errors import InputError, PluginError, Problem
 from plugin.files.lock import HeldError, held
 from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
+from plugin.files.whole import is_device
 
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that are still valid in this one
 KEPT = ("orders",)  # of the earlier run's record, until this one has its own
@@ -99,7 +100,7 @@ class Receipt:
         another delivery, which takes nothing over. Raises InputError when another run holds the receipt, or when the
         file at our path is not a receipt: it would be lost.
         """
-        if not self._path or self._path.is_relative_to("/dev"):
+        if not self._path or is_device(self._path):
             yield
             return
         with self._held(self._path):

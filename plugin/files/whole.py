@@ -1,4 +1,4 @@
-"""Writing a small file atomically: nobody ever sees half of it."""
+"""Writing a small file atomically: nobody ever sees half of it. And which paths a file must not replace."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from pathlib import Path
 from uuid import uuid4
 
 
+def is_device(path: Path) -> bool:
+    """Return whether `path` is below /dev, as /dev/stderr is: it is written to, but never replaced nor removed."""
+    return path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")  # noqa: S108 - which holds files
+
+
 def write_whole(path: Path, text: str, private: bool = True) -> None:
     """Write a file so that nobody ever sees half of it; a link is replaced, not followed.
 
-    Its owner alone may read it, or with `private` off whoever the umask lets. What is below /dev, such as /dev/stderr,
-    is written to as it is.
+    Its owner alone may read it, or with `private` off whoever the umask lets. A device is written to as it is.
     """
-    if path.is_relative_to("/dev"):
-        path.write_text(text, encoding="utf-8", newline="\n")
+    if is_device(path):
+        with path.open("a", encoding="utf-8", newline="\n") as device:  # /dev/stderr may be a file that holds our log
+            device.write(text)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f".{path.name}-{uuid4().hex[:8]}")

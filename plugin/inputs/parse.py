@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from plugin.inputs.fields import Field
-from plugin.paths import from_home
+from plugin.paths import HALVES, from_home
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 SEPARATORS = {"lines": r"\n", "paths": r"[\n|]", "variables": r"\n"}
-HALVES = re.compile(r"[\ud800-\udfff]")  # how Python keeps bytes that are not UTF-8; no request can hold them
 
 
 def parse(field: Field, text: str | Sequence[str]) -> Any:

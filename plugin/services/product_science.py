@@ -6,7 +6,7 @@ Source: the service's API page, sections 1 to 3, and "Known beyond this document
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -56,13 +56,11 @@ def _open(job: Job) -> str:
 
 def upload(job: Job) -> None:
     """Upload every artifact as a build of the context that `upload-context-id` names."""
-    _check_names(job.artifacts)
     _upload_in(job, job.values.upload_context_id, resume(job))
 
 
 def deliver(job: Job) -> None:
     """Open a context unless one is given, then upload every artifact as a build of it."""
-    _check_names(job.artifacts)
     earlier = resume(job)
     _upload_in(job, job.values.upload_context_id or _context(job, earlier), earlier)
 
@@ -98,17 +96,6 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
     job.receipt.note(
         build_id=ids[0], build_ids=ids, artifact_ids=ids, status=SUCCEEDED, service_status=states.get(ids[0])
     )
-
-
-def _check_names(artifacts: Sequence[Artifact]) -> None:
-    """Raise InputError for file names that JSON, which this API expects, cannot express."""
-    problems = [
-        Problem("artifacts", f"{file.shown!r} is not valid UTF-8, which product-science requires: rename the file")
-        for file in artifacts
-        if re.search("[\ud800-\udfff]", file.name)
-    ]
-    if problems:
-        raise InputError(*problems)
 
 
 def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str]) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -143,16 +144,27 @@ def test_on_github_relayed_text_stands_between_unguessable_markers() -> None:
 def test_relayed_text_keeps_its_colours_and_loses_what_moves_the_cursor() -> None:
     log, stream = written()
     with log.relay() as write:
-        write("\x1b[32;1mgreen\x1b[0m\x1b[2K\x1b[1Aup\x07")
+        write("\x1b[32;1mgreen\x1b[0m\x1b[2K\x1b[1A\x1b(B\x1b]0;title\x07up\x07")
 
     assert stream.getvalue() == "\x1b[32;1mgreen\x1b[0mup\x1b[0m\n"
 
 
+@pytest.mark.parametrize("between", ["\x1b[31m", "\x1b(B\x1b[m", "\x1b]0;title\x07", "\x1b]8;;https://e.example\x1b\\"])
+def test_a_secret_that_a_terminal_would_join_is_hidden(between: str) -> None:
+    log, stream = written()
+    log.redact.add("s3cret")
+    log.line(f"it is s3{between}cret")
+    with log.relay() as write:
+        write(f"it is s3{between}cret")
+
+    assert re.sub(r"\x1b\[0?m", "", stream.getvalue().replace(between, "")) == "it is ***\n" * 2
+
+
 def test_a_line_of_ours_carries_no_control_character() -> None:
     log, stream = written()
-    log.line("a\x1b[31mb\x1b]0;title\x07c\rd")
+    log.line("a\x1b[31mb\x1b]0;title\x07\x1b(Bc\rd")
 
-    assert stream.getvalue() == "ab ]0;title c d\n"
+    assert stream.getvalue() == "abc d\n"
 
 
 def test_a_github_error_is_one_command_with_its_lines_encoded() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.files.names import file_names, safe_name
+from plugin.files.whole import is_device
 from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build, show
@@ -162,7 +163,7 @@ class _Watch:
                 if stream:
                     stream.finish()
                 with place(path) as target:
-                    save(self._job, build, target, stream)
+                    save(self._job, build, target, path, stream)
                     if stream:
                         stream.complete(target)
                 if path:
@@ -183,6 +184,8 @@ class _Watch:
         given = Path(self._job.values.log_file)
         if not self._job.values.log_file:
             return [""] * len(self._builds)
+        if is_device(given):
+            return [self._job.values.log_file] * len(self._builds)
         slugs = [(build.slug, str(number)) for number, build in enumerate(self._builds[1:], 2)]
         marks = file_names(slugs, self._job.log.redact.declared)
         others = [given.with_name(safe_name(f"{given.stem}-{mark}{given.suffix}")) for mark in marks]

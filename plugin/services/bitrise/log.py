@@ -7,6 +7,7 @@ build, its address expires, and it is fetched without credentials and without ou
 from __future__ import annotations
 
 import codecs
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, UnavailableError
 from plugin.files.download import download
+from plugin.files.whole import is_device
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.archive import Archive
@@ -124,7 +126,7 @@ def log(job: Job) -> None:
     build = show(job, build_slugs(job)[0])
     note(job, [build])
     with place(job.values.log_file) as target:
-        save(job, build, target)
+        save(job, build, target, job.values.log_file)
         if job.values.log_file:
             job.receipt.note(log_file=job.values.log_file)
             return
@@ -137,18 +139,34 @@ def log(job: Job) -> None:
 
 @contextmanager
 def place(path: str) -> Iterator[Path]:
-    """Yield the path to save a log to: `path`, its folder created if needed, else a temporary one."""
+    """Yield the path to save a log to: `path`, its folder created if needed, else a temporary one.
+
+    A device gets the log in the end. Raises InputError.
+    """
     with tempfile.TemporaryDirectory(prefix="buildferry-") as folder:
-        target = Path(path or Path(folder) / "log")
-        try:
+        device = Path(path) if path and is_device(Path(path)) else None
+        target = Path(path) if path and not device else Path(folder, "log")
+        with _writing(path):
             target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(Problem("log-file", f"{target} cannot be written: {error.strerror}")) from None
         yield target
+        if device:
+            with _writing(path), device.open("ab") as opened, target.open("rb") as saved:
+                shutil.copyfileobj(saved, opened)
 
 
-def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> None:
-    """Save a build's log: the archived one, byte for byte, else all its chunks in order.
+@contextmanager
+def _writing(path: Path | str) -> Iterator[None]:
+    """Name the log file in an OSError of the block. Raises InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(Problem("log-file", f"{path} cannot be written: {error.strerror}")) from None
+
+
+def save(job: Job, build: Build, target: Path, path: str, stream: Stream | None = None) -> None:
+    """Save a build's log to `target`: the archived one, byte for byte, else all its chunks in order.
+
+    `path` is what messages call it; empty for a temporary file.
 
     `stream` waits at a gap until the archive has arrived, or for GAP_SECONDS; then everything that has arrived is
     shown. Raises RefusedError when there is no log, InputError when `target` cannot be written.
@@ -165,8 +183,8 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
             stream.drain()
         if is_there or _is_archived(job, build, what, patience):
             download(job.rest, lambda: _locate(job, build), target, job.progress)
-            if job.values.log_file:
-                job.say(f"{what} is in {target}: {target.stat().st_size} bytes")
+            if path:
+                job.say(f"{what} is in {path}: {target.stat().st_size} bytes")
             return
     except UnavailableError as error:
         lost = error
@@ -178,11 +196,10 @@ def save(job: Job, build: Build, target: Path, stream: Stream | None = None) -> 
         lacking = _collect(job, build.slug, own)
         if not own.count and (lost or lacking):
             raise lost or UnavailableError(f"{what} is not available, nor are its {lacking} chunks: run again later")
-        target.unlink(missing_ok=True)  # it may be a link in the checkout that leads anywhere
-        with target.open("wb") as file:
-            file.writelines(own.whole())
-    except OSError as error:
-        raise InputError(Problem("log-file", f"{target} cannot be written: {error.strerror}")) from None
+        with _writing(target):
+            target.unlink(missing_ok=True)  # it may be a link in the checkout that leads anywhere
+            with target.open("wb") as file:
+                file.writelines(own.whole())
     finally:
         if not stream:
             own.close()

@@ -253,16 +253,13 @@ def test_the_receipt_of_three_runs_never_becomes_an_artifact(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are text there")
-@pytest.mark.parametrize("operation", ["deliver", "upload"])
-def test_product_science_refuses_a_name_that_is_not_utf_8_before_sending(
-    sandbox: SandboxProcess, deliver: Run, folder: Path, operation: str
+@pytest.mark.parametrize("service", ["app-distribution", "product-science", "phonegap-build"])
+def test_file_names_that_are_not_utf_8_are_refused_before_sending(
+    sandbox: SandboxProcess, deliver: Run, folder: Path, service: str
 ) -> None:
     with open(os.fsencode(folder / "out") + b"/\xff.apk", "w") as file:  # noqa: PTH123 - a Path is text
         file.write("x")
-    own = {"service": "product-science", "api-token": "sandbox-token-product-science", "project": "demo"}
-    more = {"upload-context-id": "none"} if operation == "upload" else {}
-    done = deliver("out/*.apk", operation=operation, **own, **more)
+    done = deliver("out/*.apk", **{"service": service, "api-token": f"sandbox-token-{service}", "project": "demo"})
     assert done.code == 2
-    assert "is not valid UTF-8, which product-science requires: rename the file" in done.stderr
-    assert sandbox.state()["product-science"]["contexts"] == []
-    assert sandbox.state()["product-science"]["builds"] == []
+    assert "has a name that is not valid UTF-8: rename the file" in done.stderr
+    assert not any(map(sandbox.state()[service].get, ("builds", "contexts", "apps")))

@@ -87,7 +87,7 @@ def test_a_record_that_is_a_link_or_a_pipe_is_neither_read_nor_written(
     tmp_path: Path, lay_out: Callable[[Path], None]
 ) -> None:
     lay_out(tmp_path / RECORD)
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=f"{RECORD} cannot be written"):
         put(tmp_path, "app.apk", "one")
     assert [path.name for path in tmp_path.iterdir()] == [RECORD]
 

@@ -131,6 +131,16 @@ def test_a_folder_of_authorities_is_accepted(tmp_path: Path) -> None:
         ("::ffff:169.254.169.254", "link-local"),
         ("fe80::1", "link-local"),
         ("fe80::1%eth0", "link-local"),
+        ("2130706433", "loopback"),
+        ("0x7f.1", "loopback"),
+        ("127.0.0.1.", "loopback"),
+        ("127\uff0e0\uff0e0\uff0e1", "loopback"),
+        ("\uff4cocalhost", "loopback"),
+        ("64:ff9b::7f00:1", "loopback"),
+        ("::127.0.0.1", "loopback"),
+        ("64:ff9b::a9fe:a9fe", "link-local"),
+        ("64:ff9b::c000:201", None),
+        ("3221225985", None),
         ("10.0.0.1", None),
         ("192.0.2.1", None),
         ("2001:db8::1", None),
@@ -165,7 +175,7 @@ def test_a_loopback_service_cannot_name_a_link_local_address() -> None:
         Peers(Connection("http://127.0.0.1:8901")).check_name("169.254.169.254", "http://169.254.169.254/")
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:9/f", "https://[::ffff:7f00:1]/f", "https://localhost/f"])
+@pytest.mark.parametrize("location", ["http://127.0.0.1:9/f", "https://[::ffff:7f00:1]/f", "https://2130706433/f"])
 def test_a_redirect_back_to_the_machine_is_refused(http: requests_mock.Mocker, location: str) -> None:
     http.get(f"{URL}/file", status_code=302, headers={"Location": location})
     with pytest.raises(RefusedError, match="a loopback address of this machine, but the service is elsewhere"):

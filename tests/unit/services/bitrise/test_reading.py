@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,23 @@ def test_the_archived_log_is_fetched_without_credentials_or_our_headers(
     assert ran.outputs["log-file"] == "logs/it.txt"
     assert archive.request_history[0].headers.keys() <= {"Host", "Connection", "User-Agent", "Accept-Encoding"}
     assert "X-Amz" not in ran.log
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no pipe has a path there")
+@pytest.mark.parametrize("archive", [PAGE["log"]["expiring_raw_log_url"], None])
+def test_a_log_file_that_is_a_device_is_written_to_and_never_replaced(
+    http: requests_mock.Mocker, bitrise: Run, archive: str | None
+) -> None:
+    http.get(f"{APP}/builds/b", json={"data": build("b")})
+    http.get(f"{APP}/builds/b/log", json={**PAGE["log"], "expiring_raw_log_url": archive})
+    http.get(PAGE["log"]["expiring_raw_log_url"], content=b"all of it")
+    reading, writing = os.pipe()
+    with open(reading, "rb") as read:  # noqa: PTH123 - it is a handle
+        ran = bitrise("log", build_id="b", log_file=f"/dev/fd/{writing}")
+        os.close(writing)
+        expected = b"all of it" if archive else "".join(each["chunk"] for each in PAGE["log"]["log_chunks"]).encode()
+        assert ran.error is None
+        assert read.read() == expected
 
 
 def test_without_an_archive_the_pages_chunks_are_the_log(http: requests_mock.Mocker, bitrise: Run) -> None:
