@@ -69,7 +69,7 @@ def test_a_signal_during_the_last_outputs_still_reports_the_build(
     assert done.code == 143
     assert time.monotonic() - began < 10
     (build,) = sandbox.state()["bitrise"]["builds"]
-    assert f"continues: {build['slug']}" in done.log or f"aborted build #{build['build_number']}" in done.log
+    assert f"continue: {build['slug']}" in done.log or f"aborted build #{build['build_number']}" in done.log
     assert (tmp_path / "BUILDFERRY_BUILD_ID").read_text() == build["slug"]
     assert (tmp_path / "BUILDFERRY_ERROR").read_text() == "cancelled by SIGTERM"
 

@@ -88,7 +88,7 @@ def through(gateway: Gateway, credentials: str = "") -> dict[str, str]:
 
 def one_line(done: Done) -> str:
     """The error, which is one line and not the end of a storm of tries."""
-    assert "; try " not in done.log
+    assert "; retrying in " not in done.log
     assert "Traceback" not in done.log
     error: str = done.result["error"]
     assert "\n" not in error

@@ -186,7 +186,7 @@ def test_an_address_that_expires_meanwhile_is_requested_again(
     [
         ({"match": "*.ipa"}, "no artifacts that match *.ipa"),
         ({"output_directory": "a-file"}, "a-file is not a folder"),
-        ({"output_directory": "taken"}, "cannot be written: a folder with that name exists"),
+        ({"output_directory": "taken"}, "taken/artifact-1.apk: a folder with that name exists"),
     ],
 )
 def test_a_download_that_cannot_succeed_is_an_input_error(

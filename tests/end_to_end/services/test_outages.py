@@ -86,7 +86,7 @@ def test_an_unresolvable_host_is_retried_then_reported(folder: Path, own: Sandbo
         done = run({**subject.asked(own), "service-url": "https://nowhere.invalid"}, folder)
         assert done.code == 5, done.log
         assert "the name nowhere.invalid cannot be resolved: " in done.result["error"]
-        assert done.log.count("; try ") == 4
+        assert done.log.count("; retrying in ") == 4
 
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         list(pool.map(deliver, SERVICES))
@@ -99,7 +99,7 @@ def test_a_tls_failure_is_reported_and_not_retried(subject: Subject, folder: Pat
     assert done.code == 5
     assert "TLS with 127.0.0.1 failed: " in done.result["error"]
     assert "the server may expect plain http" in done.result["error"]
-    assert "; try " not in done.log
+    assert "; retrying in " not in done.log
     assert Counter(subject.left(state_of(own), folder)) == Counter()
 
 
