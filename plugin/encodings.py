@@ -38,6 +38,7 @@ class Form(NamedTuple):
     text: str
     before: int = 0
     after: int = 0
+    is_encoded: bool = False  # as a whole, in base64 or hex: programs wrap that into lines
 
 
 class View(NamedTuple):
@@ -62,7 +63,7 @@ def forms(secret: str, shortest: int) -> set[Form]:
         texts.add("".join(map(_halves, text)))
     found = {Form(text) for text in texts}
     for raw in (secret.encode("utf-8", "replace"), secret.encode("utf-16-le", "replace")):
-        found |= {Form(raw.hex()), Form(raw.hex().upper()), *_base64(raw)}
+        found |= {*(Form(text, is_encoded=True) for text in (raw.hex(), raw.hex().upper())), *_base64(raw)}
     return {form for form in found if len(form.text.strip()) >= shortest}
 
 
@@ -78,7 +79,7 @@ def _base64(raw: bytes) -> Iterator[Form]:
         first, bits = -(-8 * offset // 6), 8 * (offset + len(raw))
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(bytes(offset) + raw).decode()[first : bits // 6]
-            yield Form(text, before=int(offset > 0), after=int(bits % 6 > 0))
+            yield Form(text, before=int(offset > 0), after=int(bits % 6 > 0), is_encoded=True)
 
 
 def views(text: str, reach: int) -> Iterator[View]:

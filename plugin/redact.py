@@ -27,6 +27,8 @@ _USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
 _ESCAPED_USER_INFO = re.compile(
     r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE
 )
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
+_ENDS = 8  # characters of base64 or hex: what shorter ends of a line show of a secret is of no use
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENDS_OF_URLS = " \t\"'<>"
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -40,11 +42,15 @@ class _Secrets:
 
     forms: frozenset[Form] = frozenset()
     reach: int = 0  # characters of the longest form
+    encoded: frozenset[str] = frozenset()
+    parts: frozenset[str] = frozenset()  # every _ENDS characters that follow each other in those
 
     def and_(self, more: set[Form]) -> _Secrets:
         """Return these and more."""
         every = self.forms | more
-        return _Secrets(every, max(len(form.text) for form in every))
+        encoded = frozenset(form.text for form in every if form.is_encoded)
+        parts = frozenset(text[at : at + _ENDS] for text in encoded for at in range(len(text) - _ENDS + 1))
+        return _Secrets(every, max(len(form.text) for form in every), encoded, parts)
 
     def spans(self, text: str) -> list[Span]:
         """Find every secret in `text`."""
@@ -52,7 +58,20 @@ class _Secrets:
         for view in views(text, self.reach) if self.forms else ():
             hits = [place for form in self.forms if form.text in view.text for place in _places(form, view.text)]
             found += back(view, hits)
-        return found
+        return found + list(self._wrapped(text))
+
+    def _wrapped(self, text: str) -> Iterator[Span]:
+        """Find the lines of an encoded secret that was wrapped, as `base64` and `xxd` do."""
+        for run in _ENCODED.finditer(text) if self.parts else ():
+            start, end = run.span()
+            head, tail = text[start : start + _ENDS], text[end - _ENDS : end]
+            for form in self.encoded if head in self.parts or tail in self.parts else ():
+                if run[0] in form:
+                    yield start, end
+                elif (at := run[0].find(form[:_ENDS])) >= 0 and form.startswith(run[0][at:]):
+                    yield start + at, end
+                elif (at := run[0].rfind(form[-_ENDS:]) + _ENDS) >= _ENDS and form.endswith(run[0][:at]):
+                    yield start, start + at
 
     def begun(self, text: str, least: int) -> int:
         """Return the start of a secret that the end of `text` cuts, its length if there is none.
