@@ -8,13 +8,11 @@ said to be there, not to be valid.
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from plugin.files.apps import aab, apk, ipa
-from plugin.files.apps.app import App, UnreadableError
+from plugin.files.apps.app import DAMAGE, App, UnreadableError
 from plugin.files.apps.archive import Archive
 
 __all__ = ["ENDINGS", "App", "UnreadableError", "read"]
@@ -39,6 +37,8 @@ def read(path: Path) -> App:
                     return read_kind(archive, path)
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
-    except (struct.error, zlib.error, IndexError, OverflowError):
+    except UnreadableError:
+        raise
+    except DAMAGE:
         raise UnreadableError("is damaged: something in it lies outside the file") from None
     raise UnreadableError("is a ZIP file, but not an APK, AAB or IPA: it holds no app's manifest")

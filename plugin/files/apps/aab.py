@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from plugin.files.apps.apk import SIGNATURES, jar_signing
-from plugin.files.apps.app import App, UnreadableError
+from plugin.files.apps.app import DAMAGE, App
 from plugin.files.apps.archive import Archive
 from plugin.files.apps.chunks import Reference, Value
-from plugin.files.apps.manifest import INSIDE, LARGEST, ROOT, Attributes, app_of
+from plugin.files.apps.manifest import INSIDE, LARGEST, MOST_ATTRIBUTES, ROOT, Attributes, app_of
 from plugin.files.apps.message import Message
 
 MANIFEST, RESOURCES = "base/manifest/AndroidManifest.xml", "base/resources.pb"
@@ -32,17 +32,23 @@ PACKAGES, TYPES, ENTRIES, ID, CONFIGURED, CONFIGURATION, CONFIGURED_VALUE, ITEM 
 
 
 def read(archive: Archive, _path: Path) -> App:
-    """Return what the bundle says. Raises UnreadableError, and what zlib does."""
+    """Return what the bundle says. Raises what DAMAGE lists."""
     elements = _elements(Message(archive.read(MANIFEST, LARGEST)))
 
+    table = _table(archive)
+
     def look_up(reference: Reference) -> Value:
-        try:
-            table = Message(archive.read(RESOURCES, LARGEST_RESOURCES))
-            return _look_up(table, reference)
-        except UnreadableError:  # a label that is unknown does not make an app unreadable
-            return None
+        return _look_up(table, reference) if table else None
 
     return app_of("AAB", elements, jar_signing(archive), look_up)
+
+
+def _table(archive: Archive) -> Message | None:
+    """The table of resources, if it can be read: a label that is unknown does not make an app unreadable."""
+    try:
+        return Message(archive.read(RESOURCES, LARGEST_RESOURCES))
+    except DAMAGE:
+        return None
 
 
 def _elements(node: Message) -> dict[str, Attributes]:
@@ -57,7 +63,7 @@ def _elements(node: Message) -> dict[str, Attributes]:
 def _element(element: Message, names: tuple[str, ...]) -> dict[str, Attributes]:
     name = element.text(NAME)
     attributes: dict[int | str, Value] = {}
-    for each in element.messages(ATTRIBUTES) if name in names else ():
+    for each in islice(element.messages(ATTRIBUTES), MOST_ATTRIBUTES) if name in names else ():
         value = _value(each.message(ATTRIBUTE_ITEM))
         key = each.number(ATTRIBUTE_ID) or each.text(ATTRIBUTE_NAME)
         attributes.setdefault(key, each.text(ATTRIBUTE_TEXT) if value is None else value)

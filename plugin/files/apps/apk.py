@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from plugin.files.apps.app import App, UnreadableError
+from plugin.files.apps.app import DAMAGE, App
 from plugin.files.apps.archive import Archive
 from plugin.files.apps.chunks import Reference, Value
 from plugin.files.apps.manifest import LARGEST, app_of, read_binary
@@ -26,13 +26,13 @@ V4_FILE = ".idsig"  # follows the APK's name
 
 
 def read(archive: Archive, path: Path) -> App:
-    """Return what the APK says. Raises UnreadableError, and what struct and zlib do."""
+    """Return what the APK says. Raises what DAMAGE lists."""
     elements = read_binary(archive.read(MANIFEST, LARGEST))
+    resources = _resources(archive)
 
     def look_up(reference: Reference) -> Value:
         return resources.look_up(reference) if resources else None
 
-    resources = _resources(archive)
     v4 = ("v4",) if Path(f"{path}{V4_FILE}").is_file() else ()
     return app_of("APK", elements, (*jar_signing(archive), *_schemes(archive), *v4), look_up)
 
@@ -47,7 +47,7 @@ def _resources(archive: Archive) -> Resources | None:
     """The table of resources, if it can be read: a label that is unknown does not make an app unreadable."""
     try:
         return Resources(archive.read(RESOURCES, LARGEST_RESOURCES))
-    except UnreadableError:
+    except DAMAGE:
         return None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +15,10 @@ PACKAGE = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 
 class UnreadableError(ValueError):
     """Why a file cannot be read as an app, as the end of a sentence: `is not a ZIP file`."""
+
+
+# What reading a damaged file raises: where something lies outside the file, or is cut off.
+DAMAGE = (UnreadableError, struct.error, zlib.error, IndexError, OverflowError)
 
 
 @dataclass(frozen=True)

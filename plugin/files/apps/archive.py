@@ -17,8 +17,9 @@ from typing import BinaryIO
 from plugin.files.apps.app import UnreadableError
 
 LARGEST_DIRECTORY = 24 * 1024 * 1024  # bytes
-MOST_ENTRIES = 200_000
-MOST_KEPT = 1_000  # entries that are to be read
+MOST_ENTRIES = 150_000
+MOST_KEPT = 200  # entries that are to be read
+MOST_EXTRAS = 50  # parts of an entry's extra field
 LONGEST_COMMENT = 0xFFFF
 END, END_64, LOCATOR_64, HEADER, LOCAL = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x01\x02", b"PK\x03\x04"
 END_FORMAT = struct.Struct("<4s4xHHIIH")  # its disks apart: entries here, entries in all, size, offset, comment
@@ -45,7 +46,7 @@ class Archive:
     """An open ZIP file."""
 
     def __init__(self, file: BinaryIO, wanted: re.Pattern[bytes]) -> None:
-        """Find the entries of `file` whose names are `wanted`. Raises UnreadableError, and what struct does."""
+        """Find the entries of `file` whose names are `wanted`. Raises what DAMAGE lists."""
         self._file = file
         self.directory_offset, size, count = self._end(file.seek(0, os.SEEK_END))
         if size > LARGEST_DIRECTORY or count > MOST_ENTRIES:
@@ -59,7 +60,7 @@ class Archive:
                 raise UnreadableError(f"holds more than {MOST_KEPT} signatures or manifests")
 
     def read(self, name: str, limit: int) -> bytes:
-        """Return the contents of an entry of at most `limit` bytes. Raises UnreadableError, and what zlib does."""
+        """Return the contents of an entry of at most `limit` bytes. Raises what DAMAGE lists."""
         if not (entry := self.entries.get(name)):
             raise UnreadableError(f"lacks {name}")
         if entry.flags & IS_ENCRYPTED:
@@ -124,8 +125,8 @@ def _walk(directory: bytes, count: int, wanted: re.Pattern[bytes]) -> Iterator[t
         name = directory[at : at + named]
         at += named
         if wanted.fullmatch(name):
-            more = _wide(directory[at : at + extra], (size, compressed, offset))
-            yield name.decode("utf-8", "replace"), Entry(flags, method, more[1], more[0], more[2])
+            size, compressed, offset = _wide(directory[at : at + extra], (size, compressed, offset))
+            yield name.decode("utf-8", "replace"), Entry(flags, method, compressed, size, offset)
         at += extra + commented
 
 
@@ -133,7 +134,9 @@ def _wide(extra: bytes, numbers: tuple[int, ...]) -> list[int]:
     """Return `numbers`, those that are full from the ZIP64 part of `extra`."""
     at = 0
     wide: Iterator[tuple[int]] = iter(())
-    while at + 4 <= len(extra):
+    for _ in range(MOST_EXTRAS):
+        if at + 4 > len(extra):
+            break
         kind, size = struct.unpack_from("<HH", extra, at)
         if kind == 1:
             wide = struct.iter_unpack("<Q", extra[at + 4 : at + 4 + size // 8 * 8])

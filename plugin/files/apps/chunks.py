@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from plugin.files.apps.app import UnreadableError
 
-MOST_CHUNKS = 100_000  # in one file
+MOST_CHUNKS = 30_000  # in one file
 LONGEST_STRING = 1_000  # characters that are read of one
 STRING_POOL = 0x0001
 IS_UTF8 = 0x100

@@ -25,7 +25,7 @@ NO_PROFILE = "without-profile"  # but signed
 
 
 def read(archive: Archive, _path: Path) -> App:
-    """Return what the IPA says. Raises UnreadableError, and what struct and zlib do."""
+    """Return what the IPA says. Raises what DAMAGE lists."""
     mains = [name for name in archive.entries if re.fullmatch(MAIN, name)]
     if len(mains) > 1:
         raise UnreadableError(f"holds {len(mains)} apps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
-from plugin.files.apps.app import App, UnreadableError, package_name, plain
+from plugin.files.apps.app import DAMAGE, App, UnreadableError, package_name, plain
 from plugin.files.apps.chunks import STRING_POOL, Reference, StringPool, Value, chunks, value_at
 
 LARGEST = 4 * 1024 * 1024  # bytes
@@ -14,6 +14,7 @@ LABEL, MINIMUM_SYSTEM, VERSION_CODE, VERSION_NAME = 0x01010001, 0x0101020C, 0x01
 VERSION_CODE_MAJOR = 0x01010576
 XML, RESOURCE_MAP, START_ELEMENT, END_ELEMENT = 0x0003, 0x0180, 0x0102, 0x0103
 NOTHING = 0xFFFFFFFF
+MOST_ATTRIBUTES = 200  # of an element
 ROOT = "manifest"
 INSIDE = ("uses-sdk", "application")  # the root
 
@@ -21,13 +22,16 @@ Attributes = Mapping[int | str, Value]  # by resource id, else by name
 
 
 def app_of(
-    kind: str, elements: Mapping[str, Attributes], signing: tuple[str, ...], look_up: Callable[..., Value]
+    kind: str, elements: Mapping[str, Attributes], signing: tuple[str, ...], look_up: Callable[[Reference], Value]
 ) -> App:
     """Return the App that a manifest's `elements` describe; `look_up` finds the value of a Reference."""
 
     def value(element: str, attribute: int | str) -> Value:
         found = elements.get(element, {}).get(attribute)
-        return look_up(found) if isinstance(found, Reference) else found
+        try:
+            return look_up(found) if isinstance(found, Reference) else found
+        except DAMAGE:
+            return None
 
     code, major = value(ROOT, VERSION_CODE), value(ROOT, VERSION_CODE_MAJOR)
     if isinstance(code, int) and isinstance(major, int):
@@ -44,7 +48,7 @@ def app_of(
 
 
 def read_binary(data: bytes) -> dict[str, Attributes]:
-    """Return the elements of a binary manifest (AOSP, ResXMLTree). Raises UnreadableError, and what struct does."""
+    """Return the elements of a binary manifest (AOSP, ResXMLTree). Raises what DAMAGE lists."""
     first = next(chunks(data, 0, len(data)), None)
     if not first or first.kind != XML:
         raise UnreadableError("has a manifest that is not binary XML")
@@ -71,7 +75,7 @@ def _attributes(data: bytes, at: int, strings: StringPool, ids: bytes) -> Attrib
     """The attributes of the element whose extension (ResXMLTree_attrExt) is at `at`."""
     start, size, count = struct.unpack_from("<HHH", data, at + 8)
     found: dict[int | str, Value] = {}
-    for number in range(count):
+    for number in range(min(count, MOST_ATTRIBUTES)):
         each = at + start + number * size
         _, name, raw = struct.unpack_from("<III", data, each)
         key = int.from_bytes(ids[4 * name : 4 * name + 4], "little") or strings[name]

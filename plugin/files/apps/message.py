@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from plugin.files.apps.app import UnreadableError
 
-MOST_FIELDS = 300_000  # that are read of one message and of those in it
+MOST_FIELDS = 100_000  # that are read of one message and of those in it
 LONGEST_TEXT = 4_000  # bytes that are read of one
 VARINT, FIXED_64, DELIMITED, FIXED_32 = 0, 1, 2, 5
 FIXED = {FIXED_64: 8, FIXED_32: 4}

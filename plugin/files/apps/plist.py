@@ -6,28 +6,28 @@ reading all of them takes minutes and all memory. Source: Apple, CFBinaryPList.c
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection
-from datetime import datetime, timedelta
 from typing import Any
 
 from plugin.files.apps.app import UnreadableError
 
-LARGEST = 1024 * 1024  # bytes
-MOST_KEYS = 10_000
-LONGEST_STRING = 4_000  # characters that are read of one
+LARGEST = 512 * 1024  # bytes
+MOST_KEYS = 2_000
+LONGEST_STRING = 1_000  # characters that are read of one
+MOST_TAGS = MOST_ATTRIBUTES = 20_000  # of an XML list, at most
+DECLARATION = re.compile(rb"<!(?!--|DOCTYPE plist PUBLIC [^\[<>]*>|\[CDATA\[)")  # a list has but one
 BINARY = b"bplist00"
 TRAILER = struct.Struct(">6xBBQQQ")  # sizes of an offset and of a reference; objects, the top one, where offsets begin
-EPOCH = datetime(2001, 1, 1)  # UTC, as plistlib gives it
-NULL, INTEGER, DATE, TEXT, WIDE_TEXT, DICTIONARY = 0x0, 0x1, 0x3, 0x5, 0x6, 0xD
+INTEGER, TEXT, WIDE_TEXT, DICTIONARY = 0x1, 0x5, 0x6, 0xD
 LONG = 0xF  # a size that stands in an integer after the mark
-FALSE, TRUE = 0x8, 0x9
 
 
 def top(data: bytes, keys: Collection[str]) -> dict[str, Any]:
-    """Return those of `keys` that the list's top dictionary has; a binary list's lists and dictionaries are None.
+    """Return those of `keys` that the list's top dictionary has.
 
-    Raises UnreadableError, and what struct does.
+    Of a binary list, what is neither a text nor a whole number is None. Raises what DAMAGE lists.
     """
     if data.startswith(BINARY):
         return _Binary(data).top(keys)
@@ -38,6 +38,9 @@ def from_xml(data: bytes) -> dict[str, Any]:
     """Return the dictionary that an XML property list is. Raises UnreadableError."""
     import plistlib  # here, because Android's apps need none
 
+    is_costly = data.count(b"<") > MOST_TAGS or data.count(b"=") > MOST_ATTRIBUTES
+    if is_costly or DECLARATION.search(data) or b"\0" in data:  # no UTF-16, in which the others could hide
+        raise UnreadableError("holds a property list that is larger than an app's, or declares more")
     try:
         found = plistlib.loads(data, fmt=plistlib.FMT_XML)
     except Exception:  # plistlib raises what its handlers stumble over
@@ -79,19 +82,15 @@ class _Binary:
         at = self._number(self._offsets + index * self._offset_size, self._offset_size)
         kind, size = divmod(self._number(at, 1), 16)
         at += 1
-        if size == LONG and kind not in (NULL, INTEGER, DATE):
+        if size == LONG and kind != INTEGER:
             width = 1 << (self._number(at, 1) & 0xF)
             size, at = self._number(at + 1, width), at + 1 + width
         return kind, size, at
 
     def _value(self, index: int) -> Any:
         kind, size, at = self._object(index)
-        if kind == NULL:
-            return {FALSE: False, TRUE: True}.get(size)
         if kind == INTEGER:
             return self._number(at, 1 << min(size, 4))
-        if kind == DATE:
-            return EPOCH + timedelta(seconds=struct.unpack_from(">d", self._data, at)[0])
         if kind == TEXT:
             return self._data[at : at + min(size, LONGEST_STRING)].decode("ascii", "replace")
         if kind == WIDE_TEXT:

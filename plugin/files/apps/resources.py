@@ -25,7 +25,7 @@ class Resources:
     """The values of resources by their ids."""
 
     def __init__(self, data: bytes) -> None:
-        """Find the types in `data`. Raises UnreadableError, and what struct does."""
+        """Find the types in `data`. Raises what DAMAGE lists."""
         self._data = data
         self._types: dict[tuple[int, int], list[Chunk]] = defaultdict(list)  # by package and type
         self._strings: StringPool | None = None

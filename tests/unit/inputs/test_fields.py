@@ -117,7 +117,7 @@ def test_what_is_a_matter_of_manner_stands_in_the_schema() -> None:
     manner = {name for name, field in inputs.inputs().items() if field.is_manner}
     assert manner == {
         *("parallel", "receipt", "on-doubt", "timeout", "poll-interval", "output-directory", "overwrite", "username"),
-        *("reattach", "wait", "fail-fast", "abort-on-cancel", "log", "log-file"),
+        *("reattach", "wait", "fail-fast", "abort-on-cancel", "log", "log-file", "app-check"),
     }
 
 
