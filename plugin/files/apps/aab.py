@@ -5,6 +5,7 @@ Source: AOSP, tools/aapt2/Resources.proto, whose field numbers stand here.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -66,8 +67,13 @@ def _element(element: Message, names: tuple[str, ...]) -> dict[str, Attributes]:
     for each in islice(element.messages(ATTRIBUTES), MOST_ATTRIBUTES) if name in names else ():
         value = _value(each.message(ATTRIBUTE_ITEM))
         key = each.number(ATTRIBUTE_ID) or each.text(ATTRIBUTE_NAME)
-        attributes.setdefault(key, each.text(ATTRIBUTE_TEXT) if value is None else value)
+        attributes.setdefault(key, _unescaped(each.text(ATTRIBUTE_TEXT)) if value is None else value)
     return {name: attributes} if name in names else {}
+
+
+def _unescaped(text: str) -> str:
+    """A text as it stands in the manifest's source, with what its backslashes mean."""
+    return re.sub(r"\\(?:u([0-9A-Fa-f]{4})|(.))", lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 
 def _value(item: Message) -> Value:

@@ -75,7 +75,7 @@ class StringPool:
         if self._is_utf8:
             _, at = self._length(at, 1)  # in UTF-16 units
             size, at = self._length(at, 1)
-            return self._data[at : at + min(size, 4 * LONGEST_STRING)].decode("utf-8", "replace")[:LONGEST_STRING]
+            return _text(self._data[at : at + min(size, 4 * LONGEST_STRING)])[:LONGEST_STRING]
         size, at = self._length(at, 2)
         return self._data[at : at + 2 * min(size, LONGEST_STRING)].decode("utf-16-le", "replace")
 
@@ -84,6 +84,15 @@ class StringPool:
         top = 1 << (8 * width - 1)
         first, second = (int.from_bytes(self._data[at + i * width : at + (i + 1) * width], "little") for i in (0, 1))
         return ((first & (top - 1)) << (8 * width) | second, at + 2 * width) if first & top else (first, at + width)
+
+
+def _text(data: bytes) -> str:
+    """UTF-8, or Java's form of it, in which aapt2 writes an emoji as two halves."""
+    try:
+        halves = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def value_at(data: bytes, at: int, strings: StringPool) -> Value:
