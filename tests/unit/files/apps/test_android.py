@@ -77,7 +77,8 @@ def test_a_bundle_says_what_aapt_reads_in_its_apk(name: str, tools: Tools) -> No
 
 
 def test_a_kind_is_told_by_what_a_file_holds(tools: Tools) -> None:
-    renamed = shutil.copy(tools.bundle(Source()), tools.folder / "bundle.apk")
+    renamed = tools.folder / "bundle.apk"
+    shutil.copy(tools.bundle(Source()), renamed)
 
     assert apps.read(renamed).kind == "AAB"
 
