@@ -66,6 +66,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             problems.append(why)
         raise InputError(*problems)
     from plugin import services
+    from plugin.files.apps.check import with_apps
     from plugin.files.digest import sha256_of
     from plugin.files.progress import Progress
     from plugin.rest.client import Rest
@@ -87,11 +88,15 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         raise InputError(*unknown)
     if "commit-timestamp" in inputs.used_by(values.service, values.operation):
         _say_missing_time(source, around)
+    log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
+    if found.artifacts:
+        log.line(f"to upload: {artifacts.describe(found.artifacts)}")
+    files = with_apps(found.artifacts, log, around.clock.wall()) if values.app_check else found.artifacts
     receipt = _receipt(values, source, around)
     job = Job(
         rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
-        artifacts=found.artifacts,
+        artifacts=files,
         source=source,
         receipt=receipt,
         log=log,
@@ -99,9 +104,6 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         clock=around.clock,
         environment=around.environment,
     )
-    log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
-    if found.artifacts:
-        log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
             _perform(service.operations[values.operation], job)

@@ -7,11 +7,15 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plugin.files.nearest import nearest, shown
 from plugin.files.patterns import EXCLUDES, excludes, is_pattern, search
 from plugin.paths import HALVES, from_home
 from plugin.units import size_text
+
+if TYPE_CHECKING:
+    from plugin.files.apps import App
 
 FEW = 3  # paths to name in one message
 
@@ -23,6 +27,7 @@ class Artifact:
     path: Path
     size: int  # bytes
     shown: str  # the path as people know it: relative to the job's folder, if it is below
+    app: App | None = None  # what it says of itself, if it is an app that could be read
 
     @property
     def name(self) -> str:

@@ -181,7 +181,10 @@ class Receipt:
             was_open = entry and self._intents.pop(entry, None)
             for index, delivery in (deliveries or {}).items():
                 self.deliveries[index] = replace(
-                    delivery, id=self._redact(delivery.id), build_id=self._redact(delivery.build_id)
+                    delivery,
+                    id=self._redact(delivery.id),
+                    build_id=self._redact(delivery.build_id),
+                    app=self._told(delivery.app),
                 )
             self._add(outputs or {})
             if was_open or outputs or deliveries:
@@ -221,7 +224,7 @@ class Receipt:
         is_same = all(record.get(name) == value for name, value in self._identity.items())
         taken: dict[int, Delivery] = {}
         for entry in record.get("artifacts", ()) if is_same else ():
-            delivery = Delivery(**{key.replace("-", "_"): entry[key] for key in DELIVERY})
+            delivery = Delivery(**{key.replace("-", "_"): entry[key] for key in DELIVERY if key in entry})
             index, sha256 = next(
                 ((i, sha) for i, (path, sha) in enumerate(digests) if path == delivery.path), (-1, str)
             )

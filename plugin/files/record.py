@@ -30,10 +30,12 @@ class Delivery:
     seconds: float
     id: str
     build_id: str
+    app: Mapping[str, Any] | None = None  # what it says of itself, if it is an app that could be read
 
     def as_json(self) -> dict[str, Any]:
         """Return the delivery with keys as users read them."""
-        return {key.replace("_", "-"): value for key, value in asdict(self).items()}
+        known = {key: value for key, value in asdict(self).items() if value is not None}
+        return {key.replace("_", "-"): value for key, value in known.items()}
 
 
 @dataclass(frozen=True)

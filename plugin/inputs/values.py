@@ -22,6 +22,7 @@ class Values:
     username: str = ""
     password: str = field(default="", repr=False)
     artifacts: tuple[str, ...] = ()
+    app_check: bool = True
     build_id: tuple[str, ...] = ()
     name: str = ""
     description: str = ""

@@ -59,7 +59,7 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     """Upload the artifacts that the service does not have yet, several at a time; return all deliveries in order.
 
     `send` uploads one, with the receipt's entry for it, and returns its id and its build's id; `where` says what the
-    files go to: ` to build 7`.
+    files go to: ` to build 7`. The first app among the artifacts is told in outputs.
     """
 
     def deliver(index: int, stop: threading.Event) -> Delivery:
@@ -69,7 +69,10 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
         with job.receipt.intent(f"uploading {artifact.shown}{where}", path=artifact.shown) as entry:
             id_, build_id = send(upload, entry)
             seconds = round(job.clock.now() - started, 3)
-            delivery = Delivery(artifact.shown, artifact.name, artifact.size, upload.sha256, seconds, id_, build_id)
+            app = artifact.app.as_json() if artifact.app else None
+            delivery = Delivery(
+                artifact.shown, artifact.name, artifact.size, upload.sha256, seconds, id_, build_id, app
+            )
             if not job.rest.connection.dry_run:
                 entry.delivered(index, delivery)
         rate = size_text(artifact.size / max(seconds, 0.001))
@@ -79,6 +82,8 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
         )
         return delivery
 
+    if app := next((artifact.app for artifact in job.artifacts if artifact.app), None):
+        job.receipt.note(app_package=app.package, app_version=app.version, app_version_code=app.version_code)
     missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]
     limit = 1 if job.rest.connection.dry_run else job.values.parallel
     try:

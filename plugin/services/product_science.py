@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
+from plugin.files.apps.check import ANYWAY
 from plugin.files.artifacts import Artifact
 from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
@@ -56,11 +57,13 @@ def _open(job: Job) -> str:
 
 def upload(job: Job) -> None:
     """Upload every artifact as a build of the context that `upload-context-id` names."""
+    _check_files(job)
     _upload_in(job, job.values.upload_context_id, resume(job))
 
 
 def deliver(job: Job) -> None:
     """Open a context unless one is given, then upload every artifact as a build of it."""
+    _check_files(job)
     earlier = resume(job)
     _upload_in(job, job.values.upload_context_id or _context(job, earlier), earlier)
 
@@ -98,13 +101,28 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
     )
 
 
+def _check_files(job: Job) -> None:
+    """Raise InputError for Android App Bundles: no device can install them."""
+    problems = [
+        Problem(
+            "artifacts",
+            f"{file.shown!r} is an Android App Bundle, but §build-type§ is {job.values.build_type}, and a device cannot"
+            f" install a bundle. Build an APK (Gradle: assembleRelease, not bundleRelease), {ANYWAY}",
+        )
+        for file in job.artifacts
+        if file.app and file.app.kind == "AAB"
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
 def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """Submit a build's metadata (section 2); return the build's id and the description of its upload."""
     metadata = {
         "contextId": context_id if context_id != NO_CONTEXT else None,
         "buildType": job.values.build_type,
         "buildFileName": artifact.name,
-        "name": job.values.name,
+        "name": job.values.name or (artifact.app.title if artifact.app else None),
         "description": job.values.description,
         "sourceControlId": job.source.commit,
         "sourceControlIsoTimestamp": job.source.commit_timestamp,

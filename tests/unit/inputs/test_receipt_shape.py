@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from plugin import inputs
 from plugin.errors import Cancelled
+from plugin.files.apps import App
 from plugin.files.receipt import Receipt
 from plugin.files.record import Delivery
 
 IDENTITY = {"service": "bitrise", "operation": "x", "service-url": "https://x", "commit": None, "inputs": "0f"}
+APP = App("IPA", "com.example.app", "5.2.8", "1234", "13.0", "Example", ("ad-hoc",), datetime(2030, 1, 31))
 
 
 def record() -> Any:
@@ -22,7 +25,7 @@ def record() -> Any:
     with pytest.raises(Cancelled), receipt.intent("uploading b.apk", path="b.apk") as entry:
         entry.begin()
         raise Cancelled(15)
-    receipt.delivered(0, Delivery("out/a.apk", "a.apk", 3, "ab", 0.5, "1", "7"))
+    receipt.delivered(0, Delivery("out/a.apk", "a.apk", 3, "ab", 0.5, "1", "7", APP.as_json()))
     return json.loads(json.dumps(receipt.as_json()))
 
 
@@ -63,4 +66,6 @@ def test_every_key_of_a_receipt_is_documented() -> None:
     documented = inputs.schema()["$defs"]["receipt"]["properties"]
     known = {*documented, *inputs.outputs(), "apps"}  # what an operation found stands there under a name of its own
     assert set(record()) <= known
-    assert set(record()["artifacts"][0]) == set(documented["artifacts"]["items"]["properties"])
+    artifact = documented["artifacts"]["items"]["properties"]
+    assert set(record()["artifacts"][0]) == set(artifact)
+    assert set(record()["artifacts"][0]["app"]) == set(artifact["app"]["properties"])

@@ -1,0 +1,44 @@
+"""What an app says of itself: an APK, AAB or IPA, read by its contents, not by its name.
+
+Whatever the file holds, reading it takes less than a second and 64 MiB: every size, count and depth has a limit.
+The door is `read`; it gives an App, or an UnreadableError that says why not. Nothing is verified: a signature is
+said to be there, not to be valid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from plugin.files.apps import aab, apk, ipa
+from plugin.files.apps.app import DAMAGE, App, UnreadableError
+from plugin.files.apps.archive import Archive
+
+__all__ = ["ENDINGS", "App", "UnreadableError", "read"]
+
+ENDINGS = (".apk", ".aab", ".ipa")
+# The entry that tells a kind of app from others, and the function that reads it.
+KINDS: tuple[tuple[str, Callable[[Archive, Path], App]], ...] = (
+    (apk.MAIN, apk.read),
+    (aab.MAIN, aab.read),
+    (ipa.MAIN, ipa.read),
+)
+READ = re.compile(b"|".join((apk.READ, aab.READ, ipa.READ)))
+
+
+def read(path: Path) -> App:
+    """Return what the app at `path` says of itself. Raises UnreadableError, whatever is wrong with the file."""
+    try:
+        with path.open("rb") as file:
+            archive = Archive(file, READ)
+            for main, read_kind in KINDS:
+                if any(re.fullmatch(main, name) for name in archive.entries):
+                    return read_kind(archive, path)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from None
+    except UnreadableError:
+        raise
+    except DAMAGE:
+        raise UnreadableError("is damaged: something in it lies outside the file") from None
+    raise UnreadableError("is a ZIP file, but not an APK, AAB or IPA: it holds no app's manifest")
