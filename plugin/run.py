@@ -18,6 +18,7 @@ from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt
 from plugin.files.record import fingerprint
 from plugin.files.whole import write_whole
+from plugin.hosts import checkout
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.log import Log
@@ -100,6 +101,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
+        ask_git=partial(checkout.ask, around.environment, around.folder),
     )
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if found.artifacts:

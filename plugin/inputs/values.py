@@ -15,7 +15,9 @@ class Values:
     What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
     """
 
-    service: Literal["", "app-distribution", "bitrise", "phonegap-build", "product-science"] = ""
+    service: Literal[
+        "", "app-distribution", "bitrise", "bitrise-release-management", "phonegap-build", "product-science"
+    ] = ""
     operation: str = "deliver"
     service_url: str = ""
     api_token: str = field(default="", repr=False)
@@ -62,6 +64,14 @@ class Values:
     after: str = ""
     before: str = ""
     limit: int | None = None
+    workspace: str = ""
+    app_package: str = ""
+    artifact_type: Literal["", "aab", "apk", "ipa"] = ""
+    artifact_source: Literal["", "api", "ci"] = ""
+    app_version: str = ""
+    search: str = ""
+    distribution_ready: bool | None = None
+    store_signed: bool | None = None
     title: str = ""
     repository: str = ""
     data: str = ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from plugin.errors import Cancelled, PluginError, UnavailableError
+from plugin.errors import Cancelled, InputError, PluginError, Problem, UnavailableError
 from plugin.files.parallel import in_parallel
 from plugin.files.receipt import Entry
 from plugin.files.record import Delivery, Intent
@@ -57,6 +58,17 @@ def _doubt(job: Job, unknown: list[Intent]) -> UnavailableError:
     return error
 
 
+def check_names(job: Job) -> None:
+    """Raise InputError for file names that this service's requests, which are UTF-8, cannot hold."""
+    problems = [
+        Problem("artifacts", f"{file.shown!r} is not valid UTF-8: {job.values.service} cannot name it: rename the file")
+        for file in job.artifacts
+        if re.search("[\ud800-\udfff]", file.name)
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
 def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     """Upload the artifacts that the service does not have yet, some at a time; return all deliveries in order.
 
@@ -75,10 +87,11 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
             if not job.rest.connection.dry_run:
                 entry.delivered(index, delivery)
         rate = size_text(artifact.size / max(seconds, 0.001))
-        job.say(
-            f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
-            f" sha256 {upload.sha256}"
-        )
+        if not upload.was_there:
+            job.say(
+                f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
+                f" sha256 {upload.sha256}"
+            )
         return delivery
 
     missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]

@@ -38,6 +38,9 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables that a build is to be given
+    ask_git: Callable[
+        ..., str | None
+    ]  # gives what git says of the checkout to some arguments, None if it does not know
 
     def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
         """Return how to wait: at most `timeout` seconds, each request within what is left of them."""
