@@ -72,6 +72,20 @@ class Values:
     search: str = ""
     distribution_ready: bool | None = None
     store_signed: bool | None = None
+    what_to_test: str = ""
+    access_link: str = ""
+    access_code: str = field(default="", repr=False)
+    access_expires: str = ""
+    tester_groups: tuple[str, ...] = ()
+    tester_type: Literal["", "internal", "external"] = ""
+    testers: tuple[str, ...] = ()
+    auto_notify: bool | None = None
+    deployment: str = ""
+    target_deployment: str = ""
+    bundle: str = ""
+    mandatory: bool | None = None
+    disabled: bool | None = None
+    rollout: int | None = None
     title: str = ""
     repository: str = ""
     data: str = ""

@@ -89,9 +89,14 @@ def show(job: Job, id_: str) -> Record:
 
 
 def tell(job: Job, artifacts: Sequence[Record]) -> None:
-    """Say what artifacts are, and keep it as outputs: those of the first one, where only one can be told."""
+    """Say what artifacts are, and keep it."""
     for each in artifacts:
         job.say(line(each))
+    keep(job, artifacts)
+
+
+def keep(job: Job, artifacts: Sequence[Record]) -> None:
+    """Keep what artifacts are as outputs: those of the first one, where only one can be told."""
     first = artifacts[0]
     job.receipt.add("installable-artifacts", artifacts)
     job.receipt.note(
