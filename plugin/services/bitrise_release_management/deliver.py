@@ -104,5 +104,5 @@ def notify(job: Job) -> None:
     app = "APP-ID" if job.rest.connection.dry_run else identifier(job, shown, "the app", "connected_app_id")
     told = groups.chosen(job, app)
     resume(job, partial(is_known, job))
-    urls = [groups.tell(job, app, uid, group) for group in told]
+    urls = [groups.tell(job, app, uid, group, job.values.access_link) for group in told]
     job.receipt.note(artifact_ids=[uid], access_url=next(filter(None, urls), None))

@@ -53,12 +53,15 @@ def deed_of(job: Job, app: str, uid: str, group: str, name: str) -> Deed:
     return Deed(f"the mail to {name} about artifact {uid}", {"app": app, "artifact": uid, "group": group}, find)
 
 
-def tell(job: Job, app: str, uid: str, group: Record) -> str | None:
-    """Tell a group of an artifact, unless it was told; return the link that an external group got."""
+def tell(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> str | None:
+    """Tell a group of an artifact, unless it was told; return the link that an external group got.
+
+    The link has `link_name`, by default the name of the group.
+    """
     id_, name = identifier(job, group, "the tester group", "id"), str(group.get("name"))
     deed = deed_of(job, app, uid, id_, name)
     if group.get("type") == "external":
-        wanted = links.order(job, job.values.access_link or name, id_)
+        wanted = links.order(job, link_name or name, id_)
         request = Request("POST", path(ARTIFACTS, uid, links.LINKS), body=json_body(wanted), dry=links.DRY)
     elif group.get("auto_notify") is True:
         job.say(f"{name} is told by the service itself, of every artifact")

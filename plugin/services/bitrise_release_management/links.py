@@ -1,6 +1,6 @@
 """Custom access links of an artifact: each is an address of its own, and with a group of testers a mail to them.
 
-A link is told by its name: one that is there under the name, and has not expired, is not made again. Source: the
+A link for everybody is told by its name: one that is there, and has not expired, is not made again. Source: the
 guide's "Custom access links".
 """
 
@@ -28,8 +28,8 @@ def deed_of(job: Job, uid: str, name: str) -> Deed:
     """Return what making the link `name` of an artifact is."""
 
     def find(_may_be_done: bool) -> Record | None:
-        alive = (link for link in links_of(job, uid) if link.get("name") == name and not _has_expired(job, link))
-        return next(alive, None)
+        ours = (link for link in links_of(job, uid) if link.get("name") == name and not link.get("tester_group_name"))
+        return next((link for link in ours if not _has_expired(job, link)), None)
 
     return Deed(f"the access link {name!r} of artifact {uid}", {"artifact": uid, "link": name}, find)
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.program import SandboxProcess
+from tests.end_to_end.program import SandboxProcess, start, wait_for
 from tests.end_to_end.services.release_management import (
     ANDROID,
     IOS,
     ROOT,
     Run,
+    asked,
     folder,
     rm,
     sent,
@@ -105,6 +106,26 @@ def test_a_lost_answer_is_looked_up(fault: str, where: str, lag: int, sandbox: S
     assert done.code == 0, done.log
     assert mails(sandbox) == [(group, "app.apk")]
     assert "the answer was lost, but the mail to" in done.log or (fault, where) == ("untold", NOTIFY)
+
+
+@pytest.mark.parametrize("where", ["PUT /storage/*", f"POST {LINKS}", f"POST {NOTIFY}", f"PATCH {ROOT}/*"])
+@pytest.mark.parametrize("lag", [0, 200], ids=["", "lag"])
+def test_a_rerun_after_kill_9_does_nothing_twice(
+    where: str, lag: int, sandbox: SandboxProcess, rm: Run, folder: Path
+) -> None:
+    switch(sandbox, list_lag=lag)
+    sandbox.faults(f"{where} stall-after")
+    inputs = {"artifacts": "app.apk", "receipt": "receipt.json", **ALL}
+    process = start(asked(sandbox, "deliver", **inputs), folder)
+    wait_for(lambda: any(each["fault"] for each in sandbox.state()["requests"]), 60)
+    wait_for(lambda: where.startswith("PATCH") or (folder / "receipt.json").exists(), 60)
+    process.kill()
+    process.communicate()
+    done = rm("deliver", **inputs)
+    assert done.code == 0, done.log
+    (artifact,) = state_of(sandbox)["artifacts"]
+    assert (artifact["times_stored"], len(artifact["links"])) == (1, 2)
+    assert mails(sandbox) == [("Friends", "app.apk"), ("QA", "app.apk")]
 
 
 @pytest.mark.parametrize("where", [NOTIFY, LINKS], ids=["notify", "link"])
