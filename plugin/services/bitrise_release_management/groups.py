@@ -12,7 +12,7 @@ from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management import links
 from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, listed, path, record
 from plugin.services.bitrise_release_management.apps import app_id
-from plugin.services.bitrise_release_management.once import Deed, do_once
+from plugin.services.bitrise_release_management.once import Deed, address_of, do_once
 from plugin.services.service import Job, created, identifier
 
 KINDS = ("internal", "external")
@@ -77,9 +77,7 @@ def tell(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> st
 
     found, is_new = do_once(job, deed, request, parse)
     job.say(f"{name} {'is told of' if is_new else 'was told already of'} artifact {uid}")
-    link = found if request.json and is_new else found.get("custom_access_link")
-    url = link.get("url") if isinstance(link, dict) else None
-    return url if isinstance(url, str) else None
+    return address_of(found)
 
 
 def list_tester_groups(job: Job) -> None:

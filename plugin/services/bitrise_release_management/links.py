@@ -12,7 +12,7 @@ from typing import Any
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path
-from plugin.services.bitrise_release_management.once import Deed, do_once
+from plugin.services.bitrise_release_management.once import Deed, address_of, do_once
 from plugin.services.service import Job, created
 
 LINKS = "custom-access-links"
@@ -62,7 +62,7 @@ def make(job: Job, uid: str, deed: Deed, wanted: dict[str, Any]) -> str | None:
 
     request = Request("POST", path(ARTIFACTS, uid, LINKS), body=json_body(wanted), dry=DRY)
     link, is_new = do_once(job, deed, request, parse)
-    url = link.get("url") if isinstance(link.get("url"), str) else None
+    url = address_of(link)
     job.say(
         f"{'made ' if is_new else ''}{deed.makes}{'' if is_new else ' is there already'}: {url or 'no address told'}"
     )

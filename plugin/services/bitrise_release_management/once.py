@@ -1,7 +1,7 @@
 """What must not be done twice, and has no key of its own: a link, a mail, a group. It is looked up before it is done.
 
-The service's lists show it, by name or by group. They may lag: after an answer that was lost, absence takes LAG seconds
-to prove.
+The service's lists show it, by name or by group. They may lag: what is done stands in the receipt too, and after an
+answer that was lost, absence takes LAG seconds to prove.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def do_once(job: Job, deed: Deed, request: Request, parse: Callable[[Answer], Re
 
     Raises UnavailableError when it may be done and cannot be found, besides what Rest.create raises.
     """
+    known = job.receipt.as_json().get("done", [])
+    if kept := next((each for each in known if each["what"] == deed.makes), None):
+        return kept, False
     if not job.rest.connection.dry_run and (found := deed.find(False)) is not None:
         return found, False
     with job.receipt.intent(f"making {deed.makes}", **deed.facts) as entry:
@@ -46,8 +49,16 @@ def do_once(job: Job, deed: Deed, request: Request, parse: Callable[[Answer], Re
             return found
 
         made = job.rest.create(wanted, parse, look)
+        job.receipt.add("done", [*known, {"what": deed.makes, "url": address_of(made)}])
         entry.done()
     return made, True
+
+
+def address_of(made: Record) -> str | None:
+    """Return the address of a link, or of the one that an external group got; None if there is none."""
+    told = made.get("custom_access_link") or made
+    url = told.get("url") if isinstance(told, dict) else None
+    return url if isinstance(url, str) else None
 
 
 def search(job: Job, deed: Deed) -> Record | None:
