@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests.unit.sandbox.calls import Answer, ask, follow, steer
 pytestmark = pytest.mark.real_sockets
 ROOT = "/release-management/v2"
 APP = APPS[2].id
-ID = str(uuid4())
+ID, NOBODY = made_id("an artifact of a test"), made_id("nobody")
 AT = f"{ROOT}/apps/v1/installable-artifacts/{ID}"
 GROUPS = f"{ROOT}/build-distributions/v1/tester-groups"
 PUSH = f"{ROOT}/code-push/v1"
@@ -47,7 +46,7 @@ def put(sandbox: Sandbox, name: str = "app.apk") -> Answer:
         ("GET", f"{ROOT}/apps/v1/?workspace_slug=elsewhere", None, 403, b"ERR_PERMISSION_DENIED"),
         ("GET", f"{ROOT}/apps/v1/{APP}", None, 200, b"com.example.anything"),
         ("GET", f"{ROOT}/apps/v1/{FORBIDDEN}", None, 403, b"ERR_PERMISSION_DENIED"),
-        ("GET", f"{ROOT}/apps/v1/{uuid4()}", None, 404, b"ERR_NOT_FOUND"),
+        ("GET", f"{ROOT}/apps/v1/{NOBODY}", None, 404, b"ERR_NOT_FOUND"),
         ("GET", f"{ROOT}/apps/v1/none", None, 400, b"ERR_INVALID_UUID"),
         ("GET", f"{AT}/upload-url?app_id={APP}", None, 400, b"file_name, file_size_bytes"),
         ("GET", f"{AT}/status", None, 404, b"ERR_NOT_FOUND"),
@@ -69,7 +68,7 @@ def put(sandbox: Sandbox, name: str = "app.apk") -> Answer:
         ("GET", f"{PUSH}/deployments?app_id={APP}", None, 200, b"key-of-Staging"),
         ("POST", f"{PUSH}/deployments", {"app_id": APP, "name": "Beta"}, 201, b"Beta"),
         ("POST", f"{PUSH}/deployments/{STAGING}/rollback", {}, 400, b"no earlier update"),
-        ("POST", f"{PUSH}/deployments/{uuid4()}/promote", {}, 404, b"deployment not found"),
+        ("POST", f"{PUSH}/deployments/{NOBODY}/promote", {}, 404, b"deployment not found"),
     ],
 )
 def test_release_management_answers_as_its_description_says(
