@@ -14,6 +14,7 @@ from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.places import why_no_file, why_no_folder
 from plugin.files.whole import write_whole
+from plugin.hosts import checkout
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.log import Log
@@ -103,6 +104,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         progress=Progress(log, around.clock.now),
         clock=around.clock,
         environment=around.environment,
+        ask_git=partial(checkout.ask, around.environment, around.folder),
     )
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):

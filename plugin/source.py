@@ -21,6 +21,7 @@ class Source:
     pull_request_merge: str | None = None  # the ref of its merge with the target: pull/5/merge
     repository_url: str | None = None  # of this CI job; the target of its pull request
     run_url: str | None = None
+    ci_workflow: str | None = None  # the workflow that this CI job belongs to
     is_elsewhere: bool = False  # the inputs name another branch or tag than the CI job's: its commit does not apply
 
 

@@ -31,6 +31,7 @@ TAIL = '''
         found = {each.name: getattr(self, each.attribute) for each in inputs().values() if not each.secret}
         return {name: value for name, value in found.items() if value not in (None, "", ())}
 '''
+MOST_WORDS = 90  # characters of choices in one line
 TYPES = {"integer": "int", "boolean": "bool", "seconds": "float"}
 
 
@@ -44,7 +45,8 @@ def _line(each: inputs.Field) -> str:
     default = each.empty if each.default is None else each.default
     if each.choices:
         words = dict.fromkeys((default, *each.choices))
-        kind = f"Literal[{', '.join(map(_literal, words))}]"
+        listed = ", ".join(map(_literal, words))
+        kind = f"Literal[{listed}]" if len(listed) < MOST_WORDS else f"Literal[\n        {listed}\n    ]"
     if default is None:
         kind += " | None"
     shown = f"field(default={_literal(default)}, repr=False)" if each.secret else _literal(default)

@@ -24,6 +24,7 @@ class Upload:
         """Upload `artifact`; `stop` ends it between two blocks."""
         self.artifact = artifact
         self.sha256 = ""
+        self.was_there = False  # the service had it, so that nothing was sent
         self._progress = progress
         self._stop = stop
 

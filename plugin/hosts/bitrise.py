@@ -131,6 +131,7 @@ def from_bitrise(env: Env, _folder: Path) -> Source:
         pull_request_merge=first(env, ("BITRISEIO_PULL_REQUEST_MERGE_BRANCH",)),
         repository_url=first(env, ("GIT_REPOSITORY_URL",)),
         run_url=first(env, ("BITRISE_BUILD_URL",)),
+        ci_workflow=first(env, ("BITRISE_TRIGGERED_WORKFLOW_ID",)),
     )
 
 

@@ -65,6 +65,7 @@ def from_github(env: Env, folder: Path) -> Source:
         pull_request_merge=f"pull/{pull_request_id}/merge" if pull_request_id else None,
         repository_url=f"{server}/{repository}.git" if server and repository else None,
         run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
+        ci_workflow=env.get("GITHUB_WORKFLOW") or None,
     )
 
 

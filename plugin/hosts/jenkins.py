@@ -28,6 +28,7 @@ def from_jenkins(env: Env, folder: Path) -> Source:
         target_branch=first(env, ("CHANGE_TARGET", "ghprbTargetBranch")),
         repository_url=first(env, ("GIT_URL",)),
         run_url=first(env, ("BUILD_URL",)),
+        ci_workflow=first(env, ("JOB_NAME",)),
     )
 
 

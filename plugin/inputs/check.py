@@ -206,7 +206,7 @@ def _url_problems(values: Mapping[str, Any]) -> list[Problem]:
     parts = urlsplit(url)
     if parts.query or parts.fragment or "#" in url:
         return [Problem("service-url", "write only the address of the service, without ? or # and what follows")]
-    if re.search(r"/(api/v\d+|v0\.1)/*$", parts.path):
+    if re.search(r"/(api/v\d+|v0\.1|release-management(/v\d+)?)/*$", parts.path):
         return [Problem("service-url", f"leave the API's own path out ({parts.path}); it is added for you")]
     return []
 

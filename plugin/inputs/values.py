@@ -15,7 +15,9 @@ class Values:
     What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
     """
 
-    service: Literal["", "app-distribution", "bitrise", "phonegap-build", "product-science"] = ""
+    service: Literal[
+        "", "app-distribution", "bitrise", "bitrise-release-management", "phonegap-build", "product-science"
+    ] = ""
     operation: str = "deliver"
     service_url: str = ""
     api_token: str = field(default="", repr=False)
@@ -63,6 +65,28 @@ class Values:
     after: str = ""
     before: str = ""
     limit: int | None = None
+    workspace: str = ""
+    app_package: str = ""
+    artifact_type: Literal["", "aab", "apk", "ipa"] = ""
+    artifact_source: Literal["", "api", "ci"] = ""
+    app_version: str = ""
+    search: str = ""
+    distribution_ready: bool | None = None
+    store_signed: bool | None = None
+    what_to_test: str = ""
+    access_link: str = ""
+    access_code: str = field(default="", repr=False)
+    access_expires: str = ""
+    tester_groups: tuple[str, ...] = ()
+    tester_type: Literal["", "internal", "external"] = ""
+    testers: tuple[str, ...] = ()
+    auto_notify: bool | None = None
+    deployment: str = ""
+    target_deployment: str = ""
+    bundle: str = ""
+    mandatory: bool | None = None
+    disabled: bool | None = None
+    rollout: int | None = None
     title: str = ""
     repository: str = ""
     data: str = ""

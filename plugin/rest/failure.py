@@ -266,6 +266,8 @@ def _told(found: Any) -> str:
     if not isinstance(found, dict):
         return "" if found is None else str(found)
     known = next((found[key] for key in WORD_KEYS if found.get(key)), None)
+    if known and found.get("details"):
+        return f"{_told(known)} ({_told(found['details'])})"
     return _told(known) if known else "; ".join(f"{key}: {_told(value)}" for key, value in found.items())
 
 

@@ -76,10 +76,11 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
             if not job.rest.connection.dry_run:
                 entry.delivered(index, delivery)
         rate = size_text(artifact.size / max(seconds, 0.001))
-        job.say(
-            f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
-            f" sha256 {upload.sha256}"
-        )
+        if not upload.was_there:
+            job.say(
+                f"uploaded {artifact.name}: {size_text(artifact.size)} in {seconds:.1f} s ({rate}/s), id {id_},"
+                f" sha256 {upload.sha256}"
+            )
         return delivery
 
     if app := next((artifact.app for artifact in job.artifacts if artifact.app), None):

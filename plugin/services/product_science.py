@@ -5,33 +5,28 @@ Source: the service's API page, sections 1 to 3, and "Known beyond this document
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from plugin.errors import BuildFailedError, InputError, Problem, RefusedError, UnavailableError
+from plugin.errors import BuildFailedError, InputError, Problem, RefusedError
 from plugin.files.apps.check import ANYWAY
 from plugin.files.artifacts import Artifact
 from plugin.files.receipt import Entry
 from plugin.files.upload import Upload
 from plugin.rest.exchange import Answer, Request, json_body
+from plugin.rest.storage import check_size, upload_request
 from plugin.services.delivery import resume, upload_all
 from plugin.services.service import FAILED, RUNNING, SUCCEEDED, Job, Service, create, created
 
 STATES = {"UPLOADING": RUNNING, "FINISHED": SUCCEEDED, "FAILED": FAILED}
 NO_CONTEXT = "none"
+UPLOAD = "product-science: uploadSpec"  # what messages call the description of an upload
 DRY_BUILD = {
     "uploadSpec": {"method": "PUT", "url": "https://storage.googleapis.com/UPLOAD-ADDRESS", "headers": {}},
     "build": {"id": "BUILD-ID"},
 }
-METHODS = ("PUT", "POST")  # that upload
-HEADER = re.compile(  # RFC 9110 §5, except those of the connection itself (§7.6.1)
-    r"(?!(?:connection|keep-alive|proxy-\w+|te|trailer|transfer-encoding|upgrade):)"
-    r"[\w!#$%&'*+.^`|~-]+:(?:[!-~\x80-\xff][\t -~\x80-\xff]*)?",
-    re.ASCII | re.IGNORECASE,
-)
 FRESH_ADDRESSES = 3  # new builds for one file whose signed address had expired
 
 
@@ -83,7 +78,7 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
         for attempt in range(1, FRESH_ADDRESSES + 1):
             build_id, spec = _submit(job, upload.artifact, context_id, states)
             try:
-                request = _storage_request(job, spec, upload)
+                request = upload_request(job.rest, spec, UPLOAD, upload.artifact.shown, upload.body())
                 stored = job.rest.send(replace(request, begin=entry.begin))
             except RefusedError as error:
                 if not error.is_expired or attempt == FRESH_ADDRESSES:
@@ -91,7 +86,7 @@ def _upload_in(job: Job, context_id: str, earlier: Mapping[str, Any]) -> None:
                 left = "may hold the file too" if error.is_in_doubt else "stays empty"
                 job.log.line(f"{error}; a new upload address requires a new build: build {build_id} {left}")
             else:
-                _check_size(job, stored, upload.artifact)
+                check_size(stored, upload.artifact.size, upload.artifact.shown, job.log.redact)
                 return build_id, build_id
         raise AssertionError("the last attempt returns or raises")
 
@@ -144,49 +139,6 @@ def _submit(job: Job, artifact: Artifact, context_id: str, states: dict[str, str
         raise BuildFailedError(f"product-science: build {build_id} for {artifact.name} is {state} from the start")
     spec = answer.get("uploadSpec")
     return build_id, spec if isinstance(spec, dict) else {}
-
-
-def _storage_request(job: Job, spec: dict[str, Any], upload: Upload) -> Request:
-    """Return the upload that `spec` describes (section 3): exactly its method, URL and headers, and no credentials.
-
-    Raises RefusedError when the description is unusable, or when the file is larger than it allows.
-    """
-    method, url = spec.get("method"), spec.get("url")
-    if method not in METHODS or not isinstance(url, str):
-        raise RefusedError("product-science: the answer's uploadSpec is not usable: it needs a PUT or POST and a url")
-    headers = _headers(spec.get("headers"))
-    limits = next((value for name, value in headers.items() if name.lower() == "x-goog-content-length-range"), "")
-    found = re.fullmatch(r"\s*(\d{1,18})\s*,\s*(\d{1,18})\s*", limits)
-    size = upload.artifact.size
-    if found and not int(found[1]) <= size <= int(found[2]):
-        raise RefusedError(
-            f"{upload.artifact.shown}: has {size} bytes, but the service accepts {found[1]} to {found[2]} bytes"
-        )
-    about = "product-science: uploadSpec.url"
-    return job.rest.presigned(method, url, about, headers=headers, body=upload.body(), json=False, dry={})
-
-
-def _headers(given: Any) -> dict[str, str]:
-    """Return the headers of an upload: texts, numbers, or lists of these; null is left out. Raises RefusedError."""
-    headers: dict[str, str] = {}
-    for name, value in given.items() if isinstance(given, dict) else ():
-        items = [each for each in (value if isinstance(value, list) else [value]) if each is not None]
-        are_plain = all(isinstance(each, (str, int, float)) and not isinstance(each, bool) for each in items)
-        if items:
-            headers[name] = ",".join(map(str, items)) if are_plain else "\n"  # which a header must not be
-    if not isinstance(given or {}, dict) or not all(
-        HEADER.fullmatch(f"{name}:{text}") for name, text in headers.items()
-    ):
-        raise RefusedError("product-science: uploadSpec.headers must map names of an upload's headers to texts")
-    return headers
-
-
-def _check_size(job: Job, stored: Answer, artifact: Artifact) -> None:
-    """Compare the size that the storage reports, if any, with the file's. Raises UnavailableError."""
-    size = stored.headers.get("x-goog-stored-content-length", str(artifact.size))
-    if size != str(artifact.size):
-        has = job.log.redact.brief(size, 20)
-        raise UnavailableError(f"{artifact.shown}: the storage has {has} bytes of it, not {artifact.size}")
 
 
 def _project(job: Job) -> str:

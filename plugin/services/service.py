@@ -38,6 +38,7 @@ class Job:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]  # of the CI job, for variables to pass to a build
+    ask_git: Callable[..., str | None]  # what git says of the checkout to some arguments, None if it does not know
 
     def pace(self, timeout: float, longest: float = LONGEST_PAUSE) -> Pace:
         """Return the pace of waiting: at most `timeout` seconds, each request within the time left."""

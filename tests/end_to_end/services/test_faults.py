@@ -81,7 +81,7 @@ class Row:
     fault: str
     ends: Callable[[Step], Outcome]
     strikes: Callable[[Step], bool] = lambda step: step.kind is not Kind.DOWNLOAD
-    inputs: Mapping[str, Any] = field(default_factory=dict)  # in place of the subject's own
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # in place of the subject's own, of those that have them
 
 
 def any_step(_: Step) -> bool:
@@ -188,7 +188,11 @@ class Case:
 
 
 CASES = [
-    Case(row, subject, step) for row in ROWS for subject in SUBJECTS for step in subject.steps if row.strikes(step)
+    Case(row, subject, step)
+    for row in ROWS
+    for subject in SUBJECTS
+    for step in subject.steps
+    if row.strikes(step) and row.inputs.keys() <= subject.inputs.keys()
 ]
 
 

@@ -91,6 +91,7 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
             "service-url: write only the address of the service",
         ),
         ({"service-url": "https://dist.example.com/api/v2/"}, "service-url: leave the API's own path out"),
+        ({"service-url": "https://e.example.com/release-management/v2"}, "service-url: leave the API's own path out"),
         ({"service-url": "https://[dist"}, "service-url: is not a URL"),
         ({"ca-bundle": "missing.pem"}, "ca-bundle: cannot read 'missing.pem': No such file or directory"),
         ({"operation": "upload", "build-id": "x"}, "build-id: 'x' has the wrong form"),

@@ -1,0 +1,184 @@
+"""What the sandbox's Release Management has: workspaces, apps, artifacts, links, groups, deployments; and switches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+from uuid import NAMESPACE_DNS, uuid5
+
+from plugin.sandbox.uploads import Blob
+
+WORKSPACE = "workspace1"
+T = TypeVar("T")
+
+
+def made_id(name: str) -> str:
+    """Return the UUID of a thing of the sandbox's own."""
+    return str(uuid5(NAMESPACE_DNS, name))
+
+
+@dataclass
+class Switches:
+    """What nobody knows of the service, and what a test wants it to do."""
+
+    role: str = "admin"  # `developer` may not switch public pages on
+    processing_seconds: float = 2.0  # of the sandbox's clock
+    unknown_id: str = "404"  # what `status` says of an id that was never asked for; or `upload_requested`
+    again: str = "address"  # what becomes of a second upload-url of an uploaded id; or `refused`
+    headers: str = "object"  # of an upload; or `name`, `key`: lists of objects
+    most_bytes: int = 4 << 30  # of a file
+    list_lag: float = 0.0  # seconds of the sandbox's clock until links and mails show
+    uid: str = "same"  # as the id that the client made; or `other`
+    tells_sent: bool = True  # whether groups show `notification_sent`
+    errors: bool = True  # whether add-testers tells of addresses that it refuses
+
+    def turn(self, wanted: dict[str, Any]) -> None:
+        """Set some. Raises ValueError for one that is not there or is not of its kind."""
+        kinds = {each.name: type(getattr(self, each.name)) for each in fields(self)}
+        for name, value in wanted.items():
+            if name not in kinds or not isinstance(value, (int, float) if kinds[name] is float else kinds[name]):
+                raise ValueError(name)
+            setattr(self, name, value)
+
+
+@dataclass
+class App:
+    """An app of the workspace."""
+
+    name: str
+    platform: str
+    package: str
+    takes: Sequence[str] = ()  # endings of its files; empty is any
+
+    @property
+    def id(self) -> str:
+        """Its UUID."""
+        return made_id(self.name)
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as list and show have it."""
+        return {
+            "id": self.id,
+            "app_name": self.name,
+            "created_at": "2026-01-31T12:00:00Z",
+            "icon_url": None,
+            "latest_version": "1.0",
+            "license": "standard",
+            "platform": self.platform,
+            "project_id": made_id("project"),
+            "store_app_id": self.package,
+            "store_connected": False,
+            "workspace_slug": WORKSPACE,
+        }
+
+
+APPS = (
+    App("Example", "android", "com.example.app", (".apk", ".aab")),
+    App("Example for iOS", "ios", "com.example.app", (".ipa",)),
+    App("Anything", "android", "com.example.anything"),
+)
+FORBIDDEN = made_id("forbidden")  # an app that nobody may see
+
+
+@dataclass
+class File:
+    """A file that is asked for, comes, and is processed: an artifact or an update."""
+
+    id: str
+    owner: str  # the app or the deployment
+    name: str
+    size: int
+    about: dict[str, Any]
+    requested_at: float
+    blob: Blob | None = None
+    stored_at: float = 0.0
+    times_stored: int = 0
+
+    def stage(self, now: float, seconds: float) -> tuple[str, str]:
+        """Return status and reason; a name with `invalid` in it is that of a file that cannot be used."""
+        if self.blob is None:
+            return "upload_requested", "Upload requested, waiting for the file."
+        if now < self.stored_at + seconds:
+            return "uploaded", "Artifact uploaded, waiting for processing."
+        if "invalid" in self.name:
+            return "processed_invalid", "the file is not signed"
+        return "processed_valid", ""
+
+
+@dataclass
+class Artifact(File):
+    """An installable artifact."""
+
+    source: str = "api"
+    is_public: bool = False
+    what_to_test: str | None = None
+    links: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ending(self) -> str:
+        """The ending of its name, with the point."""
+        return "." + self.name.rpartition(".")[2].lower()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether testers can install it."""
+        return self.ending != ".aab" and "app-store" not in self.name
+
+
+@dataclass
+class Group:
+    """A group of testers."""
+
+    id: str
+    app: str
+    name: str
+    kind: str  # internal, external
+    auto_notify: bool = False
+    testers: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the list has it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.kind,
+            "auto_notify": self.auto_notify,
+            "notification_types": {"email": {"enabled": True}},
+            "enabled_notification_types": ["email"],
+            "tester_count": len(self.testers),
+        }
+
+
+@dataclass
+class Deployment:
+    """A deployment of CodePush, with its updates, the newest last."""
+
+    id: str
+    app: str
+    name: str
+    updates: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _groups() -> list[Group]:
+    return [
+        Group(made_id(f"{app.id} {name}"), app.id, name, kind, name == "Nightly", ["someone"])
+        for app in APPS
+        for name, kind in (("QA", "internal"), ("Nightly", "internal"), ("Friends", "external"))
+    ]
+
+
+def _deployments() -> list[Deployment]:
+    return [Deployment(made_id(f"{app.id} {name}"), app.id, name) for app in APPS for name in ("Staging", "Production")]
+
+
+@dataclass
+class Shelf:
+    """All that was received, forgotten at a reset."""
+
+    switches: Switches = field(default_factory=Switches)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)  # by the id that the client made
+    updates: dict[str, File] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=_groups)
+    deployments: list[Deployment] = field(default_factory=_deployments)
+    mails: list[dict[str, Any]] = field(default_factory=list)  # to groups, about artifacts, since when

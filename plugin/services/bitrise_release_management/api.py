@@ -1,0 +1,132 @@
+"""Calls of Bitrise Release Management, version 2: addresses, records, lists page by page, times.
+
+Source: the service's OpenAPI files and guides ("Apps", "Build Distributions", "CodePush"). App ids are query
+parameters there; ids that we make are UUIDs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from plugin.errors import InputError, Problem, RefusedError
+from plugin.rest.exchange import Request
+from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
+
+ROOT = "/release-management/v2"
+APPS, TESTERS, CODE_PUSH = f"{ROOT}/apps/v1", f"{ROOT}/build-distributions/v1", f"{ROOT}/code-push/v1"
+ARTIFACTS = f"{APPS}/installable-artifacts"
+LARGEST_PAGE = 50  # items
+MOST_PAGES = 10_000  # of one list
+LARGEST_LIST = 64 * 1024 * 1024  # bytes of JSON
+MISSING = 404
+# The service's words for what becomes of an upload; `ready_to_upload`, which only its own builds have, says nothing.
+STATES = {
+    "created": QUEUED,
+    "upload_requested": QUEUED,
+    "uploaded": RUNNING,
+    "processed_valid": SUCCEEDED,
+    "processed_invalid": FAILED,
+}
+SPAN = re.compile(r"(\d{1,5})([hdw])")
+HOURS = {"h": 1, "d": 24, "w": 168}
+
+Record = dict[str, Any]  # an app, an artifact, a group, as the service describes it
+Query = Mapping[str, str | int]
+
+
+def path(root: str, *parts: str) -> str:
+    """Return the path of what `parts` name below `root`."""
+    return "/".join((root, *(quote(part, safe="") for part in parts)))
+
+
+def record(job: Job, request: Request) -> Record:
+    """Send `request`, whose answer is one JSON object. Raises RefusedError when it is not."""
+    answer = job.rest.send(request).data
+    if not isinstance(answer, dict):
+        raise strange(request)
+    return answer
+
+
+def strange(request: Request) -> RefusedError:
+    """Return the error for JSON that this API would not answer."""
+    return RefusedError(f"{request.name}: the answer is not what this API gives; is §service-url§ right?")
+
+
+def listed(job: Job, address: str, query: Query | None = None, limit: int | None = None) -> list[Record]:
+    """Read the items of a list, all pages of it, or the first `limit`.
+
+    Raises RefusedError for what is not a list, or one without end.
+    """
+    return list(islice(_items(job, address, query or {}), limit))
+
+
+def _items(job: Job, address: str, query: Query) -> Iterator[Record]:
+    count = size = 0
+    before: list[Any] = []
+    for number in range(1, MOST_PAGES + 1):
+        asked = {**query, "page": number, "items_per_page": LARGEST_PAGE}
+        request = Request("GET", address, query=asked, dry={"items": []})
+        answer = record(job, request)
+        items = answer.get("items") or []
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise strange(request)
+        size += len(json.dumps(items))
+        if size > LARGEST_LIST or (items and items == before):
+            break
+        yield from items
+        count += len(items)
+        before = items
+        if not items or not _has_more(answer, count, len(items)):
+            return
+    raise RefusedError(f"GET {address} gives the same page again and again, or a list without end; ask for less")
+
+
+def _has_more(answer: Record, count: int, here: int) -> bool:
+    """Whether pages follow; the lists of this API tell it in different ways."""
+    if isinstance(more := answer.get("has_next_page"), bool):
+        return more
+    paging = answer.get("pagination")
+    told = [paging.get("total_count") if isinstance(paging, dict) else None, answer.get("total_count")]
+    total = next((each for each in (*told, answer.get("count")) if isinstance(each, (int, float))), None)
+    return count < total if total is not None else here == LARGEST_PAGE
+
+
+def state_of(word: str) -> str:
+    """Return our word for the service's."""
+    return STATES.get(word, UNKNOWN)
+
+
+def own_id(job: Job, where: str, name: str, sha256: str) -> str:
+    """Return the id of a file that goes to `where`, an app or a deployment: the same for the same file and CI run.
+
+    It is made as a UUID of version 5 is, and marked as one of version 4, which is what the service asks for.
+    """
+    run = job.source.run_url or job.source.commit or ""
+    return str(UUID(bytes=uuid5(NAMESPACE_URL, "\n".join((where, run, name, sha256))).bytes, version=4))
+
+
+def moment(job: Job, name: str, text: str) -> str | None:
+    """Return the time that the input `name` gives, in ISO 8601; a span (`30d`) is from now on, empty is None.
+
+    Raises InputError for what is neither.
+    """
+    if not text:
+        return None
+    span = SPAN.fullmatch(text)
+    try:
+        if span or text.isdecimal():
+            seconds = job.clock.wall() + int(span[1]) * HOURS[span[2]] * 3600 if span else int(text)
+            when = datetime.fromtimestamp(int(seconds), timezone.utc)
+        else:
+            when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except (ValueError, OverflowError, OSError):
+        raise InputError(Problem(name, f"{text!r} is not a time; give 30d or 2026-01-31T12:00:00Z")) from None
+    when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    return when.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

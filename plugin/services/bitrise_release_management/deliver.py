@@ -1,0 +1,107 @@
+"""The delivery: upload everything, wait until all is processed, then say what to test, publish, and tell testers.
+
+Nobody is told before every file can be used; a rerun tells nobody twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from plugin.errors import RefusedError
+from plugin.files.record import Intent
+from plugin.rest.exchange import Request, json_body
+from plugin.services.bitrise_release_management import groups, links
+from plugin.services.bitrise_release_management.api import ARTIFACTS, Record, path
+from plugin.services.bitrise_release_management.apps import app_id
+from plugin.services.bitrise_release_management.artifacts import is_upload, keep, known_ids, show, tell, upload_to
+from plugin.services.bitrise_release_management.once import is_settled
+from plugin.services.bitrise_release_management.what_to_test import set_text, text_of
+from plugin.services.delivery import resume
+from plugin.services.service import Job, identifier
+
+
+def deliver(job: Job) -> None:
+    """Upload all files; once all are processed do what else is asked for, with each of them."""
+    values = job.values
+    text = text_of(job)
+    link = links.order(job, values.access_link) if values.access_link else None
+    app = app_id(job)
+    told = groups.chosen(job, app)
+    ids = known_ids(job)
+    resume(job, partial(is_known, job))
+    artifacts = upload_to(job, app, ids)
+    uids = [str(each["uid"]) for each in artifacts]
+    if values.public_page or link or told:
+        _check_ready(artifacts)
+    if text:
+        for uid in uids:
+            set_text(job, uid, text)
+    if values.public_page:
+        artifacts = [_publish(job, uid, True) for uid in uids]
+        keep(job, artifacts)
+    urls = [links.make(job, uid, links.deed_of(job, uid, values.access_link), link) for uid in uids] if link else []
+    job.receipt.note(access_url=next(iter(urls), None))
+    mailed = [groups.tell(job, app, uid, group) for group in told for uid in uids]
+    if not link:
+        job.receipt.note(access_url=next(filter(None, mailed), None))
+
+
+def _check_ready(artifacts: Sequence[Record]) -> None:
+    """Raise RefusedError, before anybody is told, for artifacts that testers cannot install."""
+    bad = [str(each.get("filename")) for each in artifacts if each.get("distribution_ready") is False]
+    if bad:
+        raise RefusedError(
+            f"testers cannot install {', '.join(bad)}: the service takes APKs, and IPAs that are signed ad-hoc, for"
+            " development or for an enterprise; nobody was told"
+        )
+
+
+def is_known(job: Job, intent: Intent) -> bool:
+    """Tell whether it is known by now what became of a request of an earlier run."""
+    facts = {name: str(value) for name, value in intent.facts.items()}
+    if is_upload(intent):
+        return True
+    if {"app", "artifact", "group"} <= set(facts):
+        about = facts["app"], facts["artifact"], facts["group"]
+        return is_settled(job, groups.deed_of(job, *about, f"tester group {facts['group']}"))
+    if {"artifact", "link"} <= set(facts):
+        return is_settled(job, links.deed_of(job, facts["artifact"], facts["link"]))
+    return False
+
+
+def publish_artifact(job: Job) -> None:
+    """Switch the public install page of an artifact on or off."""
+    tell(job, [_publish(job, job.values.artifact_id, bool(job.values.public_page))])
+
+
+def _publish(job: Job, uid: str, wanted: bool) -> Record:
+    """Switch an artifact's public page; return the artifact. Raises RefusedError when the service has not done it."""
+    body = json_body({"with_public_page": wanted})
+    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}))
+    found = show(job, uid)
+    page = found.get("public_install_page_url")
+    if bool(page) is not wanted and not job.rest.connection.dry_run:
+        now = "is still there" if page else "is not there"
+        raise RefusedError(f"bitrise-release-management: the public install page of artifact {uid} {now}")
+    job.say(f"the public install page of artifact {uid} is {f'on: {page}' if page else 'off'}")
+    return found
+
+
+def create_access_link(job: Job) -> None:
+    """Make a link to an artifact, or give the one of that name that is there."""
+    uid, name = job.values.artifact_id, job.values.access_link
+    wanted = links.order(job, name)
+    resume(job, partial(is_known, job))
+    job.receipt.note(artifact_ids=[uid], access_url=links.make(job, uid, links.deed_of(job, uid, name), wanted))
+
+
+def notify(job: Job) -> None:
+    """Tell the groups that `tester-groups` names of an artifact."""
+    uid = job.values.artifact_id
+    shown = show(job, uid)
+    app = "APP-ID" if job.rest.connection.dry_run else identifier(job, shown, "the app", "connected_app_id")
+    told = groups.chosen(job, app)
+    resume(job, partial(is_known, job))
+    urls = [groups.tell(job, app, uid, group, job.values.access_link) for group in told]
+    job.receipt.note(artifact_ids=[uid], access_url=next(filter(None, urls), None))

@@ -1,0 +1,99 @@
+"""Custom access links of an artifact: each is an address of its own, and with a group of testers a mail to them.
+
+A link for everybody is told by its name: one that is there, and has not expired, is not made again. Source: the
+guide's "Custom access links".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from plugin.errors import InputError, Problem, RefusedError
+from plugin.rest.exchange import Answer, Request, json_body
+from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path
+from plugin.services.bitrise_release_management.once import Deed, address_of, do_once
+from plugin.services.service import Job, created
+
+LINKS = "custom-access-links"
+DRY = {"id": "LINK-ID", "url": "https://app.bitrise.io/app-install/TOKEN"}
+
+
+def links_of(job: Job, uid: str) -> list[Record]:
+    """Read all links of an artifact, the oldest first."""
+    return listed(job, path(ARTIFACTS, uid, LINKS), {"sort_by": "created_at", "sort_order": "asc"})
+
+
+def deed_of(job: Job, uid: str, name: str) -> Deed:
+    """Return what making the link `name` of an artifact is."""
+
+    def find(_may_be_done: bool) -> Record | None:
+        ours = (link for link in links_of(job, uid) if link.get("name") == name and not link.get("tester_group_name"))
+        return next((link for link in ours if not _has_expired(job, link)), None)
+
+    return Deed(f"the access link {name!r} of artifact {uid}", {"artifact": uid, "link": name}, find)
+
+
+def _has_expired(job: Job, link: Record) -> bool:
+    try:
+        when = datetime.fromisoformat(str(link.get("expires_at")).replace("Z", "+00:00"))
+        return when.timestamp() <= job.clock.wall()
+    except (ValueError, OverflowError, OSError):
+        return False
+
+
+def order(job: Job, name: str, group: str | None = None) -> dict[str, Any]:
+    """Return the body that asks for a link. Raises InputError for a time that is none."""
+    asked = {
+        "name": name,
+        "expires_at": moment(job, "access-expires", job.values.access_expires),
+        "access_code": job.values.access_code,
+        "tester_group_id": group,
+    }
+    return {key: value for key, value in asked.items() if value}
+
+
+def make(job: Job, uid: str, deed: Deed, wanted: dict[str, Any]) -> str | None:
+    """Make a link, unless it is there; return its address."""
+
+    def parse(answer: Answer) -> Record:
+        created(job, answer.data, deed.makes, "id")
+        return dict(answer.data)
+
+    request = Request("POST", path(ARTIFACTS, uid, LINKS), body=json_body(wanted), dry=DRY)
+    link, is_new = do_once(job, deed, request, parse)
+    url = address_of(link)
+    job.say(
+        f"{'made ' if is_new else ''}{deed.makes}{'' if is_new else ' is there already'}: {url or 'no address told'}"
+    )
+    return url
+
+
+def list_access_links(job: Job) -> None:
+    """List the links of an artifact."""
+    found = links_of(job, job.values.artifact_id)
+    job.receipt.add("access-links", found)
+    for link in found:
+        ends = f", until {link['expires_at']}" if link.get("expires_at") else ""
+        group = f", for {link['tester_group_name']}" if link.get("tester_group_name") else ""
+        job.log.line(f"{link.get('id')}  {link.get('name')}  {link.get('url')}{group}{ends}")
+    job.say(f"{len(found)} access links")
+
+
+def delete_access_link(job: Job) -> None:
+    """Delete the link that `access-link` names, or whose id it is. Raises InputError when that is not one link."""
+    uid, named = job.values.artifact_id, job.values.access_link
+    known = links_of(job, uid)
+    found = [link for link in known if named in (link.get("id"), link.get("name"))]
+    if job.rest.connection.dry_run:
+        found = [{"id": named}]
+    if len(found) != 1:
+        has = ", ".join(f"{link.get('name')} ({link.get('id')})" for link in known) or "none"
+        text = f"{named!r} is not one link of artifact {uid}; it has {has}"
+        raise InputError(Problem("access-link", text))
+    try:
+        job.rest.send(Request("DELETE", path(ARTIFACTS, uid, LINKS, str(found[0].get("id"))), json=False, dry={}))
+    except RefusedError as error:
+        if error.status != MISSING:
+            raise
+    job.say(f"deleted the access link {named!r} of artifact {uid}")
