@@ -57,8 +57,8 @@ def forms(secret: str, shortest: int) -> set[Form]:
     for text in list(texts):
         texts |= {text.replace(char, written) for char, written in _QUOTED}
     texts.add(secret.encode("utf-16-le", "replace").decode("latin-1"))
+    texts |= {read(text, kind) for text in texts for kind in _STEPS}
     for text in list(texts):
-        texts |= {read(text, kind) for kind in _STEPS}
         texts.add(text.encode("utf-8", "replace").decode("latin-1"))  # UTF-8 that is escaped byte by byte
         texts.add("".join(map(_halves, text)))
     found = {Form(text) for text in texts}
@@ -96,9 +96,12 @@ def views(text: str, reach: int) -> Iterator[View]:
     yield plain
     signs = {sign for sign in _SIGNS.values() if sign in plain.text}
     for name, sign in _SIGNS.items():
-        for view in _readings(plain, name) if sign in plain.text else ():
-            signs |= {sign for sign in _SIGNS.values() if sign in view.text}
+        for depth, view in enumerate(_readings(plain, name) if sign in plain.text else ()):
+            within = {inner: sign for inner, sign in _SIGNS.items() if sign in view.text}
+            signs |= set(within.values())
             yield view
+            if depth == 0:  # one kind inside another, such as HTML in JSON: "any" would read some escapes twice
+                yield from filter(None, (_next(view, _STEPS[inner]) for inner in within if inner != name))
     if len(signs) > 1:
         yield from _readings(plain, "any")
 
