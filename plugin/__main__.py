@@ -31,7 +31,7 @@ from plugin.errors import Cancelled, InputError, PluginError
 if TYPE_CHECKING:  # all else is imported where a signal that comes meanwhile is handled
     from plugin.cli import Edges
     from plugin.hosts.host import Host
-    from plugin.hosts.publisher import Publisher
+    from plugin.hosts.publisher import Ending, Publisher
     from plugin.log import Log
 
 
@@ -91,7 +91,7 @@ class _Start:
             raise InputError(f"the working directory cannot be used: {error.strerror}; was it removed?") from None
         self.log.spell = spell or self.host.spell
         publisher = self.publisher
-        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update)
+        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update, publisher.expect)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Do what the inputs ask for in `folder`, for the demo: all on standard output, the outputs returned."""
@@ -99,7 +99,7 @@ class _Start:
         from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
-        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
+        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update, lambda _ending: None)
         return outputs
 
     def _run(
@@ -109,6 +109,7 @@ class _Start:
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
         conclude: Callable[[Mapping[str, Any]], None],
+        expect: Callable[[Ending], None],
     ) -> None:
         from plugin import run
         from plugin.clock import Clock
@@ -120,6 +121,7 @@ class _Start:
             environment=self._env,
             publish=publish,
             conclude=conclude,
+            expect=expect,
             clock=Clock(),
         )
         run.run(raw, around)

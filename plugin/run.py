@@ -20,6 +20,7 @@ from plugin.files.record import fingerprint
 from plugin.files.whole import write_whole
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
+from plugin.hosts.publisher import Ending
 from plugin.log import Log
 from plugin.rest.exchange import Connection
 from plugin.source import Source
@@ -39,6 +40,7 @@ class Surroundings:
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # outputs, as soon as they are known
     conclude: Callable[[Mapping[str, Any]], None]  # all that is known at the end, to be published after it
+    expect: Callable[[Ending], None]  # what people are to be told at the end, as soon as the inputs are read
     clock: Clock
 
 
@@ -54,6 +56,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
+    around.expect(_ending(values))
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
     output_file = around.environment.get(around.host.output_file)
     written = (values.receipt, values.log_file, output_file)
@@ -117,6 +120,17 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
         else:
             around.conclude({**receipt.outputs, "result": receipt.as_json()})
+
+
+# The inputs that people want to see at the end, if the operation uses them.
+TOLD = ("app-id", "project", "phase-id", "title", "name", "workflow", "pipeline", "platforms", "branch", "tag")
+
+
+def _ending(values: inputs.Values) -> Ending:
+    """What there is to tell at the end: the inputs that matter."""
+    given = values.as_dict()
+    used = inputs.used_by(values.service, values.operation)
+    return Ending(asked={name: given[name] for name in TOLD if name in used and name in given})
 
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
+from plugin.hosts.report import Report
 from plugin.hosts.spelling import lower, text_of, upper
 from plugin.hosts.variables import first, number
 from plugin.log import Dialect, Log
@@ -28,6 +29,7 @@ UNSET = "unset"  # what step.yml gives an input with a list of values and no def
 LARGEST_VARIABLE = 120_000
 SMALL = 4096  # bytes; if envman refuses less than this, it is not for its size
 ANNOTATION_TIMEOUT = 20.0  # seconds
+STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state
 LIKENESS = 0.8  # of a variable's name to an input's, to ask whether it was meant
 ENVMAN_NEEDS = r"ENVMAN_\w+"
 PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
@@ -112,18 +114,18 @@ def _program(name: str, env: Env) -> str | None:
     return shutil.which(name, path=env.get("PATH", ""))
 
 
-def summarize(markdown: str, env: Env) -> None:
-    """Annotate the build, if this is one and the annotations plugin is there."""
+def summarize(markdown: str, report: Report, env: Env) -> None:
+    """Annotate the build, if this is one and the annotations plugin is there.
+
+    The plugin reads standard input unless that is a terminal or a device; it replaces what has the same context.
+    """
     if env.get("BITRISE_BUILD_SLUG") and (bitrise := _program("bitrise", env)):
-        command = [bitrise, ":annotations", "annotate", markdown, "--style", "default"]
+        context = f"{_prefix(env)}-{report.operation}".lower()
+        style = STYLES.get(report.state, "default")
+        command = [bitrise, ":annotations", "annotate", "--style", style, "--context", context]
         known = children.environment(env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}")
         subprocess.run(
-            command,
-            capture_output=True,
-            timeout=ANNOTATION_TIMEOUT,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=known,
+            command, capture_output=True, timeout=ANNOTATION_TIMEOUT, check=False, input=markdown.encode(), env=known
         )
 
 

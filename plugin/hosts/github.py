@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from plugin.hosts import checkout
 from plugin.hosts.host import Env, Host
+from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
 LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
-LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
@@ -32,12 +32,12 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
             file.write(f"{name}<<{delimiter}\n{text_of(value)}\n{delimiter}\n")
 
 
-def summarize(markdown: str, env: Env) -> None:
+def summarize(markdown: str, _report: Report, env: Env) -> None:
     """Append to $GITHUB_STEP_SUMMARY."""
     path = env.get("GITHUB_STEP_SUMMARY")
     if path:
-        with Path(path).open("ab") as file:
-            file.write(markdown.encode()[:LARGEST_SUMMARY].decode("utf-8", "ignore").encode())
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(markdown)
 
 
 def from_github(env: Env, folder: Path) -> Source:

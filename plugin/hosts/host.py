@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.files.whole import write_whole
+from plugin.hosts.report import Report
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
@@ -26,7 +27,7 @@ class Host:
     read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they stand
     # Outputs: the new ones, and all so far. A program of the host's gets so many seconds for each.
     publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]
-    summarize: Callable[[str, Env], None]  # Markdown, for people who look at the job
+    summarize: Callable[[str, Report, Env], None]  # Markdown, for people who look at the job, and what it is made of
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
@@ -43,5 +44,5 @@ def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, 
         write_whole(Path(path), json.dumps(outputs, indent=2) + "\n", private=False)
 
 
-def no_summary(_markdown: str, _env: Env) -> None:
+def no_summary(_markdown: str, _report: Report, _env: Env) -> None:
     """The log says it all."""

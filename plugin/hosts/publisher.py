@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.errors import (
@@ -17,6 +18,7 @@ from plugin.errors import (
     UnavailableError,
 )
 from plugin.hosts.host import Env, Host
+from plugin.hosts.report import Report, report
 from plugin.hosts.summary import markdown
 from plugin.log import Log
 
@@ -37,6 +39,13 @@ STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
 KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What a run wants people to be told when it has ended, however that is."""
+
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the inputs that matter, by name
+
+
 class Publisher:
     """Hands outputs to later steps as they become known, each value once."""
 
@@ -49,6 +58,7 @@ class Publisher:
         self._handed: dict[str, Any] = {}
         self._is_summarized = False
         self.outputs: dict[str, Any] = {}
+        self._ending = Ending()
 
     def begin(self) -> None:
         """Prepare the host for the outputs of this run."""
@@ -63,6 +73,10 @@ class Publisher:
             with self._warning("the outputs could not be handed on"):
                 self._host.publish(fresh, self.outputs, self._env, self._log, self._patience)
             self._handed.update(fresh)
+
+    def expect(self, ending: Ending) -> None:
+        """Take what people are to be told at the end."""
+        self._ending = ending
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
         """Hand on all that is known at the end, and how the run went."""
@@ -83,7 +97,11 @@ class Publisher:
         if not self._is_summarized:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
-                self._host.summarize(markdown(self.outputs, self._log.redact.declared), self._env)
+                told = self._report()
+                self._host.summarize(markdown(told), told, self._env)
+
+    def _report(self) -> Report:
+        return report(self.outputs, self._ending.asked, self._log.redact.declared)
 
     @property
     def _patience(self) -> float:

@@ -1,39 +1,60 @@
-"""The summary: what a run did, as Markdown for people who look at the job."""
+"""The summary: the report as Markdown, made to be read at a glance by people who look at the job.
+
+What others say stands in code spans, where nothing is markup, a mention or a link; links have our own words.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from plugin import inputs
-from plugin.hosts.spelling import text_of
+from plugin.hosts.report import Report, heading, some
+from plugin.units import size_text
 
-
-def markdown(outputs: Mapping[str, Any], redact: Callable[[str], str]) -> str:
-    """A table of the outputs, and one of the artifacts.
-
-    People see it: a secret in a path that the user has named is whole in the outputs alone.
-    """
-
-    def cell(value: Any) -> str:
-        return _cell(redact(text_of(value)))
-
-    result = outputs.get("result", {})
-    rows = [(inputs.outputs()[name].title, value) for name, value in outputs.items() if name != "result"]
-    title = " ".join(str(result[name]) for name in ("service", "operation") if name in result)
-    lines = [f"### buildferry {cell(title)}", "", "| | |", "|---|---|"]
-    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in rows]
-    artifacts = result.get("artifacts", ())
-    if artifacts:
-        lines += ["", "| artifact | bytes | SHA-256 | id |", "|---|--:|---|---|"]
-        lines += [
-            f"| {cell(item['name'])} | {item['size']} | `{item['sha256']}` | {cell(item['id'])} |" for item in artifacts
-        ]
-    return "\n".join(lines) + "\n\n"
+ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
+OTHER_ICON = "❔"
+SHORT_DIGEST = 12  # characters of a SHA-256; the receipt has it whole
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,()+-]*")  # no markup can come of it, unless it begins an address
 
 
-def _cell(text: str) -> str:
-    """Text from anywhere as a table's cell: no markup, mention, image or new row can come of it."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#|!@~$&])", r"\\\1", text)
-    return "<br>".join(escaped.splitlines())
+def markdown(report: Report) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    parts = [f"### {ICONS.get(report.state, OTHER_ICON)} {heading(report)}"]
+    if report.app or report.version:
+        parts.append(" ".join(f"**{_text(each)}**" for each in (report.app, report.version) if each))
+    if report.links:
+        parts.append(" · ".join(f"[{link.text}](<{link.url.replace('&', '&amp;')}>)" for link in report.links))
+    if report.error:
+        parts.append(f"> {_code(report.error)}")
+    if report.files:
+        parts.append(_files(report))
+    if facts := _facts(report):
+        parts.append(" · ".join(facts))
+    return "\n\n".join(parts) + "\n\n"
+
+
+def _files(report: Report) -> str:
+    lines = ["| Artifact | Size | SHA-256 |", "|---|--:|---|"]
+    lines += [
+        f"| {_code(file.name)} | {size_text(file.size)} | `{file.sha256[:SHORT_DIGEST]}…` |" for file in report.files
+    ]
+    if more := some(report.files, report):
+        lines.append(f"| {more} | {size_text(report.total_size)} in all | |")
+    return "\n".join(lines)
+
+
+def _facts(report: Report) -> list[str]:
+    word = report.service_state
+    facts = [("Status", word)] if word and word != report.state else []
+    return [f"{title} {_text(value)}" for title, value in (*facts, *report.facts) if value]
+
+
+def _text(text: str) -> str:
+    """Text from anywhere: as it is if it is plain, else as code."""
+    return text if _PLAIN.fullmatch(text) and "www." not in text.lower() else _code(text)
+
+
+def _code(text: str) -> str:
+    """Text from anywhere as a code span. A bar would end a table's cell: it becomes one that is drawn."""
+    shown = text.replace("|", "│") or "-"
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    return f"{fence} {shown} {fence}" if "`" in shown else f"{fence}{shown}{fence}"
