@@ -141,6 +141,7 @@ class _Start:
         if not self.host.logs_to_stdout and not self._is_written:
             self._is_written = True
             self._write(json.dumps(self.publisher.outputs, indent=2) + "\n")
+        self.publisher.announce()
         return failure.exit_code if failure else 0
 
     def _write(self, text: str) -> None:

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+LONG_PATH, LONG_WORD = 10, 16  # characters from which a part of a secret address is a secret
 LOOPBACK, LINK_LOCAL = "loopback", "link-local"
 
 
@@ -37,6 +38,17 @@ def nearness(host: str) -> str | None:
     if ip.is_loopback or ip.is_unspecified:  # to which a connection goes to this machine, too
         return LOOPBACK
     return LINK_LOCAL if ip.is_link_local else None
+
+
+def secret_parts(url: str) -> list[str]:
+    """Return what of a secret address may stand alone in a message: its path, with its query and without, and more."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return []
+    words = [*parts.path.split("/"), *(each.partition("=")[2] for each in parts.query.split("&"))]
+    whole = (parts.path, f"{parts.path}?{parts.query}")
+    return [each for each in whole if len(each) >= LONG_PATH] + [word for word in words if len(word) >= LONG_WORD]
 
 
 def problem(url: str, allow_http: bool = False) -> str | None:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plugin import __version__, inputs
+from plugin import __version__, address, inputs
+from plugin.announce.announcement import Announcement, ending
+from plugin.announce.install import show_install_link
 from plugin.clock import Clock
 from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
@@ -56,10 +58,13 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
-    around.expect(_ending(values))
+    for part in address.secret_parts(values.notify_url):
+        log.mask(part)
+    announcement = Announcement(values, around.host, around.folder, around.environment, log, around.clock)
+    around.expect(ending(announcement, {problem.name for problem in wrong}))
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
     output_file = around.environment.get(around.host.output_file)
-    written = (values.receipt, values.log_file, output_file)
+    written = (values.receipt, values.log_file, values.qr_file, output_file)
     own = [Path(path) for path in written if path]
     found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
     problems += [Problem("artifacts", problem) for problem in found.problems]
@@ -119,18 +124,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             }
             around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
         else:
+            receipt.outputs |= show_install_link(announcement, receipt.outputs)
             around.conclude({**receipt.outputs, "result": receipt.as_json()})
-
-
-# The inputs that people want to see at the end, if the operation uses them.
-TOLD = ("app-id", "project", "phase-id", "title", "name", "workflow", "pipeline", "platforms", "branch", "tag")
-
-
-def _ending(values: inputs.Values) -> Ending:
-    """What there is to tell at the end: the inputs that matter."""
-    given = values.as_dict()
-    used = inputs.used_by(values.service, values.operation)
-    return Ending(asked={name: given[name] for name in TOLD if name in used and name in given})
 
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:
@@ -165,7 +160,7 @@ def _perform(operation: Operation, job: Job) -> None:
 
 
 # The inputs that name a place to write to, and what says why it cannot be written.
-PLACES = {"receipt": why_no_file, "log-file": why_no_file, "output-directory": why_no_folder}
+PLACES = {"receipt": why_no_file, "log-file": why_no_file, "qr-file": why_no_file, "output-directory": why_no_folder}
 
 
 def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:

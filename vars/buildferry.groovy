@@ -39,7 +39,9 @@ import groovy.transform.Field
     cskFile: [input: 'csk-file'], dbFile: [input: 'db-file'], parallel: [input: 'parallel'],
     receipt: [input: 'receipt'], stallTimeout: [input: 'stall-timeout'], heartbeat: [input: 'heartbeat'],
     onDoubt: [input: 'on-doubt'], onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'],
-    clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'],
+    clientCertificate: [input: 'client-certificate'], allowHttp: [input: 'allow-http'], qrFile: [input: 'qr-file'],
+    notifyUrl: [input: 'notify-url', secret: true], notifyFormat: [input: 'notify-format'],
+    commentToken: [input: 'comment-token', secret: true], commentName: [input: 'comment-name'],
     outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'], verbose: [input: 'verbose'],
 ]
 // end of made

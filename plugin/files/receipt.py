@@ -27,7 +27,11 @@ from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that hold for this one too
 KEPT = ("orders",)  # of the earlier run's record, until this one has its own
 DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
-PATHS = ("downloaded-files", "log-file")  # as they are on disk: what a service adds to them is redacted in names.py
+PATHS = (
+    "downloaded-files",
+    "log-file",
+    "qr-file",
+)  # as they are on disk: what a service adds to them is redacted in names.py
 
 
 class Entry:

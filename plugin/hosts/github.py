@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from plugin.hosts import checkout
-from plugin.hosts.host import Env, Host
+from plugin.hosts.host import Env, Host, PullRequest
 from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, number
@@ -50,9 +50,7 @@ def from_github(env: Env, folder: Path) -> Source:
     commit = head.get("sha") or workflow_run.get("head_sha")
     if not commit and env.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
         commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
-    pull_request_id = pull_request.get("number") or number(
-        re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", ""))
-    )
+    pull_request_id = _pull_request_number(event, env)
     server, repository, run = (env.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     return Source(
         commit=commit or env.get("GITHUB_SHA"),
@@ -66,6 +64,21 @@ def from_github(env: Env, folder: Path) -> Source:
         repository_url=f"{server}/{repository}.git" if server and repository else None,
         run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
     )
+
+
+def _pull_request_number(event: Mapping[str, Any], env: Env) -> int | None:
+    given = (event.get("pull_request") or {}).get("number")
+    in_ref = number(re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", "")))
+    return given if isinstance(given, int) else in_ref
+
+
+def pull_request(env: Env) -> PullRequest | None:
+    """Return the pull request that this job is run for; Gitea and Forgejo set the same variables."""
+    found = _pull_request_number(_event(env), env)
+    api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
+    if not (found and api and repository):
+        return None
+    return PullRequest(api, repository, found, _comes_from_fork(env))
 
 
 def _event(env: Env) -> dict[str, Any]:
@@ -120,5 +133,7 @@ HOST = Host(
         stop_commands=_stop_commands,
     ),
     why_no_secrets=why_no_secrets,
+    pull_request=pull_request,
+    step=("GITHUB_WORKFLOW", "GITHUB_JOB", "GITHUB_ACTION"),
     logs_to_stdout=True,
 )

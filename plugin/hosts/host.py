@@ -18,6 +18,16 @@ OUTPUT_FILE = "PLUGIN_OUTPUT_FILE"
 
 
 @dataclass(frozen=True)
+class PullRequest:
+    """The pull request that a job is run for, at a host whose API is GitHub's or speaks it too."""
+
+    api: str  # its address
+    repository: str  # OWNER/NAME
+    number: int
+    is_from_fork: bool
+
+
+@dataclass(frozen=True)
 class Host:
     """One CI host."""
 
@@ -34,6 +44,8 @@ class Host:
     output_file: str = ""  # the variable that names a file for the outputs, which is tried before anything is sent
     prefilled: frozenset[str] = frozenset()  # inputs to which the host's manifest gives values of the CI system's
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # what may be behind a missing secret
+    pull_request: Callable[[Env], PullRequest | None] = lambda _env: None
+    step: tuple[str, ...] = ()  # the variables that tell a step of a workflow from others, in every run of it
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from plugin.hosts.summary import markdown
 from plugin.log import Log
 
 PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
+ANNOUNCEMENT, HURRIED_ANNOUNCEMENT = 30.0, 2.0  # seconds that one may take
 RUNNING = ("queued", "running")
 # The output `status` of a run that ends this way. Where the service gave a state, that one stays after KEEPING.
 STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
@@ -44,6 +45,8 @@ class Ending:
     """What a run wants people to be told when it has ended, however that is."""
 
     asked: Mapping[str, Any] = field(default_factory=dict)  # the inputs that matter, by name
+    # How else people are told, each within so many seconds; and what to say when that does not work.
+    announcements: Mapping[str, Callable[[Report, float], None]] = field(default_factory=dict)
 
 
 class Publisher:
@@ -59,6 +62,7 @@ class Publisher:
         self._is_summarized = False
         self.outputs: dict[str, Any] = {}
         self._ending = Ending()
+        self._pending = self._ending.announcements
 
     def begin(self) -> None:
         """Prepare the host for the outputs of this run."""
@@ -77,6 +81,7 @@ class Publisher:
     def expect(self, ending: Ending) -> None:
         """Take what people are to be told at the end."""
         self._ending = ending
+        self._pending = ending.announcements
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
         """Hand on all that is known at the end, and how the run went."""
@@ -99,6 +104,13 @@ class Publisher:
             with self._warning("the summary could not be written"):
                 told = self._report()
                 self._host.summarize(markdown(told), told, self._env)
+
+    def announce(self) -> None:
+        """Tell people elsewhere, each once."""
+        pending, self._pending = self._pending, {}
+        for failed, tell in pending.items():
+            with self._warning(failed):
+                tell(self._report(), HURRIED_ANNOUNCEMENT if self._seen else ANNOUNCEMENT)
 
     def _report(self) -> Report:
         return report(self.outputs, self._ending.asked, self._log.redact.declared)

@@ -19,6 +19,8 @@ SHORT_COMMIT = 12  # characters of a commit's hash
 LINKS = {"install-url": "Install", "access-url": "Access link", "build-url": "Build", "run-url": "CI run"}
 FACTS = ("build-id", "upload-context-id", "log-file", "receipt")  # outputs that are worth a look
 SOURCE = {"branch": "Branch", "tag": "Tag", "commit": "Commit"}  # of the result
+ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
+OTHER_ICON = "❔"
 # The characters of a URL that stay as they are: all that a URL may hold, so none that ends a link in Markdown or chat.
 _OF_URLS = "!#$%&'()*+,/:;=?@[]~"
 
@@ -27,6 +29,7 @@ _OF_URLS = "!#$%&'()*+,/:;=?@[]~"
 class Link:
     """An address to follow: `text` is ours, `url` is percent-encoded."""
 
+    name: str  # of the output, or of the input
     text: str
     url: str
 
@@ -44,7 +47,8 @@ class File:
 class Report:
     """What a run did."""
 
-    service: str  # its title
+    service: str
+    title: str  # of the service
     operation: str
     state: str
     service_state: str  # the service's own word for it
@@ -81,7 +85,8 @@ def report(outputs: Mapping[str, Any], asked: Mapping[str, Any], redact: Callabl
     files = [File(told(each["name"]), each["size"], each["sha256"]) for each in result.get("artifacts", ())]
     code = f" ({told(known['app-version-code'])})" if known.get("app-version-code") else ""
     return Report(
-        service=about,
+        service=told(result.get("service", "")),
+        title=about,
         operation=told(result.get("operation", "")),
         state=told(known.get("status", "")),
         service_state=told(known.get("service-status", "")),
@@ -104,8 +109,7 @@ def _shortened(title: str, value: str) -> str:
 
 def _links(known: Mapping[str, Any], redact: Callable[[str], str]) -> tuple[Link, ...]:
     """What can be followed: https or http, and nothing secret in it."""
-    found = ((text, known.get(name)) for name, text in LINKS.items())
-    return tuple(Link(text, url) for text, given in found if (url := followable(given, redact)))
+    return tuple(Link(name, text, url) for name, text in LINKS.items() if (url := followable(known.get(name), redact)))
 
 
 def followable(given: Any, redact: Callable[[str], str]) -> str:
@@ -118,9 +122,14 @@ def followable(given: Any, redact: Callable[[str], str]) -> str:
 def heading(report: Report) -> str:
     """Say in one line what ended, and how; a build's number is the service's own word, and is left out if it is odd."""
     what = f"build {report.build_number}" if report.build_number.isalnum() else report.operation or "run"
-    return f"{report.service}: {what} {report.state}".rstrip()
+    return f"{report.title}: {what} {report.state}".rstrip()
 
 
-def some(files: Sequence[File], report: Report) -> str:
-    """Say how many files are not among those shown, or nothing."""
+def icon(report: Report) -> str:
+    """Return a sign for the state."""
+    return ICONS.get(report.state, OTHER_ICON)
+
+
+def more_than(files: Sequence[File], report: Report) -> str:
+    """Say how many files there are besides `files`, or nothing."""
     return f"and {report.file_count - len(files):,} more" if report.file_count > len(files) else ""

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import re
 
-from plugin.hosts.report import Report, heading, some
+from plugin.hosts.report import Report, heading, icon, more_than
 from plugin.units import size_text
 
-ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
-OTHER_ICON = "❔"
 SHORT_DIGEST = 12  # characters of a SHA-256; the receipt has it whole
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,()+-]*")  # no markup can come of it, unless it begins an address
 
 
 def markdown(report: Report) -> str:
     """Return the report as GitHub-flavoured Markdown."""
-    parts = [f"### {ICONS.get(report.state, OTHER_ICON)} {heading(report)}"]
+    parts = [f"### {icon(report)} {heading(report)}"]
     if report.app or report.version:
         parts.append(" ".join(f"**{_text(each)}**" for each in (report.app, report.version) if each))
     if report.links:
@@ -37,7 +35,7 @@ def _files(report: Report) -> str:
     lines += [
         f"| {_code(file.name)} | {size_text(file.size)} | `{file.sha256[:SHORT_DIGEST]}…` |" for file in report.files
     ]
-    if more := some(report.files, report):
+    if more := more_than(report.files, report):
         lines.append(f"| {more} | {size_text(report.total_size)} in all | |")
     return "\n".join(lines)
 
