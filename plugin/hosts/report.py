@@ -16,8 +16,9 @@ from plugin.hosts.spelling import text_of
 MOST_FILES = 50  # of the artifacts are shown; the result and the receipt list all
 LONGEST_TEXT, LONGEST_ERROR, LONGEST_URL = 200, 2000, 2000  # characters
 SHORT_COMMIT = 12  # characters of a commit's hash
-LINKS = {"install-url": "Install", "access-url": "Access link", "build-url": "Build", "run-url": "CI run"}
-FACTS = ("build-id", "upload-context-id", "log-file", "receipt")  # outputs that are worth a look
+INSTALL = "install-url"
+LINKS = {INSTALL: "Install the app", "access-url": "Access link", "build-url": "Build", "run-url": "CI run"}
+FACTS = ("build-id", "upload-context-id")  # outputs that are worth a look
 SOURCE = {"branch": "Branch", "tag": "Tag", "commit": "Commit"}  # of the result
 ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
 OTHER_ICON = "❔"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from plugin.hosts.report import Report, heading, icon, more_than
+from plugin.hosts.report import INSTALL, Link, Report, heading, icon, more_than
 from plugin.units import size_text
 
 SHORT_DIGEST = 12  # characters of a SHA-256; the receipt has it whole
@@ -20,14 +20,19 @@ def markdown(report: Report) -> str:
     if report.app or report.version:
         parts.append(" ".join(f"**{_text(each)}**" for each in (report.app, report.version) if each))
     if report.links:
-        parts.append(" · ".join(f"[{link.text}](<{link.url.replace('&', '&amp;')}>)" for link in report.links))
+        parts.append(" · ".join(map(_link, report.links)))
     if report.error:
-        parts.append(f"> {_code(report.error)}")
+        parts.append(f"**Error** {_code(report.error)}")
     if report.files:
         parts.append(_files(report))
     if facts := _facts(report):
         parts.append(" · ".join(facts))
     return "\n\n".join(parts) + "\n\n"
+
+
+def _link(link: Link) -> str:
+    shown = f"[{link.text}](<{link.url.replace('&', '&amp;')}>)"
+    return f"**{shown}**" if link.name == INSTALL else shown
 
 
 def _files(report: Report) -> str:
@@ -41,9 +46,9 @@ def _files(report: Report) -> str:
 
 
 def _facts(report: Report) -> list[str]:
-    word = report.service_state
-    facts = [("Status", word)] if word and word != report.state else []
-    return [f"{title} {_text(value)}" for title, value in (*facts, *report.facts) if value]
+    says_more = report.service_state not in ("", report.state) and report.state != "succeeded"
+    facts = [("Status", report.service_state)] if says_more else []
+    return [f"**{title}** {_text(value)}" for title, value in (*facts, *report.facts) if value]
 
 
 def _text(text: str) -> str:

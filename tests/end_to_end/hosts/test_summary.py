@@ -35,12 +35,12 @@ def test_every_link_of_githubs_summary_leads_somewhere(sandbox: SandboxProcess, 
     page = rendered((tmp_path / "GITHUB_STEP_SUMMARY").read_text(encoding="utf-8"))
     links = dict(page.links)
     assert links.pop("CI run") == RUN["run-url"]
-    assert set(links) == {"Install", "Build"}
-    assert title(links["Install"], sandbox).startswith("install artifact-1.apk")
+    assert set(links) == {"Install the app", "Build"}
+    assert title(links["Install the app"], sandbox).startswith("install artifact-1.apk")
     assert title(links["Build"], sandbox).startswith(f"build {build_id}")
     assert page.headings == ["✅ Bitrise: download succeeded"]
     with pytest.raises(urllib.error.HTTPError):
-        title(links["Install"] + "x", sandbox)
+        title(links["Install the app"] + "x", sandbox)
 
 
 def test_an_annotation_of_1300_artifacts_goes_by_standard_input(sandbox: SandboxProcess, tmp_path: Path) -> None:

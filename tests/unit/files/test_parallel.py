@@ -79,7 +79,7 @@ def test_errors_of_other_transfers_are_no_errors_of_the_user() -> None:
 
 
 def test_a_signal_between_two_starts_is_what_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    start, started = threading.Thread.start, []
+    start, started = threading.Thread.start, list[threading.Thread]()
 
     def start_one(thread: threading.Thread) -> None:
         if started:
