@@ -165,6 +165,7 @@ private String lineFor(Map outputs) {
     int others = outputs.buildIds ? outputs.buildIds.size() - 1 : 0
     String line = 'buildferry: build ' + outputs.buildId + (others > 0 ? ' and ' + others + ' more' : '')
     line += outputs.buildUrl ? ' ' + outputs.buildUrl : ''
+    line += outputs.installUrl ? ', install: ' + outputs.installUrl : ''
     line = line.replaceAll('[\\s<>"\']+', ' ').trim()
     return line.substring(0, Math.min(line.length(), 300))
 }
