@@ -31,7 +31,7 @@ from plugin.errors import Cancelled, InputError, PluginError
 if TYPE_CHECKING:  # all else is imported where signals are handled
     from plugin.cli import Edges
     from plugin.hosts.host import Host
-    from plugin.hosts.publisher import Publisher
+    from plugin.hosts.publisher import Ending, Publisher
     from plugin.log import Log
 
 
@@ -90,7 +90,8 @@ class _Start:
         except OSError as error:
             raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
         self.log.spell = spell or self.host.spell
-        self._run(raw, folder, self.log, self.publisher.publish, self.publisher.outputs.update)
+        publisher = self.publisher
+        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update, publisher.expect)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Run the operation that the inputs request in `folder`, for the demo: log to stdout, return the outputs."""
@@ -98,7 +99,7 @@ class _Start:
         from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
-        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update)
+        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update, lambda _ending: None)
         return outputs
 
     def _run(
@@ -108,11 +109,22 @@ class _Start:
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
         conclude: Callable[[Mapping[str, Any]], None],
+        expect: Callable[[Ending], None],
     ) -> None:
         from plugin import run
         from plugin.clock import Clock
 
-        run.run(raw, run.Surroundings(self.host, log, folder, self._env, publish, conclude, Clock()))
+        around = run.Surroundings(
+            host=self.host,
+            log=log,
+            folder=folder,
+            environment=self._env,
+            publish=publish,
+            conclude=conclude,
+            expect=expect,
+            clock=Clock(),
+        )
+        run.run(raw, around)
 
     def end(self, failure: PluginError | Cancelled | None) -> int:
         """Report how the run went, to people and to later steps; return the exit code.
@@ -129,6 +141,7 @@ class _Start:
         if not self.host.logs_to_stdout and not self._is_written:
             self._is_written = True
             self._write(json.dumps(self.publisher.outputs, indent=2) + "\n")
+        self.publisher.announce()
         return failure.exit_code if failure else 0
 
     def _write(self, text: str) -> None:

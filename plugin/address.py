@@ -11,6 +11,7 @@ import socket
 import unicodedata
 from urllib.parse import urlsplit
 
+LONG_PATH, LONG_WORD = 10, 16  # characters from which a part of a secret address is a secret
 LOOPBACK, LINK_LOCAL = "loopback", "link-local"
 # IPv6 addresses that hold one of IPv4 in their last 32 bits: mapped, compatible (RFC 4291), translated (RFC 6052).
 _LEAD_TO_IPV4 = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96")))
@@ -46,6 +47,17 @@ def nearness(host: str) -> str | None:
     if ip.version == 6 and any(ip in network for network in _LEAD_TO_IPV4):
         return nearness(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
     return LINK_LOCAL if ip.is_link_local else None
+
+
+def secret_parts(url: str) -> list[str]:
+    """Return what of a secret address may stand alone in a message: its path, with its query and without, and more."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return []
+    words = [*parts.path.split("/"), *(each.partition("=")[2] for each in parts.query.split("&"))]
+    whole = (parts.path, f"{parts.path}?{parts.query}")
+    return [each for each in whole if len(each) >= LONG_PATH] + [word for word in words if len(word) >= LONG_WORD]
 
 
 def problem(url: str, allow_http: bool = False) -> str | None:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plugin import __version__, inputs
+from plugin import __version__, address, inputs
+from plugin.announce.announcement import Announcement, ending
+from plugin.announce.install import show_install_link
 from plugin.clock import Clock
 from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
@@ -17,6 +19,7 @@ from plugin.files.whole import write_whole
 from plugin.hosts import checkout
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
+from plugin.hosts.publisher import Ending
 from plugin.log import Log
 from plugin.source import Source
 
@@ -35,7 +38,8 @@ class Surroundings:
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # publishes outputs as soon as they are known
-    conclude: Callable[[Mapping[str, Any]], None]  # publishes all outputs at the end
+    conclude: Callable[[Mapping[str, Any]], None]  # sets all outputs, which are published at the end
+    expect: Callable[[Ending], None]  # sets what to tell people at the end, as soon as the inputs are read
     clock: Clock
 
 
@@ -51,9 +55,13 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     for secret in (field for field in inputs.inputs().values() if field.secret):
         if value := getattr(values, secret.attribute):
             log.mask(value)
+    for part in address.secret_parts(values.notify_url):
+        log.mask(part)
+    announcement = Announcement(values, around.host, around.folder, around.environment, log, around.clock)
+    around.expect(ending(announcement, {problem.name for problem in wrong}))
     takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
     output_file = around.environment.get(around.host.output_file)
-    written = (values.receipt, values.log_file, output_file)
+    written = (values.receipt, values.log_file, values.qr_file, output_file)
     own = [Path(path) for path in written if path]
     found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
     problems += [Problem("artifacts", problem) for problem in found.problems]
@@ -118,6 +126,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             }
             around.conclude({"dry-run": True, "status": UNKNOWN, "result": {"dry-run": True, **asked}})
         else:
+            receipt.outputs |= show_install_link(announcement, receipt.outputs)
             around.conclude({**receipt.outputs, "result": receipt.as_json()})
 
 
@@ -154,7 +163,7 @@ def _perform(operation: Operation, job: Job) -> None:
 
 
 # The inputs that name a path to write to, and the function that explains why it cannot be written.
-PLACES = {"receipt": why_no_file, "log-file": why_no_file, "output-directory": why_no_folder}
+PLACES = {"receipt": why_no_file, "log-file": why_no_file, "qr-file": why_no_file, "output-directory": why_no_folder}
 
 
 def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:

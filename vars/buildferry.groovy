@@ -18,20 +18,20 @@ import groovy.transform.Field
     service: [input: 'service'], operation: [input: 'operation'], serviceUrl: [input: 'service-url'],
     apiToken: [input: 'api-token', secret: true], username: [input: 'username'],
     password: [input: 'password', secret: true], artifacts: [input: 'artifacts', list: true],
-    buildId: [input: 'build-id', list: true], name: [input: 'name'], description: [input: 'description'],
-    commit: [input: 'commit'], commitTimestamp: [input: 'commit-timestamp'], branch: [input: 'branch'],
-    tag: [input: 'tag'], pullRequestId: [input: 'pull-request-id'], runUrl: [input: 'run-url'],
-    phaseId: [input: 'phase-id'], project: [input: 'project'], buildType: [input: 'build-type'],
-    uploadContextId: [input: 'upload-context-id'], appId: [input: 'app-id'], workflow: [input: 'workflow', list: true],
-    pipeline: [input: 'pipeline'], message: [input: 'message'], environment: [input: 'environment', list: true],
-    reattach: [input: 'reattach'], wait: [input: 'wait'], timeout: [input: 'timeout'],
-    pollInterval: [input: 'poll-interval'], failFast: [input: 'fail-fast'], abortOnCancel: [input: 'abort-on-cancel'],
-    log: [input: 'log'], logFile: [input: 'log-file'], reason: [input: 'reason'],
-    abortWithSuccess: [input: 'abort-with-success'], skipNotifications: [input: 'skip-notifications'],
-    strict: [input: 'strict'], match: [input: 'match', list: true], outputDirectory: [input: 'output-directory'],
-    overwrite: [input: 'overwrite'], artifactId: [input: 'artifact-id'], publicPage: [input: 'public-page'],
-    status: [input: 'status'], triggerEventType: [input: 'trigger-event-type'], after: [input: 'after'],
-    before: [input: 'before'], limit: [input: 'limit'], workspace: [input: 'workspace'],
+    appCheck: [input: 'app-check'], buildId: [input: 'build-id', list: true], name: [input: 'name'],
+    description: [input: 'description'], commit: [input: 'commit'], commitTimestamp: [input: 'commit-timestamp'],
+    branch: [input: 'branch'], tag: [input: 'tag'], pullRequestId: [input: 'pull-request-id'],
+    runUrl: [input: 'run-url'], phaseId: [input: 'phase-id'], project: [input: 'project'],
+    buildType: [input: 'build-type'], uploadContextId: [input: 'upload-context-id'], appId: [input: 'app-id'],
+    workflow: [input: 'workflow', list: true], pipeline: [input: 'pipeline'], message: [input: 'message'],
+    environment: [input: 'environment', list: true], reattach: [input: 'reattach'], wait: [input: 'wait'],
+    timeout: [input: 'timeout'], pollInterval: [input: 'poll-interval'], failFast: [input: 'fail-fast'],
+    abortOnCancel: [input: 'abort-on-cancel'], log: [input: 'log'], logFile: [input: 'log-file'],
+    reason: [input: 'reason'], abortWithSuccess: [input: 'abort-with-success'],
+    skipNotifications: [input: 'skip-notifications'], strict: [input: 'strict'], match: [input: 'match', list: true],
+    outputDirectory: [input: 'output-directory'], overwrite: [input: 'overwrite'], artifactId: [input: 'artifact-id'],
+    publicPage: [input: 'public-page'], status: [input: 'status'], triggerEventType: [input: 'trigger-event-type'],
+    after: [input: 'after'], before: [input: 'before'], limit: [input: 'limit'], workspace: [input: 'workspace'],
     appPackage: [input: 'app-package'], artifactType: [input: 'artifact-type'],
     artifactSource: [input: 'artifact-source'], appVersion: [input: 'app-version'], search: [input: 'search'],
     distributionReady: [input: 'distribution-ready'], storeSigned: [input: 'store-signed'],
@@ -49,7 +49,9 @@ import groovy.transform.Field
     dbFile: [input: 'db-file'], parallel: [input: 'parallel'], receipt: [input: 'receipt'],
     stallTimeout: [input: 'stall-timeout'], heartbeat: [input: 'heartbeat'], onDoubt: [input: 'on-doubt'],
     onOutage: [input: 'on-outage'], caBundle: [input: 'ca-bundle'], clientCertificate: [input: 'client-certificate'],
-    allowHttp: [input: 'allow-http'], outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'],
+    allowHttp: [input: 'allow-http'], qrFile: [input: 'qr-file'], notifyUrl: [input: 'notify-url', secret: true],
+    notifyFormat: [input: 'notify-format'], commentToken: [input: 'comment-token', secret: true],
+    commentName: [input: 'comment-name'], outputPrefix: [input: 'output-prefix'], dryRun: [input: 'dry-run'],
     verbose: [input: 'verbose'],
 ]
 // end of made
@@ -173,6 +175,7 @@ private String lineFor(Map outputs) {
     int others = outputs.buildIds ? outputs.buildIds.size() - 1 : 0
     String line = 'buildferry: build ' + outputs.buildId + (others > 0 ? ' and ' + others + ' more' : '')
     line += outputs.buildUrl ? ' ' + outputs.buildUrl : ''
+    line += outputs.installUrl ? ', install: ' + outputs.installUrl : ''
     line = line.replaceAll('[\\s<>"\']+', ' ').trim()
     return line.substring(0, Math.min(line.length(), 300))
 }

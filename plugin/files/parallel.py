@@ -58,6 +58,7 @@ def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], lim
         stop.set()
         grace = GRACE if isinstance(error, Exception) else CANCEL_GRACE
         for thread in threads:
-            thread.join(grace / len(threads))
+            with contextlib.suppress(RuntimeError):  # it has not been started: a signal came before that
+                thread.join(grace / len(threads))
         raise
     return [results[index] for index in range(len(items))]

@@ -28,7 +28,7 @@ from plugin.files.whole import is_device
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that are still valid in this one
 KEPT = ("orders", "done")  # of the earlier run's record, until this one has its own
 DELIVERY = [field.name.replace("_", "-") for field in fields(Delivery)]
-PATHS = ("downloaded-files", "log-file")  # unchanged: names.py redacts what a service adds to them
+PATHS = ("downloaded-files", "log-file", "qr-file")  # unchanged: names.py redacts what a service adds to them
 
 
 class Entry:

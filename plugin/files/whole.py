@@ -12,21 +12,22 @@ def is_device(path: Path) -> bool:
     return path.is_relative_to("/dev") and not path.is_relative_to("/dev/shm")  # noqa: S108 - which holds files
 
 
-def write_whole(path: Path, text: str, private: bool = True) -> None:
+def write_whole(path: Path, content: str | bytes, private: bool = True) -> None:
     """Write a file so that nobody ever sees half of it; a link is replaced, not followed.
 
     Its owner alone may read it, or with `private` off whoever the umask lets. A device is written to as it is.
     """
+    data = content.encode() if isinstance(content, str) else content
     if is_device(path):
-        with path.open("a", encoding="utf-8", newline="\n") as device:  # /dev/stderr may be a file that holds our log
-            device.write(text)
+        with path.open("ab") as device:  # /dev/stderr may be a file that holds our log
+            device.write(data)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
     handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from typing import Any
 from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
+from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import first, number
 from plugin.log import Dialect, Log
@@ -27,6 +28,7 @@ UNSET = "unset"  # what step.yml gives an input with a list of values and no def
 LARGEST_VARIABLE = 120_000
 SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
+STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state
 LIKENESS = 0.8  # of a variable's name to an input's, to suggest the input
 ENVMAN_NEEDS = r"ENVMAN_\w+"
 PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
@@ -111,11 +113,16 @@ def _program(name: str, env: Env) -> str | None:
     return shutil.which(name, path=env.get("PATH", ""))
 
 
-def summarize(markdown: str, env: Env) -> None:
-    """Annotate the build, if this is one and the annotations plugin is installed."""
+def summarize(markdown: str, report: Report, env: Env) -> None:
+    """Annotate the build, if this is one and the annotations plugin is installed.
+
+    The plugin reads standard input unless that is a terminal or a device; it replaces what has the same context.
+    """
     if env.get("BITRISE_BUILD_SLUG") and (bitrise := _program("bitrise", env)):
-        command = [bitrise, ":annotations", "annotate", markdown, "--style", "default"]
-        children.run(command, env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}", ANNOTATION_TIMEOUT)
+        context = f"{_prefix(env)}-{report.operation}".lower()
+        style = STYLES.get(report.state, "default")
+        command = [bitrise, ":annotations", "annotate", "--style", style, "--context", context]
+        children.run(command, env, f"{ENVMAN_NEEDS}|{PLUGIN_NEEDS}", ANNOTATION_TIMEOUT, markdown.encode())
 
 
 def from_bitrise(env: Env, _folder: Path) -> Source:

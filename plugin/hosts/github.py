@@ -10,14 +10,14 @@ from typing import Any
 from uuid import uuid4
 
 from plugin.hosts import checkout
-from plugin.hosts.host import Env, Host
+from plugin.hosts.host import Env, Host, PullRequest
+from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
 LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
-LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops a step's summary over 1 MiB
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
@@ -32,12 +32,12 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
             file.write(f"{name}<<{delimiter}\n{text_of(value)}\n{delimiter}\n")
 
 
-def summarize(markdown: str, env: Env) -> None:
+def summarize(markdown: str, _report: Report, env: Env) -> None:
     """Append to $GITHUB_STEP_SUMMARY."""
     path = env.get("GITHUB_STEP_SUMMARY")
     if path:
-        with Path(path).open("ab") as file:
-            file.write(markdown.encode()[:LARGEST_SUMMARY].decode("utf-8", "ignore").encode())
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(markdown)
 
 
 def from_github(env: Env, folder: Path) -> Source:
@@ -50,9 +50,7 @@ def from_github(env: Env, folder: Path) -> Source:
     commit = head.get("sha") or workflow_run.get("head_sha")
     if not commit and env.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):
         commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
-    pull_request_id = pull_request.get("number") or number(
-        re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", ""))
-    )
+    pull_request_id = _pull_request_number(event, env)
     server, repository, run = (env.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     return Source(
         commit=commit or env.get("GITHUB_SHA"),
@@ -67,6 +65,21 @@ def from_github(env: Env, folder: Path) -> Source:
         run_url=f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None,
         ci_workflow=env.get("GITHUB_WORKFLOW") or None,
     )
+
+
+def _pull_request_number(event: Mapping[str, Any], env: Env) -> int | None:
+    given = (event.get("pull_request") or {}).get("number")
+    in_ref = number(re.sub(r"^refs/pull/(\d+)/.*", r"\1", env.get("GITHUB_REF", "")))
+    return given if isinstance(given, int) else in_ref
+
+
+def pull_request(env: Env) -> PullRequest | None:
+    """Return the pull request that this job is run for; Gitea and Forgejo set the same variables."""
+    found = _pull_request_number(_event(env), env)
+    api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
+    if not (found and api and repository):
+        return None
+    return PullRequest(api, repository, found, _comes_from_fork(env))
 
 
 def _event(env: Env) -> dict[str, Any]:
@@ -121,5 +134,7 @@ HOST = Host(
         stop_commands=_stop_commands,
     ),
     why_no_secrets=why_no_secrets,
+    pull_request=pull_request,
+    step=("GITHUB_WORKFLOW", "GITHUB_JOB", "GITHUB_ACTION"),
     logs_to_stdout=True,
 )

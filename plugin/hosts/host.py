@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from plugin.files.whole import write_whole
+from plugin.hosts.report import Report
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
 Env = Mapping[str, str]
 OUTPUT_FILE = "PLUGIN_OUTPUT_FILE"
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """The pull request that a job is run for, at a host whose API is GitHub's or speaks it too."""
+
+    api: str  # its address
+    repository: str  # OWNER/NAME
+    number: int
+    is_from_fork: bool
 
 
 @dataclass(frozen=True)
@@ -26,13 +37,15 @@ class Host:
     read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they are
     # Outputs: the new ones, and all so far. A program of the host's has this many seconds for each.
     publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]
-    summarize: Callable[[str, Env], None]  # Markdown, for people who view the job
+    summarize: Callable[[str, Report, Env], None]  # Markdown, for people who view the job, and what it is made of
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
     output_file: str = ""  # the variable that names a file for the outputs, which is tried before anything is sent
     prefilled: frozenset[str] = frozenset()  # inputs that the host's manifest fills from the CI system
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # the probable reason for a missing secret
+    pull_request: Callable[[Env], PullRequest | None] = lambda _env: None
+    step: tuple[str, ...] = ()  # the variables that distinguish a step of a workflow from others, in every run of it
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
 
@@ -43,5 +56,5 @@ def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, 
         write_whole(Path(path), json.dumps(outputs, indent=2) + "\n", private=False)
 
 
-def no_summary(_markdown: str, _env: Env) -> None:
+def no_summary(_markdown: str, _report: Report, _env: Env) -> None:
     """Write no summary: the log has everything."""

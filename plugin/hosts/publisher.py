@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from plugin.errors import (
@@ -17,10 +18,12 @@ from plugin.errors import (
     UnavailableError,
 )
 from plugin.hosts.host import Env, Host
+from plugin.hosts.report import Report, report
 from plugin.hosts.summary import markdown
 from plugin.log import Log
 
 PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
+ANNOUNCEMENT, HURRIED_ANNOUNCEMENT = 30.0, 2.0  # seconds that one may take
 RUNNING = ("queued", "running")
 # The output `status` of a run that ends this way. After KEEPING the service's own state stays, if there is one.
 STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
@@ -37,6 +40,15 @@ STATUS_AFTER: Mapping[type[BaseException] | None, str] = {
 KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What a run wants people to be told when it has ended, however that is."""
+
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the inputs that matter, by name
+    # How else people are told, each within so many seconds; and what to say when that does not work.
+    announcements: Mapping[str, Callable[[Report, float], None]] = field(default_factory=dict)
+
+
 class Publisher:
     """Passes outputs to later steps as they become known, each value once."""
 
@@ -49,6 +61,8 @@ class Publisher:
         self._handed: dict[str, Any] = {}
         self._is_summarized = False
         self.outputs: dict[str, Any] = {}
+        self._ending = Ending()
+        self._pending = self._ending.announcements
 
     def begin(self) -> None:
         """Prepare the host for the outputs of this run."""
@@ -63,6 +77,11 @@ class Publisher:
             with self._warning("the outputs could not be passed to later steps"):
                 self._host.publish(fresh, self.outputs, self._env, self._log, self._patience)
             self._handed.update(fresh)
+
+    def expect(self, ending: Ending) -> None:
+        """Take what people are to be told at the end."""
+        self._ending = ending
+        self._pending = ending.announcements
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
         """Pass on all outputs at the end, and how the run went."""
@@ -83,7 +102,18 @@ class Publisher:
         if not self._is_summarized:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
-                self._host.summarize(markdown(self.outputs, self._log.redact.declared), self._env)
+                told = self._report()
+                self._host.summarize(markdown(told), told, self._env)
+
+    def announce(self) -> None:
+        """Tell people elsewhere, each once."""
+        pending, self._pending = self._pending, {}
+        for failed, tell in pending.items():
+            with self._warning(failed):
+                tell(self._report(), HURRIED_ANNOUNCEMENT if self._seen else ANNOUNCEMENT)
+
+    def _report(self) -> Report:
+        return report(self.outputs, self._ending.asked, self._log.redact.declared)
 
     @property
     def _patience(self) -> float:

@@ -198,6 +198,15 @@ def _example(field: Field) -> str:
 
 
 def _url_problems(values: Mapping[str, Any]) -> list[Problem]:
+    return _service_url_problems(values) + _notify_url_problems(values)
+
+
+def _notify_url_problems(values: Mapping[str, Any]) -> list[Problem]:
+    said = address.problem(values["notify-url"], values.get("allow-http", False)) if "notify-url" in values else None
+    return [Problem("notify-url", said)] if said else []
+
+
+def _service_url_problems(values: Mapping[str, Any]) -> list[Problem]:
     url = values.get("service-url")
     if not url:
         return []

@@ -110,6 +110,11 @@ class Values:
     ca_bundle: str = ""
     client_certificate: str = ""
     allow_http: bool = False
+    qr_file: str = ""
+    notify_url: str = field(default="", repr=False)
+    notify_format: Literal["", "slack", "teams", "json"] = ""
+    comment_token: str = field(default="", repr=False)
+    comment_name: str = ""
     output_prefix: str = ""
     dry_run: bool = False
     verbose: bool = False

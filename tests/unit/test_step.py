@@ -131,7 +131,8 @@ def test_every_default_in_the_step_is_a_text_to_yaml() -> None:
 
 
 def test_the_step_offers_exactly_what_the_schema_allows() -> None:
-    assert {"abort_on_cancel", "public_page", "status", "trigger_event_type", "platform"} <= set(OFFERED)
+    offered = {"abort_on_cancel", "public_page", "status", "trigger_event_type", "platform", "notify_format"}
+    assert offered <= set(OFFERED)
     for field in inputs.inputs().values():
         options = OPTS[field.attribute].get("value_options", [])
         allowed = field.choices or (("true", "false") if field.kind == "boolean" else ())

@@ -17,6 +17,7 @@ from plugin.sandbox.bitrise.builds import USER, Build, aborted_by
 from plugin.sandbox.bitrise.downloads import Downloads
 from plugin.sandbox.bitrise.lists import listed_builds, paged, wanted_builds
 from plugin.sandbox.bitrise.log import log_info
+from plugin.sandbox.bitrise.pages import pages
 from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
 from plugin.sandbox.bitrise.trials import TOUR, TRIALS, held
 from plugin.sandbox.bitrise.trigger import odd_answer, trigger
@@ -56,6 +57,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
             return jsonify(asdict(shelf.switches) | {"builds": len(app.builds)}), 200
 
     outside.register_blueprint(_inside(state, storage), url_prefix="/v0.1")
+    outside.register_blueprint(pages(state))
     return outside
 
 

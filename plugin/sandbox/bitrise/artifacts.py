@@ -44,11 +44,15 @@ class Artifact:
         """Return the answer of its own address: the item with a fresh signed URL and the install page."""
         headers = {"Content-Type": "application/octet-stream"}
         url = signed_url(state, storage, build, self.title, self.blob, headers, ("etag",))
-        page = f"{INSTALL_PAGE}{self.slug}/p/{hashlib.sha256(self.slug.encode()).hexdigest()[:32]}"
         return self.item() | {
             "expiring_download_url": url,
-            "public_install_page_url": page if self.is_public else "",
+            "public_install_page_url": INSTALL_PAGE + install_path(self.slug) if self.is_public else "",
         }
+
+
+def install_path(slug: str) -> str:
+    """Return what follows INSTALL_PAGE for an artifact."""
+    return f"{slug}/p/{hashlib.sha256(slug.encode()).hexdigest()[:32]}"
 
 
 @dataclass

@@ -77,14 +77,15 @@ def download(job: Job) -> None:
 def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: OutputDirectory) -> None:
     """Download the artifacts to files of their names. Raises InputError before that if one must not be replaced."""
     everything = range(len(wanted))
+    pages: dict[str, str] = {}  # public install pages by slug
     same = in_parallel(
-        everything, lambda index, _stop: _sha256_if_here(job, *wanted[index], folder), job.values.parallel
+        everything, lambda index, _stop: _sha256_if_here(job, *wanted[index], folder, pages), job.values.parallel
     )
     missing = [index for index in everything if not same[index]]
     folder.check(wanted[index][1] for index in missing)
 
     def get(index: int, stop: threading.Event) -> None:
-        job.receipt.delivered(index, _get(job, *wanted[index], folder, stop))
+        job.receipt.delivered(index, _get(job, *wanted[index], folder, pages, stop))
 
     for index in everything:
         if sha256 := same[index]:
@@ -94,15 +95,24 @@ def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: Ou
     finally:
         here = sorted(job.receipt.deliveries)
         paths = [str(folder.path / wanted[index][1]) for index in here]
-        _note(job, artifact_ids=[wanted[index][0].slug for index in here], downloaded_files=paths)
+        slugs = [wanted[index][0].slug for index in here]
+        install_url = next((pages[slug] for slug in slugs if slug in pages), None)
+        _note(job, artifact_ids=slugs, downloaded_files=paths, install_url=install_url)
         job.log.line(f"{len(here)} of {len(wanted)} artifacts were saved in {folder.path}")
 
 
-def _get(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory, stop: threading.Event) -> Delivery:
+def _get(
+    job: Job,
+    artifact: RemoteArtifact,
+    name: str,
+    folder: OutputDirectory,
+    pages: dict[str, str],
+    stop: threading.Event,
+) -> Delivery:
     """Download one artifact."""
     started = job.clock.now()
     file = folder.unseen / name
-    sha256 = save(job.rest, lambda: _locate(job, artifact), file, job.progress, artifact.size, stop)
+    sha256 = save(job.rest, lambda: _locate(job, artifact, pages), file, job.progress, artifact.size, stop)
     target = folder.put(file, name, sha256)
     renamed = f" (its title is {artifact.title!r})" if name != artifact.title else ""
     job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
@@ -114,16 +124,21 @@ def _delivery(job: Job, artifact: RemoteArtifact, target: Path, sha256: str, sec
     return Delivery(str(target), target.name, size, sha256, seconds, artifact.slug, build_slugs(job)[0])
 
 
-def _locate(job: Job, artifact: RemoteArtifact) -> Request:
-    """Where the artifact is, for the next few minutes."""
+def _locate(job: Job, artifact: RemoteArtifact, pages: dict[str, str]) -> Request:
+    """Where the artifact is, for the next few minutes; its public install page, if it has one, goes into `pages`."""
     data = envelope(job.rest.get(_path(job, artifact.slug)))
+    page = data.get("public_install_page_url") if isinstance(data, dict) else None
+    if isinstance(page, str) and page:
+        pages[artifact.slug] = page
     url = data.get("expiring_download_url") if isinstance(data, dict) else None
     if not isinstance(url, str) or not url:
         raise Failure(UnavailableError("bitrise does not have a download address for it yet"), Kind.REJECTED)
     return job.rest.presigned("GET", url, f"bitrise: the address of {artifact.title}")
 
 
-def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory) -> str | None:
+def _sha256_if_here(
+    job: Job, artifact: RemoteArtifact, name: str, folder: OutputDirectory, pages: dict[str, str]
+) -> str | None:
     """The SHA-256 of the file if it is the artifact, by its size and the MD5 that the storage announces."""
     target = folder.path / name
     try:
@@ -139,7 +154,7 @@ def _sha256_if_here(job: Job, artifact: RemoteArtifact, name: str, folder: Outpu
         is_as_long = answer.headers.get("Content-Length", str(info.st_size)) == str(info.st_size)
         return is_as_long and announced_md5(answer.headers) == md5
 
-    if not job.rest.fetch(name, lambda: _locate(job, artifact), is_same):
+    if not job.rest.fetch(name, lambda: _locate(job, artifact, pages), is_same):
         return None
     job.log.line(f"{target} already exists, sha256 {sha256.hex()}")
     return sha256.hex()

@@ -27,6 +27,7 @@ OUTPUTS = {
     "build-id": "17",
     "build-ids": ["17", "18"],
     "build-url": "https://dist.example.com/builds/17?a=1&b=2",
+    "install-url": "https://dist.example.com/install/17",
     "result": {"service-status": None, "artifacts": [{"file-name": "a", "size": 3000000000, "ok": True, "took": 1}]},
 }
 GOOD = {"FAKE_OUTPUTS": json.dumps(OUTPUTS)}
@@ -88,6 +89,7 @@ def test_the_outputs_come_back_as_a_map_that_survives_serialization(report: dict
         "buildId": "17",
         "buildIds": ["17", "18"],
         "buildUrl": OUTPUTS["build-url"],
+        "installUrl": OUTPUTS["install-url"],
         "result": {"serviceStatus": None, "artifacts": [{"fileName": "a", "size": 3000000000, "ok": True, "took": 1}]},
     }
     assert build["survives"] is True
@@ -224,7 +226,8 @@ def test_nothing_is_left_beside_the_workspace(report: dict[str, Any]) -> None:
 
 
 def test_the_description_gains_one_harmless_line(report: dict[str, Any]) -> None:
-    assert report["builds"]["delivers"]["description"] == f"buildferry: build 17 and 1 more {OUTPUTS['build-url']}"
+    described = f"build 17 and 1 more {OUTPUTS['build-url']}, install: {OUTPUTS['install-url']}"
+    assert report["builds"]["delivers"]["description"] == f"buildferry: {described}"
     first, second = report["builds"]["has a description"]["description"].splitlines()
     assert first == "nightly"
     assert second.startswith("buildferry: build 1 script 7 https://x /yyy")

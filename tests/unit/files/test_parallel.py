@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from plugin.errors import PluginError, RefusedError, UnavailableError
+from plugin.errors import Cancelled, PluginError, RefusedError, UnavailableError
 from plugin.files.parallel import Stopped, in_parallel
 
 
@@ -76,3 +76,17 @@ def test_an_empty_list_of_work_returns_no_results() -> None:
 
 def test_a_transfer_stopped_by_another_is_not_a_users_error() -> None:
     assert not issubclass(Stopped, PluginError)
+
+
+def test_a_signal_between_two_starts_is_what_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def start_one(thread: threading.Thread) -> None:
+        if started:
+            raise Cancelled(15)
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with pytest.raises(Cancelled):
+        in_parallel(range(3), lambda _item, stop: stop.wait(5), 3)

@@ -35,7 +35,9 @@ def written() -> dict[str, str]:
     texts = {}
     for name in filter(None, listed):
         if (ROOT / name).is_file() and name not in MADE:
-            texts[name] = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+            data = (ROOT / name).read_bytes()
+            if b"\0" not in data:  # a picture has no lines
+                texts[name] = data.decode("utf-8", "replace")
     for name in manifests.contents(ROOT):
         text, count = parts.PART.subn("", texts.pop(name))
         if count:

@@ -1,0 +1,35 @@
+"""The pages of Bitrise's site that answers link to: a build's, and an artifact's public install page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from plugin.sandbox.bitrise.artifacts import Artifacts, install_path
+from plugin.sandbox.bitrise.shelf import Shelf
+from plugin.sandbox.service import refuse
+from plugin.sandbox.state import State
+
+
+def pages(state: State) -> Blueprint:
+    """Make the pages, at the sandbox's own origin."""
+    site = Blueprint("bitrise-pages", __name__)
+
+    @site.get("/build/<build>")
+    def show_build(build: str) -> Response:
+        with state.lock:
+            known = any(build in app.builds for app in state.part(Shelf).apps.values())
+        return _page(f"build {build}") if known else refuse(404, {"message": "Not Found"})
+
+    @site.get("/artifact/<artifact>/p/<token>")
+    def show_install_page(artifact: str, token: str) -> Response:
+        with state.lock:
+            every = [each for made in state.part(Artifacts).by_build.values() for each in made]
+        paths = {install_path(each.slug): each for each in every if each.is_public}
+        found = paths.get(f"{artifact}/p/{token}")
+        return _page(f"install {found.title}") if found else refuse(404, {"message": "Not Found"})
+
+    return site
+
+
+def _page(title: str) -> Response:
+    return Response(f"<!doctype html><title>{title}</title>", mimetype="text/html")
