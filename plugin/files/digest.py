@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from plugin.rest.exchange import BLOCK
+
+AHEAD = 2  # blocks that may wait to be hashed: neither a slow read nor a slow write stops the digest
 
 
 class Hasher:
@@ -20,13 +23,13 @@ class Hasher:
         """Hash by `algorithm`, hashlib's name."""
         self._digest = hashlib.new(algorithm, usedforsecurity=False)
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._hashing: Future[None] | None = None
+        self._hashing: deque[Future[None]] = deque()
 
     def update(self, block: bytes | memoryview) -> None:
-        """Hash `block`, which must not change until the next call has returned; wait for the one before."""
-        if self._hashing:
-            self._hashing.result()
-        self._hashing = self._thread.submit(self._digest.update, block)
+        """Hash `block`, which must not change until AHEAD more calls have returned."""
+        if len(self._hashing) == AHEAD:
+            self._hashing.popleft().result()
+        self._hashing.append(self._thread.submit(self._digest.update, block))
 
     def close(self) -> bytes:
         """Wait for the last block, end the thread, return the digest."""

@@ -9,12 +9,12 @@ from itertools import cycle
 
 from plugin.errors import InputError
 from plugin.files.artifacts import Artifact
-from plugin.files.digest import Hasher
+from plugin.files.digest import AHEAD, Hasher
 from plugin.files.parallel import Stopped
 from plugin.files.progress import Progress
 from plugin.rest.exchange import BLOCK, Body
 
-BUFFERS = 2  # of a block each: one is hashed while the next is read and sent
+BUFFERS = AHEAD + 1  # of a block each: the others are hashed while one is read and sent
 
 
 class Upload:

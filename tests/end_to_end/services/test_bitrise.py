@@ -161,8 +161,10 @@ def test_when_one_of_several_fails_fast_the_others_are_aborted(sandbox: SandboxP
 def test_many_builds_take_one_list_request_per_poll(sandbox: SandboxProcess, bitrise: Run) -> None:
     done = bitrise("create-build", workflow=["primary"] * 12, wait="true", SANDBOX_SECONDS=30)
     assert done.code == 0, done.log
-    looks = [request for request in sandbox.state()["requests"] if request["method"] == "GET"]
-    assert not [request for request in looks if re.search("/builds/.", request["path"])]
+    looks = [request["path"] for request in sandbox.state()["requests"] if request["method"] == "GET"]
+    alone = {path for path in looks if re.search("/builds/.", path)}
+    assert len(alone) <= 1  # the last one, if it ends after all others
+    assert any(path.endswith("/builds") for path in looks)
 
 
 @pytest.mark.parametrize("fault", ["reset-after", "after:502", "truncated"])
