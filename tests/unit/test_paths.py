@@ -26,11 +26,11 @@ def test_only_a_tilde_alone_or_before_a_slash_is_home(home: Path, text: str, pat
 
 @pytest.mark.parametrize("name", [name for name, field in inputs.inputs().items() if field.kind in ("path", "file")])
 def test_every_input_that_is_a_path_follows_the_rule(home: Path, name: str) -> None:
-    (home / "file").touch()
-    raw = {"service": "bitrise", "operation": "ping", name: "~/file"}
+    (home / "file.png").touch()
+    raw = {"service": "bitrise", "operation": "ping", name: "~/file.png"}
     values, problems, _ = inputs.check(raw)
     assert problems == []
-    assert getattr(values, inputs.inputs()[name].attribute) == str(home / "file")
+    assert getattr(values, inputs.inputs()[name].attribute) == str(home / "file.png")
 
 
 def test_an_unknown_home_folder_is_an_error_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
