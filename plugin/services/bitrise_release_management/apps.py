@@ -14,8 +14,8 @@ def list_apps(job: Job) -> None:
     """List the apps of the workspace that pass the filters."""
     values = job.values
     query = {"platform": values.platform, "project_id": values.project, "search": values.search}
-    asked = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
-    apps = listed(job, f"{APPS}/", asked, values.limit)
+    wanted = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
+    apps = listed(job, f"{APPS}/", wanted, values.limit)
     job.receipt.add("apps", apps)
     for app in apps:
         job.log.line(_line(app))
