@@ -119,6 +119,8 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
     app = next(each for each in APPS if each.id == artifact.owner)
     token = hashlib.sha256(artifact.id.encode()).hexdigest()[:32]
     page = f"{SITE}/installable-artifacts/{uid(state, artifact)}/public-install-page/{token}"
+    names = ("store_app_id", "version", "version_code", "formatted_version")
+    facts = zip(names, (app.package, "1.0", "1", "1.0 (1)"), strict=True)
     is_processed = artifact.stage(state.clock.now(), state.part(Shelf).switches.processing_seconds)[0] != "uploaded"
     return {
         "app_name": app.name,
@@ -133,7 +135,6 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
         "filename": artifact.name,
         "filename_ext": artifact.ending,
         "file_size_bytes": artifact.size,
-        "formatted_version": "1.0 (1)",
         "id": made_id(f"internal {artifact.id}"),
         "is_processed": artifact.blob is not None and is_processed,
         "platform": app.platform,
@@ -141,13 +142,11 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
         "public_install_page_url": page if artifact.is_public else None,
         "signature": "ad-hoc" if artifact.ending == ".ipa" else "unknown",
         "source": artifact.source,
-        "store_app_id": app.package,
         "store_signed": "app-store" in artifact.name,
         "type": artifact.ending[1:],
         "uid": uid(state, artifact),
-        "version": "1.0",
-        "version_code": "1",
         "workflow": artifact.about.get("workflow"),
+        **{name: fact if state.part(Shelf).switches.shows_app else None for name, fact in facts},
     }
 
 

@@ -31,6 +31,7 @@ class Switches:
     list_lag: float = 0.0  # seconds of the sandbox's clock until links and mails show
     uid: str = "same"  # as the id that the client made; or `other`
     shows_sent: bool = True  # whether groups show `notification_sent`
+    shows_app: bool = True  # whether an artifact shows its app's package, version and version code
     errors: bool = True  # whether add-testers reports the addresses that it refuses
 
     def turn(self, wanted: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from plugin.services.bitrise_release_management.api import (
     record,
 )
 from plugin.services.bitrise_release_management.apps import app_id
+from plugin.services.bitrise_release_management.destination import destination
 from plugin.services.bitrise_release_management.transfer import (
     ARTIFACT,
     Stage,
@@ -43,7 +44,7 @@ SIGNED = ("download_url", "download_path_or_url")  # addresses with signatures, 
 
 def upload(job: Job) -> None:
     """Upload every artifact, and wait until all are processed."""
-    app = app_id(job)
+    app = destination(job, ("public-page",))
     ids = known_ids(job)
     resume(job, is_upload)
     upload_to(job, app, ids, with_page=bool(job.values.public_page))
@@ -95,7 +96,10 @@ def report(job: Job, artifacts: Sequence[Record]) -> None:
 
 
 def keep(job: Job, artifacts: Sequence[Record]) -> None:
-    """Keep what artifacts are as outputs: those of the first one, where an output has one value."""
+    """Keep what artifacts are as outputs: those of the first one, where an output has one value.
+
+    The service's answer decides what app it is; where it says nothing, an output stays as the file says.
+    """
     first = artifacts[0]
     job.receipt.add("installable-artifacts", artifacts)
     job.receipt.note(

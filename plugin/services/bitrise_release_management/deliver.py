@@ -13,8 +13,8 @@ from plugin.files.record import Intent
 from plugin.rest.exchange import Request, json_body
 from plugin.services.bitrise_release_management import groups, links
 from plugin.services.bitrise_release_management.api import ARTIFACTS, Record, path
-from plugin.services.bitrise_release_management.apps import app_id
 from plugin.services.bitrise_release_management.artifacts import is_upload, keep, known_ids, report, show, upload_to
+from plugin.services.bitrise_release_management.destination import destination
 from plugin.services.bitrise_release_management.once import is_settled
 from plugin.services.bitrise_release_management.what_to_test import set_text, text_of
 from plugin.services.delivery import resume
@@ -26,7 +26,7 @@ def deliver(job: Job) -> None:
     values = job.values
     text = text_of(job)
     link = links.order(job, values.access_link) if values.access_link else None
-    app = app_id(job)
+    app = destination(job, ("tester-groups", "access-link", "public-page"))
     chosen = groups.chosen(job, app)
     ids = known_ids(job)
     resume(job, partial(is_known, job))

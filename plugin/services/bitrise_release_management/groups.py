@@ -64,7 +64,7 @@ def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> 
         wanted = links.order(job, link_name or name, id_)
         request = Request("POST", path(ARTIFACTS, uid, links.LINKS), body=json_body(wanted), dry=links.DRY)
     elif group.get("auto_notify") is True:
-        job.say(f"{name} is notified of every artifact by the service itself (auto-notify)")
+        job.say(f"{name} is notified of every artifact by the service itself")
         return None
     else:
         body = json_body({"test_build_id": uid})

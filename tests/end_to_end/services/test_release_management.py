@@ -154,7 +154,7 @@ def test_a_poll_that_fails_does_not_end_the_wait(sandbox: SandboxProcess, rm: Ru
         ({"app_id": IOS, "artifacts": "app.apk"}, 4, "app.apk is not a file of an ios app"),
         ({"app_id": ANDROID.replace("4", "5"), "artifacts": "app.apk"}, 4, "app not found"),
         ({"app_id": "app", "artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: 'app' has the wrong form"),
-        ({"artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: this or PLUGIN_APP_PACKAGE is required"),
+        ({"artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: this or PLUGIN_APP_PACKAGE or PLUGIN_WORKSPACE is required"),
         ({"app_package": "com.example.app", "artifacts": "app.apk"}, 2, "PLUGIN_WORKSPACE: is required"),
         (
             {"app_id": ANDROID, "artifacts": "app.apk", "api_token": "wrong"},
