@@ -12,7 +12,7 @@ from functools import partial
 from itertools import product
 from random import Random
 
-from attacks.attempt import Attempt, Case
+from attacks.attempt import CLOCK, Attempt, Case
 from attacks.subjects import CROWD, SUBJECTS
 
 SLOW = 0.15  # seconds that an answer is kept back after the work is done
@@ -30,7 +30,8 @@ BITRISE = next(replace(subject, wanted=subject.wanted[:1]) for subject in SUBJEC
 (TRIGGER,) = BITRISE.makes
 TIMES = {"once": "", "always": "x*"}
 CROWD_SIZE, CROWD_PAGE = 60, 20
-LAGS = (0, 4)  # seconds until a build shows in a list, within those that the program waits for it
+LATE_LISTS = ("bitrise", "bitrise-release-management")  # services whose lists may be late
+LAGS = (0, 4)  # seconds until what was made shows in a list, within those that the program waits for it
 
 
 def cancel(random: Random) -> Iterable[Case]:
@@ -131,8 +132,9 @@ def _kill(attempt: Attempt) -> None:
     if attempt.random.random() < 0.25:
         rules.insert(0, f"{attempt.random.choice(attempt.subject.makes)} stall-in-body")
     attempt.more = {"parallel": attempt.random.choice((1, 4))} if "artifacts" in attempt.subject.inputs else {}
-    if attempt.subject.service == "bitrise":
-        attempt.sandbox.control("PUT", "bitrise", {"list_lag": attempt.random.choice(LAGS)})
+    if attempt.subject.service in LATE_LISTS:
+        seconds = attempt.random.choice(LAGS) * CLOCK.get(attempt.subject.service, 1)
+        attempt.sandbox.control("PUT", attempt.subject.service, {"list_lag": seconds})
     attempt.sandbox.faults(*rules)
     process = attempt.start()
     attempt.wait_for(process, lambda _: True)

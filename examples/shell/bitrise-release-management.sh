@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gives an app to testers through Bitrise Release Management.
+# Distributes an app to testers through Bitrise Release Management.
 # Needs `pip install git+https://github.com/OWNER/buildferry@v1`, and the token in PLUGIN_API_TOKEN.
 set -eu
 buildferry bitrise-release-management deliver --workspace workspace1 --app-package com.example.app \

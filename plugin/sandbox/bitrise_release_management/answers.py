@@ -20,7 +20,7 @@ def error(status: int, code: str, message: str, **details: Any) -> NoReturn:
 
 
 def missing(what: str) -> NoReturn:
-    """Answer that there is no such thing."""
+    """Answer with 404."""
     error(404, "ERR_NOT_FOUND", f"{what} not found")
 
 
@@ -54,13 +54,13 @@ def body() -> dict[str, Any]:
 
 
 def may(shelf: Shelf, wanted: bool) -> None:
-    """Answer with 403 when the token's role is too low for what is wanted."""
+    """Answer with 403 when the token's role is too low for the request."""
     if wanted and shelf.switches.role != "admin":
         error(403, "ERR_PERMISSION_DENIED", "your role does not allow public install pages")
 
 
 def paged(items: Sequence[Any], style: str = "pagination") -> dict[str, Any]:
-    """Return the page that was asked for, told in the style of its list."""
+    """Return the requested page, in the style of its list."""
     page, size = (int(request.args.get(name, usual)) for name, usual in (("page", "1"), ("items_per_page", "10")))
     if page < 1 or not 1 <= size <= MOST_ITEMS:
         error(400, "ERR_VALIDATION", f"items_per_page is 1 to {MOST_ITEMS}, page is from 1")
@@ -69,13 +69,13 @@ def paged(items: Sequence[Any], style: str = "pagination") -> dict[str, Any]:
         return {"items": here, "count": len(items), "has_next_page": page * size < len(items), "filters": {}}
     if style == "count":
         return {"items": here, "count": len(items)}
-    told = {"total_count": len(items), "current_page": page, "items_per_page": size}
-    return {"items": here, "pagination": told}
+    paging = {"total_count": len(items), "current_page": page, "items_per_page": size}
+    return {"items": here, "pagination": paging}
 
 
 def upload_answer(switches: Switches, url: str, headers: dict[str, str]) -> dict[str, Any]:
     """Return an address for an upload, its headers in the form that the switch says."""
-    told: Any = headers
+    listed: Any = headers
     if switches.headers != "object":
-        told = [{switches.headers: name, "value": value} for name, value in headers.items()]
-    return {"headers": told, "method": "PUT", "url": url}
+        listed = [{switches.headers: name, "value": value} for name, value in headers.items()]
+    return {"headers": listed, "method": "PUT", "url": url}

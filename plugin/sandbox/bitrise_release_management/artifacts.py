@@ -69,7 +69,9 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
 
 def number(text: str) -> int:
     """Return the size of a file."""
-    return int(text) if text.isdecimal() and int(text) else error(400, "ERR_VALIDATION", "file_size_bytes is no number")
+    return (
+        int(text) if text.isdecimal() and int(text) else error(400, "ERR_VALIDATION", "file_size_bytes is not a number")
+    )
 
 
 def address(state: State, storage: Storage, file: File, content_type: str) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def address(state: State, storage: Storage, file: File, content_type: str) -> di
     if file.size > switches.most_bytes:
         error(400, "ERR_VALIDATION", f"file_size_bytes is more than {switches.most_bytes}")
     if file.blob and switches.again == "refused":
-        error(409, "ERR_RESOURCE_ALREADY_EXISTS", "the file is uploaded already")
+        error(409, "ERR_RESOURCE_ALREADY_EXISTS", "the file was already uploaded")
 
     def stored(blob: Blob) -> None:
         file.blob, file.stored_at, file.times_stored = blob, state.clock.now(), file.times_stored + 1
@@ -89,12 +91,12 @@ def address(state: State, storage: Storage, file: File, content_type: str) -> di
 
 
 def stage(state: State, file: File | None) -> dict[str, str]:
-    """Return how far a file has come; of one that nobody knows, what the switch says."""
+    """Return the state of a file; of an unknown one, what the switch says."""
     switches = state.part(Shelf).switches
     if file is None and switches.unknown_id == "404":
         missing("artifact")
-    told = file.stage(state.clock.now(), switches.processing_seconds) if file else (switches.unknown_id, "")
-    return {"status": told[0], "status_reason": told[1]}
+    words = file.stage(state.clock.now(), switches.processing_seconds) if file else (switches.unknown_id, "")
+    return {"status": words[0], "status_reason": words[1]}
 
 
 def artifact_of(state: State, id_: str) -> Artifact:
@@ -117,6 +119,8 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
     app = next(each for each in APPS if each.id == artifact.owner)
     token = hashlib.sha256(artifact.id.encode()).hexdigest()[:32]
     page = f"{SITE}/installable-artifacts/{uid(state, artifact)}/public-install-page/{token}"
+    names = ("store_app_id", "version", "version_code", "formatted_version")
+    facts = zip(names, (app.package, "1.0", "1", "1.0 (1)"), strict=True)
     is_processed = artifact.stage(state.clock.now(), state.part(Shelf).switches.processing_seconds)[0] != "uploaded"
     return {
         "app_name": app.name,
@@ -131,7 +135,6 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
         "filename": artifact.name,
         "filename_ext": artifact.ending,
         "file_size_bytes": artifact.size,
-        "formatted_version": "1.0 (1)",
         "id": made_id(f"internal {artifact.id}"),
         "is_processed": artifact.blob is not None and is_processed,
         "platform": app.platform,
@@ -139,13 +142,11 @@ def shown(state: State, artifact: Artifact) -> dict[str, Any]:
         "public_install_page_url": page if artifact.is_public else None,
         "signature": "ad-hoc" if artifact.ending == ".ipa" else "unknown",
         "source": artifact.source,
-        "store_app_id": app.package,
         "store_signed": "app-store" in artifact.name,
         "type": artifact.ending[1:],
         "uid": uid(state, artifact),
-        "version": "1.0",
-        "version_code": "1",
         "workflow": artifact.about.get("workflow"),
+        **{name: fact if state.part(Shelf).switches.shows_app else None for name, fact in facts},
     }
 
 

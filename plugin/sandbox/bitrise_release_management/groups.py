@@ -1,4 +1,4 @@
-"""Build distributions in the sandbox: groups of testers, who are told of artifacts, and test builds."""
+"""Build distributions in the sandbox: groups of testers, who are notified of artifacts, and test builds."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def blueprint(state: State) -> Blueprint:
             group = _group(state, id_)
             known = {each["uid"] for each in (shown(state, a) for a in state.part(Shelf).artifacts.values())}
             if group.kind == "external":
-                error(400, "ERR_VALIDATION", "external tester groups are told by a custom access link")
+                error(400, "ERR_VALIDATION", "external tester groups are notified by a custom access link")
             if wanted not in known or not (artifact := artifact_of(state, str(wanted))).is_ready:
                 error(400, "ERR_VALIDATION", "the test build is unknown or not distribution ready")
             mail(state, group, artifact)
@@ -150,14 +150,14 @@ def _group(state: State, id_: str, kind: str | None = None) -> Group:
 
 
 def _shown(state: State, group: Group, artifact: Artifact | None) -> dict[str, Any]:
-    """Return a group as the list has it; with an artifact also whether it was told of that."""
+    """Return a group as the list has it; with an artifact also whether it was notified of that."""
     if artifact is None:
         return group.as_json()
     shelf = state.part(Shelf)
     latest = state.clock.now() - shelf.switches.list_lag
-    told = {(each["group_id"], each["artifact"]) for each in shelf.mails if each["since"] <= latest}
-    sent = {"notification_sent": (group.id, artifact.id) in told} if shelf.switches.tells_sent else {}
+    notified = {(each["group_id"], each["artifact"]) for each in shelf.mails if each["since"] <= latest}
+    sent = {"notification_sent": (group.id, artifact.id) in notified} if shelf.switches.shows_sent else {}
     links = [each for each in artifact.links if each["tester_group_id"] == group.id and each["since"] <= latest]
     link = {name: links[-1][name] for name in ("id", "name", "url", "expires_at")} if links else None
-    more = {"custom_access_link": link} if group.kind == "external" and shelf.switches.tells_sent else {}
+    more = {"custom_access_link": link} if group.kind == "external" and shelf.switches.shows_sent else {}
     return {**group.as_json(), **sent, **more}

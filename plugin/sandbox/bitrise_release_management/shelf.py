@@ -20,21 +20,22 @@ def made_id(name: str) -> str:
 
 @dataclass
 class Switches:
-    """What nobody knows of the service, and what a test wants it to do."""
+    """What the service's documents leave open, and what a test wants it to do."""
 
     role: str = "admin"  # `developer` may not switch public pages on
     processing_seconds: float = 2.0  # of the sandbox's clock
-    unknown_id: str = "404"  # what `status` says of an id that was never asked for; or `upload_requested`
-    again: str = "address"  # what becomes of a second upload-url of an uploaded id; or `refused`
+    unknown_id: str = "404"  # what `status` says of an unknown id; or `upload_requested`
+    again: str = "address"  # the answer to a second upload-url of an uploaded id; or `refused`
     headers: str = "object"  # of an upload; or `name`, `key`: lists of objects
     most_bytes: int = 4 << 30  # of a file
     list_lag: float = 0.0  # seconds of the sandbox's clock until links and mails show
     uid: str = "same"  # as the id that the client made; or `other`
-    tells_sent: bool = True  # whether groups show `notification_sent`
-    errors: bool = True  # whether add-testers tells of addresses that it refuses
+    shows_sent: bool = True  # whether groups show `notification_sent`
+    shows_app: bool = True  # whether an artifact shows its app's package, version and version code
+    errors: bool = True  # whether add-testers reports the addresses that it refuses
 
     def turn(self, wanted: dict[str, Any]) -> None:
-        """Set some. Raises ValueError for one that is not there or is not of its kind."""
+        """Set some. Raises ValueError for an unknown one, or a value of another type."""
         kinds = {each.name: type(getattr(self, each.name)) for each in fields(self)}
         for name, value in wanted.items():
             if name not in kinds or not isinstance(value, (int, float) if kinds[name] is float else kinds[name]):
@@ -83,7 +84,7 @@ FORBIDDEN = made_id("forbidden")  # an app that nobody may see
 
 @dataclass
 class File:
-    """A file that is asked for, comes, and is processed: an artifact or an update."""
+    """A file that is announced, uploaded and processed: an artifact or an update."""
 
     id: str
     owner: str  # the app or the deployment

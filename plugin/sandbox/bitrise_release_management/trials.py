@@ -1,4 +1,4 @@
-"""Release Management for those who try it: the tour's step, what a run sends, and what it leaves."""
+"""Release Management for the tour and the attacks: a step, what a run sends, and what it leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from plugin.sandbox.trial import FILE, Kind, Nature, Step, Thing, Trial, arrived
 
 ROOT = "/release-management/v2/apps/v1/installable-artifacts/*"
 APP = {"app-id": APPS[2].id, "poll-interval": "0.05"}  # the app that takes any file
-ADDRESS = Step(Kind.POLL, f"GET {ROOT}/upload-url")  # a second one is as good as the first
+ADDRESS = Step(Kind.POLL, f"GET {ROOT}/upload-url")  # a second request for one does no harm
 STORE = Step(Kind.PUT, "PUT /storage/*")
 SHOW = Step(Kind.POLL, f"GET {ROOT.rstrip('*')}{'?' * 35}[0-9a-f]")  # itself, and nothing below it
 

@@ -1,7 +1,7 @@
-"""Bitrise Release Management, version 2: uploads apps, makes them installable, tells testers; and CodePush.
+"""Bitrise Release Management, version 2: uploads apps, makes them installable, notifies testers; and CodePush.
 
-An artifact is one file under an id that we make. Source: the service's description and guides, which say nothing of
-what becomes of a second upload under one id: so one is never made.
+An artifact is one file under an id that we make. Source: the service's description and guides. They do not describe a
+second upload under one id, so no second one is made.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from plugin.services.service import Service
 
 SERVICE = Service(
     name="bitrise-release-management",
-    authorization=lambda values: values.api_token,  # without a scheme's word
+    authorization=lambda values: values.api_token,  # without a scheme
     operations={
         "list-apps": list_apps,
         "show-app": show_app,

@@ -26,7 +26,7 @@ LARGEST_PAGE = 50  # items
 MOST_PAGES = 10_000  # of one list
 LARGEST_LIST = 64 * 1024 * 1024  # bytes of JSON
 MISSING = 404
-# The service's words for what becomes of an upload; `ready_to_upload`, which only its own builds have, says nothing.
+# The service's states of an upload. `ready_to_upload`, which only its own builds have, is unknown.
 STATES = {
     "created": QUEUED,
     "upload_requested": QUEUED,
@@ -55,8 +55,8 @@ def record(job: Job, request: Request) -> Record:
 
 
 def strange(request: Request) -> RefusedError:
-    """Return the error for JSON that this API would not answer."""
-    return RefusedError(f"{request.name}: the answer is not what this API gives; is §service-url§ right?")
+    """Return the error for JSON that this API would not return."""
+    return RefusedError(f"{request.name}: the answer is not what this API returns; check §service-url§")
 
 
 def listed(job: Job, address: str, query: Query | None = None, limit: int | None = None) -> list[Record]:
@@ -71,8 +71,8 @@ def _items(job: Job, address: str, query: Query) -> Iterator[Record]:
     count = size = 0
     before: list[Any] = []
     for number in range(1, MOST_PAGES + 1):
-        asked = {**query, "page": number, "items_per_page": LARGEST_PAGE}
-        request = Request("GET", address, query=asked, dry={"items": []})
+        wanted = {**query, "page": number, "items_per_page": LARGEST_PAGE}
+        request = Request("GET", address, query=wanted, dry={"items": []})
         answer = record(job, request)
         items = answer.get("items") or []
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -89,12 +89,12 @@ def _items(job: Job, address: str, query: Query) -> Iterator[Record]:
 
 
 def _has_more(answer: Record, count: int, here: int) -> bool:
-    """Whether pages follow; the lists of this API tell it in different ways."""
+    """Whether pages follow; the lists of this API show it in different ways."""
     if isinstance(more := answer.get("has_next_page"), bool):
         return more
     paging = answer.get("pagination")
-    told = [paging.get("total_count") if isinstance(paging, dict) else None, answer.get("total_count")]
-    total = next((each for each in (*told, answer.get("count")) if isinstance(each, (int, float))), None)
+    totals = [paging.get("total_count") if isinstance(paging, dict) else None, answer.get("total_count")]
+    total = next((each for each in (*totals, answer.get("count")) if isinstance(each, (int, float))), None)
     return count < total if total is not None else here == LARGEST_PAGE
 
 

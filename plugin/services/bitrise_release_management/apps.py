@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from plugin.errors import InputError, Problem
+from plugin.files.artifacts import Artifact
 from plugin.rest.exchange import Request
 from plugin.services.bitrise_release_management.api import APPS, Query, Record, listed, path, record
 from plugin.services.service import Job, identifier
 
-PLATFORMS = {".ipa": "ios", ".apk": "android", ".aab": "android"}  # by the ending of a file for them
+PLATFORMS = {"IPA": "ios", "APK": "android", "AAB": "android"}  # by the kind of a file for them
 
 
 def list_apps(job: Job) -> None:
     """List the apps of the workspace that pass the filters."""
     values = job.values
     query = {"platform": values.platform, "project_id": values.project, "search": values.search}
-    asked = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
-    apps = listed(job, f"{APPS}/", asked, values.limit)
+    wanted = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
+    apps = listed(job, f"{APPS}/", wanted, values.limit)
     job.receipt.add("apps", apps)
     for app in apps:
         job.log.line(_line(app))
@@ -35,26 +36,33 @@ def app_id(job: Job) -> str:
 
     Raises InputError when there is none, or when several have that package.
     """
-    values = job.values
-    if values.app_id:
-        return values.app_id
-    apps = listed(job, f"{APPS}/", _of_workspace(job))
+    if job.values.app_id:
+        return job.values.app_id
     if job.rest.connection.dry_run:
         return "APP-ID"
-    of_files = (PLATFORMS.get(file.path.suffix.lower(), "") for file in job.artifacts)
-    wanted: str = values.platform or next(of_files, "")
-    same = [app for app in apps if app.get("store_app_id") == values.app_package]
+    return identifier(job, app_of_package(job, job.values.app_package), "the app", "id")
+
+
+def app_of_package(job: Job, package: str) -> Record:
+    """Return the app in `workspace` with that package; of two it is the one for `platform`, or for the files.
+
+    Raises InputError when there is none, or when several are left.
+    """
+    apps = listed(job, f"{APPS}/", _of_workspace(job))
+    wanted: str = job.values.platform or next(map(_platform_of, job.artifacts), "")
+    same = [app for app in apps if app.get("store_app_id") == package]
     found = [app for app in same if wanted in ("", app.get("platform"))] if len(same) > 1 else same
     if len(found) == 1:
-        return identifier(job, found[0], "the app", "id")
-    several = "; ".join(map(_line, found))
-    has = f"has several apps of {values.app_package}: {several}: give §app-id§" if found else _lacks(job, apps)
-    raise InputError(Problem("app-package", f"workspace {values.workspace} {has}"))
-
-
-def _lacks(job: Job, apps: list[Record]) -> str:
+        return found[0]
     known = ", ".join(sorted(str(app.get("store_app_id")) for app in apps)) or "no app that the token may see"
-    return f"has no app of {job.values.app_package}; it has {known}"
+    several = f"has several apps of {package}: {'; '.join(map(_line, found))}: give §app-id§"
+    has = several if found else f"has no app of {package}; it has {known}"
+    raise InputError(Problem("app-package", f"workspace {job.values.workspace} {has}"))
+
+
+def _platform_of(file: Artifact) -> str:
+    """The platform that a file is for, by what it is, or by its ending if it was not read."""
+    return PLATFORMS.get(file.app.kind if file.app else file.path.suffix.removeprefix(".").upper(), "")
 
 
 def _of_workspace(job: Job) -> Query:

@@ -24,6 +24,7 @@ from plugin.services.bitrise_release_management.api import (
     record,
 )
 from plugin.services.bitrise_release_management.apps import app_id
+from plugin.services.bitrise_release_management.destination import destination
 from plugin.services.bitrise_release_management.transfer import (
     ARTIFACT,
     Stage,
@@ -38,12 +39,12 @@ from plugin.services.service import Job
 from plugin.units import size_text
 
 Ids = Mapping[tuple[str, str], str]  # of artifacts, by the path and the SHA-256 of the file
-SIGNED = ("download_url", "download_path_or_url")  # addresses with signatures, which nobody is told
+SIGNED = ("download_url", "download_path_or_url")  # addresses with signatures, which are secrets
 
 
 def upload(job: Job) -> None:
     """Upload every artifact, and wait until all are processed."""
-    app = app_id(job)
+    app = destination(job, ("public-page",))
     ids = known_ids(job)
     resume(job, is_upload)
     upload_to(job, app, ids, with_page=bool(job.values.public_page))
@@ -56,7 +57,7 @@ def known_ids(job: Job) -> Ids:
 
 
 def is_upload(intent: Intent) -> bool:
-    """Tell whether an intent is that of an upload: what became of it is asked by its id, before it is sent again."""
+    """Return whether an intent is that of an upload: its outcome is looked up by its id before it is sent again."""
     return "id" in intent.facts
 
 
@@ -77,25 +78,28 @@ def upload_to(job: Job, app: str, ids: Ids, with_page: bool = False) -> list[Rec
     job.receipt.note(artifact_ids=[each.id for each in deliveries])
     follow(job, ARTIFACT, {each.id: each.name for each in deliveries})
     found = [show(job, each.id) for each in deliveries]
-    tell(job, found)
+    report(job, found)
     return found
 
 
 def show(job: Job, id_: str) -> Record:
-    """Read one artifact; what is there to download stays out. It has its id at `uid`."""
+    """Read one artifact, without its download addresses. Its id is at `uid`."""
     found = record(job, Request("GET", path(ARTIFACTS, id_), dry={"uid": id_}))
     return {"uid": id_} | {name: value for name, value in found.items() if name not in SIGNED and value is not None}
 
 
-def tell(job: Job, artifacts: Sequence[Record]) -> None:
-    """Say what artifacts are, and keep it."""
+def report(job: Job, artifacts: Sequence[Record]) -> None:
+    """Log what artifacts are, and keep it."""
     for each in artifacts:
         job.say(line(each))
     keep(job, artifacts)
 
 
 def keep(job: Job, artifacts: Sequence[Record]) -> None:
-    """Keep what artifacts are as outputs: those of the first one, where only one can be told."""
+    """Keep what artifacts are as outputs: those of the first one, where an output has one value.
+
+    The service's answer decides what app it is; where it says nothing, an output stays as the file says.
+    """
     first = artifacts[0]
     job.receipt.add("installable-artifacts", artifacts)
     job.receipt.note(
@@ -115,14 +119,14 @@ def line(artifact: Record) -> str:
     """Return one artifact in a line."""
     size = artifact.get("file_size_bytes")
     number = float(size) if isinstance(size, (int, float, str)) and str(size).replace(".", "").isdecimal() else None
-    told = (
+    facts = (
         artifact.get("formatted_version") or artifact.get("version"),
         artifact.get("platform"),
         size_text(number) if number is not None else None,
         artifact.get("branch"),
         artifact.get("signature") if artifact.get("signature") != "unknown" else None,
     )
-    return f"{artifact.get('uid')}  {artifact.get('filename')}  ({', '.join(str(each) for each in told if each)})"
+    return f"{artifact.get('uid')}  {artifact.get('filename')}  ({', '.join(str(each) for each in facts if each)})"
 
 
 def list_artifacts(job: Job) -> None:
@@ -156,14 +160,14 @@ def _word(value: bool | None) -> str | None:
 
 
 def show_artifact(job: Job) -> None:
-    """Show one artifact, and how far it has come."""
+    """Show one artifact and its state."""
     found = show(job, job.values.artifact_id)
     note(job, [_known(job)])
-    tell(job, [found])
+    report(job, [found])
 
 
 def status(job: Job) -> None:
-    """Show how far an artifact has come."""
+    """Show the state of an artifact."""
     stage = _known(job)
     job.log.line(f"artifact {job.values.artifact_id}: {stage}")
     job.receipt.note(artifact_ids=[job.values.artifact_id])
@@ -171,7 +175,7 @@ def status(job: Job) -> None:
 
 
 def _known(job: Job) -> Stage:
-    """How far the artifact has come. Raises RefusedError when the service does not know it."""
+    """Return the state of the artifact. Raises RefusedError when the service does not know it."""
     stage = stage_of(job, ARTIFACT, job.values.artifact_id)
     if not stage.word:
         raise RefusedError(f"the service knows no artifact {job.values.artifact_id}")
@@ -184,11 +188,11 @@ def wait_for(job: Job) -> None:
     id_ = job.values.artifact_id
     job.receipt.note(artifact_ids=[id_])
     follow(job, ARTIFACT, {id_: f"artifact {id_}"})
-    tell(job, [show(job, id_)])
+    report(job, [show(job, id_)])
 
 
 def delete_artifact(job: Job) -> None:
-    """Delete an artifact. It is read first: if it is gone later, a request whose answer was lost has deleted it."""
+    """Delete an artifact. It is read first: if it is missing afterwards, a request without an answer has deleted it."""
     found = show(job, job.values.artifact_id)
     try:
         job.rest.send(Request("DELETE", path(ARTIFACTS, job.values.artifact_id), json=False, dry={}))

@@ -9,14 +9,14 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from plugin.errors import InputError, Problem
 from plugin.files.artifacts import Artifact
 
-FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # that a zip can tell
-MODE = 0o100644 << 16  # of a plain file, as Unix has it
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+MODE = 0o100644 << 16  # of a plain file on Unix
 
 
 def bundle_of(given: str, folder: Path) -> Artifact:
     """Return the zip that the input `bundle` names, or the zip of the folder that it names, made in `folder`.
 
-    Raises InputError for what is neither.
+    Raises InputError for anything else.
     """
     path = Path(given)
     try:
@@ -39,7 +39,7 @@ def bundle_of(given: str, folder: Path) -> Artifact:
 def _zip(folder: Path, target: Path) -> None:
     found = sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts)
     if links := [str(path) for path in found if path.is_symlink()]:
-        raise InputError(Problem("bundle", f"{links[0]!r} is a link: put what it leads to there"))
+        raise InputError(Problem("bundle", f"{links[0]!r} is a symbolic link: replace it by the file it points to"))
     files = [path for path in found if path.is_file()]
     if not files:
         raise InputError(Problem("bundle", f"{str(folder)!r} holds no files"))

@@ -1,6 +1,6 @@
-"""The delivery: upload everything, wait until all is processed, then say what to test, publish, and tell testers.
+"""The delivery: upload every file, wait until all are processed, then set what to test, publish and notify testers.
 
-Nobody is told before every file can be used; a rerun tells nobody twice.
+Testers are notified once every file can be used; a rerun does not notify a group again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from plugin.files.record import Intent
 from plugin.rest.exchange import Request, json_body
 from plugin.services.bitrise_release_management import groups, links
 from plugin.services.bitrise_release_management.api import ARTIFACTS, Record, path
-from plugin.services.bitrise_release_management.apps import app_id
-from plugin.services.bitrise_release_management.artifacts import is_upload, keep, known_ids, show, tell, upload_to
+from plugin.services.bitrise_release_management.artifacts import is_upload, keep, known_ids, report, show, upload_to
+from plugin.services.bitrise_release_management.destination import destination
 from plugin.services.bitrise_release_management.once import is_settled
 from plugin.services.bitrise_release_management.what_to_test import set_text, text_of
 from plugin.services.delivery import resume
@@ -22,17 +22,17 @@ from plugin.services.service import Job, identifier
 
 
 def deliver(job: Job) -> None:
-    """Upload all files; once all are processed do what else is asked for, with each of them."""
+    """Upload all files; once all are processed, publish, link and notify as the inputs say."""
     values = job.values
     text = text_of(job)
     link = links.order(job, values.access_link) if values.access_link else None
-    app = app_id(job)
-    told = groups.chosen(job, app)
+    app = destination(job, ("tester-groups", "access-link", "public-page"))
+    chosen = groups.chosen(job, app)
     ids = known_ids(job)
     resume(job, partial(is_known, job))
     artifacts = upload_to(job, app, ids)
     uids = [str(each["uid"]) for each in artifacts]
-    if values.public_page or link or told:
+    if values.public_page or link or chosen:
         _check_ready(artifacts)
     if text:
         for uid in uids:
@@ -40,39 +40,39 @@ def deliver(job: Job) -> None:
     if values.public_page:
         artifacts = [_publish(job, uid, True) for uid in uids]
         keep(job, artifacts)
-    urls = [links.make(job, uid, links.deed_of(job, uid, values.access_link), link) for uid in uids] if link else []
+    urls = [links.make(job, uid, links.action_of(job, uid, values.access_link), link) for uid in uids] if link else []
     job.receipt.note(access_url=next(iter(urls), None))
-    mailed = [groups.tell(job, app, uid, group) for group in told for uid in uids]
+    mailed = [groups.notify(job, app, uid, group) for group in chosen for uid in uids]
     if not link:
         job.receipt.note(access_url=next(filter(None, mailed), None))
 
 
 def _check_ready(artifacts: Sequence[Record]) -> None:
-    """Raise RefusedError, before anybody is told, for artifacts that testers cannot install."""
+    """Raise RefusedError for artifacts that testers cannot install, before anybody is notified."""
     bad = [str(each.get("filename")) for each in artifacts if each.get("distribution_ready") is False]
     if bad:
         raise RefusedError(
             f"testers cannot install {', '.join(bad)}: the service takes APKs, and IPAs that are signed ad-hoc, for"
-            " development or for an enterprise; nobody was told"
+            " development or for an enterprise; no tester was notified"
         )
 
 
 def is_known(job: Job, intent: Intent) -> bool:
-    """Tell whether it is known by now what became of a request of an earlier run."""
+    """Return whether the outcome of an earlier run's request is known now."""
     facts = {name: str(value) for name, value in intent.facts.items()}
     if is_upload(intent):
         return True
     if {"app", "artifact", "group"} <= set(facts):
         about = facts["app"], facts["artifact"], facts["group"]
-        return is_settled(job, groups.deed_of(job, *about, f"tester group {facts['group']}"))
+        return is_settled(job, groups.action_of(job, *about, f"tester group {facts['group']}"))
     if {"artifact", "link"} <= set(facts):
-        return is_settled(job, links.deed_of(job, facts["artifact"], facts["link"]))
+        return is_settled(job, links.action_of(job, facts["artifact"], facts["link"]))
     return False
 
 
 def publish_artifact(job: Job) -> None:
     """Switch the public install page of an artifact on or off."""
-    tell(job, [_publish(job, job.values.artifact_id, bool(job.values.public_page))])
+    report(job, [_publish(job, job.values.artifact_id, bool(job.values.public_page))])
 
 
 def _publish(job: Job, uid: str, wanted: bool) -> Record:
@@ -82,26 +82,26 @@ def _publish(job: Job, uid: str, wanted: bool) -> Record:
     found = show(job, uid)
     page = found.get("public_install_page_url")
     if bool(page) is not wanted and not job.rest.connection.dry_run:
-        now = "is still there" if page else "is not there"
+        now = "is still on" if page else "is still off"
         raise RefusedError(f"bitrise-release-management: the public install page of artifact {uid} {now}")
     job.say(f"the public install page of artifact {uid} is {f'on: {page}' if page else 'off'}")
     return found
 
 
 def create_access_link(job: Job) -> None:
-    """Make a link to an artifact, or give the one of that name that is there."""
+    """Make a link to an artifact, or return the existing one of that name."""
     uid, name = job.values.artifact_id, job.values.access_link
     wanted = links.order(job, name)
     resume(job, partial(is_known, job))
-    job.receipt.note(artifact_ids=[uid], access_url=links.make(job, uid, links.deed_of(job, uid, name), wanted))
+    job.receipt.note(artifact_ids=[uid], access_url=links.make(job, uid, links.action_of(job, uid, name), wanted))
 
 
 def notify(job: Job) -> None:
-    """Tell the groups that `tester-groups` names of an artifact."""
+    """Notify the groups that `tester-groups` names of an artifact."""
     uid = job.values.artifact_id
     shown = show(job, uid)
     app = "APP-ID" if job.rest.connection.dry_run else identifier(job, shown, "the app", "connected_app_id")
-    told = groups.chosen(job, app)
+    chosen = groups.chosen(job, app)
     resume(job, partial(is_known, job))
-    urls = [groups.tell(job, app, uid, group, job.values.access_link) for group in told]
+    urls = [groups.notify(job, app, uid, group, job.values.access_link) for group in chosen]
     job.receipt.note(artifact_ids=[uid], access_url=next(filter(None, urls), None))

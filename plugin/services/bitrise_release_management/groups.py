@@ -1,4 +1,4 @@
-"""Groups of testers: list and make them, add testers, and tell them of an artifact, once.
+"""Groups of testers: list and create them, add testers, and notify them of an artifact, once.
 
 An internal group is notified, an external one gets a link that is mailed. Source: the API's "Build Distributions".
 """
@@ -12,7 +12,7 @@ from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management import links
 from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, listed, path, record
 from plugin.services.bitrise_release_management.apps import app_id
-from plugin.services.bitrise_release_management.once import Deed, address_of, do_once
+from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created, identifier
 
 KINDS = ("internal", "external")
@@ -20,7 +20,7 @@ GROUPS = path(TESTERS, "tester-groups")
 
 
 def groups_of(job: Job, app: str, artifact: str = "", kinds: Sequence[str] = KINDS) -> list[Record]:
-    """Read the groups of an app; with an artifact each shows whether it was told of that."""
+    """Read the groups of an app; with an artifact each shows whether it was notified of that."""
     more = {"installable_artifact_id": artifact} if artifact else {}
     return [group for kind in kinds for group in listed(job, GROUPS, {"app_id": app, "type": kind, **more})]
 
@@ -39,32 +39,32 @@ def chosen(job: Job, app: str) -> list[Record]:
     return [each for name in named for each in known if name in (each.get("name"), each.get("id"))]
 
 
-def deed_of(job: Job, app: str, uid: str, group: str, name: str) -> Deed:
-    """Return what telling a group of an artifact is; a group that was told has `notification_sent`, or a link."""
+def action_of(job: Job, app: str, uid: str, group: str, name: str) -> Action:
+    """Return the action of notifying a group of an artifact; a notified group has `notification_sent`, or a link."""
 
     def find(may_be_done: bool) -> Record | None:
         found = next((each for each in groups_of(job, app, uid) if each.get("id") == group), {})
         if found.get("notification_sent") or found.get("custom_access_link"):
             return found
         if may_be_done and "notification_sent" not in found:
-            raise UnavailableError(f"the list of groups does not tell whether {name} was told")
+            raise UnavailableError(f"the list of groups does not show whether {name} was notified")
         return None
 
-    return Deed(f"the mail to {name} about artifact {uid}", {"app": app, "artifact": uid, "group": group}, find)
+    return Action(f"the mail to {name} about artifact {uid}", {"app": app, "artifact": uid, "group": group}, find)
 
 
-def tell(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> str | None:
-    """Tell a group of an artifact, unless it was told; return the link that an external group got.
+def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> str | None:
+    """Notify a group of an artifact, unless it was; return the link that an external group got.
 
     The link has `link_name`, by default the name of the group.
     """
     id_, name = identifier(job, group, "the tester group", "id"), str(group.get("name"))
-    deed = deed_of(job, app, uid, id_, name)
+    action = action_of(job, app, uid, id_, name)
     if group.get("type") == "external":
         wanted = links.order(job, link_name or name, id_)
         request = Request("POST", path(ARTIFACTS, uid, links.LINKS), body=json_body(wanted), dry=links.DRY)
     elif group.get("auto_notify") is True:
-        job.say(f"{name} is told by the service itself, of every artifact")
+        job.say(f"{name} is notified of every artifact by the service itself")
         return None
     else:
         body = json_body({"test_build_id": uid})
@@ -72,55 +72,55 @@ def tell(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> st
 
     def parse(answer: Answer) -> Record:
         if request.json:
-            created(job, answer.data, deed.makes, "id")
+            created(job, answer.data, action.makes, "id")
         return answer.data or {}
 
-    found, is_new = do_once(job, deed, request, parse)
-    job.say(f"{name} {'is told of' if is_new else 'was told already of'} artifact {uid}")
+    found, is_new = do_once(job, action, request, parse)
+    job.say(f"{name} {'is notified of' if is_new else 'was already notified of'} artifact {uid}")
     return address_of(found)
 
 
 def list_tester_groups(job: Job) -> None:
-    """List the groups of testers of an app; with `artifact-id` also whether each was told of it."""
+    """List the groups of testers of an app; with `artifact-id` also whether each was notified of it."""
     kinds = (job.values.tester_type,) if job.values.tester_type else KINDS
     found = groups_of(job, app_id(job), job.values.artifact_id, kinds)
     job.receipt.add("tester-groups", found)
     for group in found:
         sent = group.get("notification_sent")
-        told = "" if sent is None else ", told" if sent else ", not told"
-        facts = f"{group.get('type')}, {group.get('tester_count')} testers{told}"
+        was_notified = "" if sent is None else ", notified" if sent else ", not notified"
+        facts = f"{group.get('type')}, {group.get('tester_count')} testers{was_notified}"
         job.log.line(f"{group.get('id')}  {group.get('name')}  ({facts})")
     job.say(f"{len(found)} tester groups")
 
 
 def create_tester_group(job: Job) -> None:
-    """Make a group of testers, or give the one of that name that is there: an app has no two of one name."""
+    """Create a group of testers, or return the one of that name: names are unique in an app."""
     values, app = job.values, app_id(job)
     kind = values.tester_type or "internal"
     if kind == "internal" and values.testers:
-        raise InputError(Problem("testers", "an internal group is made without testers: add them with add-testers"))
-    asked = {"app_id": app, "name": values.name, "auto_notify": values.auto_notify, "emails": list(values.testers)}
-    body = json_body({name: value for name, value in asked.items() if value not in (None, [])})
+        raise InputError(Problem("testers", "an internal group is created without testers: add them with add-testers"))
+    wanted = {"app_id": app, "name": values.name, "auto_notify": values.auto_notify, "emails": list(values.testers)}
+    body = json_body({name: value for name, value in wanted.items() if value not in (None, [])})
 
     def find(_may_be_done: bool) -> Record | None:
         return next((each for each in groups_of(job, app) if each.get("name") == values.name), None)
 
     def parse(answer: Answer) -> Record:
-        created(job, answer.data, deed.makes, "id")
+        created(job, answer.data, action.makes, "id")
         return dict(answer.data)
 
-    deed = Deed(f"the tester group {values.name!r}", {"app": app, "name": values.name}, find)
+    action = Action(f"the tester group {values.name!r}", {"app": app, "name": values.name}, find)
     group, is_new = do_once(
-        job, deed, Request("POST", GROUPS, {"type": kind}, body=body, dry={"id": "GROUP-ID"}), parse
+        job, action, Request("POST", GROUPS, {"type": kind}, body=body, dry={"id": "GROUP-ID"}), parse
     )
     job.receipt.add("tester-groups", [group])
     if not is_new and group.get("type") != kind:
-        raise RefusedError(f"{deed.makes} is there already, but is {group.get('type')}")
-    job.say(f"{'made ' if is_new else ''}{deed.makes}{'' if is_new else ' is there already'}: {group.get('id')}")
+        raise RefusedError(f"{action.makes} already exists, but is {group.get('type')}")
+    job.say(f"{'created ' if is_new else ''}{action.makes}{'' if is_new else ' already exists'}: {group.get('id')}")
 
 
 def add_testers(job: Job) -> None:
-    """Add testers to a group. Raises RefusedError naming each that the service refuses, although the others joined."""
+    """Add testers to a group. Raises RefusedError naming each that was refused, although the others have joined."""
     (group,) = chosen(job, app_id(job))
     kind, testers = str(group.get("type")), list(job.values.testers)
     name = "emails" if kind == "external" else "user_slugs"
@@ -133,5 +133,5 @@ def add_testers(job: Job) -> None:
     job.receipt.add("testers", joined)
     job.say(f"added {len(joined)} of {len(testers)} testers to {group.get('name')}")
     if errors:
-        told = "; ".join(f"{each}: {job.log.redact.brief(str(why), 200)}" for each, why in errors.items())
-        raise RefusedError(f"{group.get('name')} has not taken {len(errors)} of {len(testers)} testers: {told}")
+        reasons = "; ".join(f"{each}: {job.log.redact.brief(str(why), 200)}" for each, why in errors.items())
+        raise RefusedError(f"{group.get('name')} refused {len(errors)} of {len(testers)} testers: {reasons}")

@@ -1,6 +1,6 @@
 """Custom access links of an artifact: each is an address of its own, and with a group of testers a mail to them.
 
-A link for everybody is told by its name: one that is there, and has not expired, is not made again. Source: the
+A link for everybody is identified by its name: one that exists and has not expired is not made again. Source: the
 guide's "Custom access links".
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path
-from plugin.services.bitrise_release_management.once import Deed, address_of, do_once
+from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created
 
 LINKS = "custom-access-links"
@@ -24,14 +24,14 @@ def links_of(job: Job, uid: str) -> list[Record]:
     return listed(job, path(ARTIFACTS, uid, LINKS), {"sort_by": "created_at", "sort_order": "asc"})
 
 
-def deed_of(job: Job, uid: str, name: str) -> Deed:
-    """Return what making the link `name` of an artifact is."""
+def action_of(job: Job, uid: str, name: str) -> Action:
+    """Return the action of making the link `name` of an artifact."""
 
     def find(_may_be_done: bool) -> Record | None:
         ours = (link for link in links_of(job, uid) if link.get("name") == name and not link.get("tester_group_name"))
         return next((link for link in ours if not _has_expired(job, link)), None)
 
-    return Deed(f"the access link {name!r} of artifact {uid}", {"artifact": uid, "link": name}, find)
+    return Action(f"the access link {name!r} of artifact {uid}", {"artifact": uid, "link": name}, find)
 
 
 def _has_expired(job: Job, link: Record) -> bool:
@@ -43,29 +43,28 @@ def _has_expired(job: Job, link: Record) -> bool:
 
 
 def order(job: Job, name: str, group: str | None = None) -> dict[str, Any]:
-    """Return the body that asks for a link. Raises InputError for a time that is none."""
-    asked = {
+    """Return the body of the request for a link. Raises InputError for a time that is not valid."""
+    wanted = {
         "name": name,
         "expires_at": moment(job, "access-expires", job.values.access_expires),
         "access_code": job.values.access_code,
         "tester_group_id": group,
     }
-    return {key: value for key, value in asked.items() if value}
+    return {key: value for key, value in wanted.items() if value}
 
 
-def make(job: Job, uid: str, deed: Deed, wanted: dict[str, Any]) -> str | None:
-    """Make a link, unless it is there; return its address."""
+def make(job: Job, uid: str, action: Action, wanted: dict[str, Any]) -> str | None:
+    """Make a link unless it exists; return its address."""
 
     def parse(answer: Answer) -> Record:
-        created(job, answer.data, deed.makes, "id")
+        created(job, answer.data, action.makes, "id")
         return dict(answer.data)
 
     request = Request("POST", path(ARTIFACTS, uid, LINKS), body=json_body(wanted), dry=DRY)
-    link, is_new = do_once(job, deed, request, parse)
+    link, is_new = do_once(job, action, request, parse)
     url = address_of(link)
-    job.say(
-        f"{'made ' if is_new else ''}{deed.makes}{'' if is_new else ' is there already'}: {url or 'no address told'}"
-    )
+    text = f"made {action.makes}" if is_new else f"{action.makes} already exists"
+    job.say(f"{text}: {url or 'the answer has no address'}")
     return url
 
 

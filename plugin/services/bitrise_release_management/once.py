@@ -1,7 +1,7 @@
 """What must not be done twice, and has no key of its own: a link, a mail, a group. It is looked up before it is done.
 
-The service's lists show it, by name or by group. They may lag: what is done stands in the receipt too, and after an
-answer that was lost, absence takes LAG seconds to prove.
+The service's lists show it, by name or by group. They may lag: so the receipt records it too, and after a lost answer
+it counts as not done only if it stays absent for LAG seconds.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One thing that is to be done once."""
+class Action:
+    """One action that must not be done twice."""
 
     makes: str  # "the access link 'beta' of app.apk"
     facts: Mapping[str, str]  # by which a later run can look it up
     find: Callable[[bool], Record | None]  # what shows that it is done; True says that it may have been
 
 
-def do_once(job: Job, deed: Deed, request: Request, parse: Callable[[Answer], Record]) -> tuple[Record, bool]:
-    """Send `request` unless its deed is done; return what shows it, and whether this run has done it.
+def do_once(job: Job, action: Action, request: Request, parse: Callable[[Answer], Record]) -> tuple[Record, bool]:
+    """Send `request` unless its action is done; return what shows it, and whether this run has done it.
 
     Raises UnavailableError when it may be done and cannot be found, besides what Rest.create raises.
     """
     known = job.receipt.as_json().get("done", [])
-    if kept := next((each for each in known if each["what"] == deed.makes), None):
+    if kept := next((each for each in known if each["what"] == action.makes), None):
         return kept, False
-    if not job.rest.connection.dry_run and (found := deed.find(False)) is not None:
+    if not job.rest.connection.dry_run and (found := action.find(False)) is not None:
         return found, False
-    with job.receipt.intent(f"making {deed.makes}", **deed.facts) as entry:
-        wanted = replace(request, makes=deed.makes, begin=entry.begin)
+    with job.receipt.intent(f"making {action.makes}", **action.facts) as entry:
+        wanted = replace(request, makes=action.makes, begin=entry.begin)
 
         def look() -> Record | None:
-            found = search(job, deed)
+            found = search(job, action)
             if found is not None:
-                job.log.line(f"the answer was lost, but {deed.makes} is there")
+                job.log.line(f"the answer was lost, but {action.makes} is there")
             return found
 
         made = job.rest.create(wanted, parse, look)
-        job.receipt.add("done", [*known, {"what": deed.makes, "url": address_of(made)}])
+        job.receipt.add("done", [*known, {"what": action.makes, "url": address_of(made)}])
         entry.done()
     return made, True
 
 
 def address_of(made: Record) -> str | None:
     """Return the address of a link, or of the one that an external group got; None if there is none."""
-    told = made.get("custom_access_link") or made
-    url = told.get("url") if isinstance(told, dict) else None
+    link = made.get("custom_access_link") or made
+    url = link.get("url") if isinstance(link, dict) else None
     return url if isinstance(url, str) else None
 
 
-def search(job: Job, deed: Deed) -> Record | None:
+def search(job: Job, action: Action) -> Record | None:
     """Look for what may be done for as long as a list may lag; None proves that it is not.
 
     Raises UnavailableError when looking proves nothing.
     """
     deadline, pause = job.clock.now() + LAG, FIRST_PAUSE
     while True:
-        found = deed.find(True)
+        found = action.find(True)
         left = deadline - job.clock.now()
         if found is not None or left <= 0:
             return found
@@ -76,11 +76,11 @@ def search(job: Job, deed: Deed) -> Record | None:
         pause *= 2
 
 
-def is_settled(job: Job, deed: Deed) -> bool:
-    """Tell whether it is known by now what became of a deed of an earlier run."""
+def is_settled(job: Job, action: Action) -> bool:
+    """Return whether the outcome of an earlier run's action is known now."""
     try:
-        if search(job, deed) is not None:
-            job.log.line(f"the interrupted run has done it: {deed.makes} is there")
+        if search(job, action) is not None:
+            job.log.line(f"the interrupted run has done it: {action.makes} is there")
     except UnavailableError as error:
         job.log.line(str(error))
         return False

@@ -1,7 +1,7 @@
 """Files on their way into the service: an address for each, its bytes to a storage, and processing, which is followed.
 
-Installable artifacts and updates of CodePush take the same way. An id is ours: a file that is there under its id
-already is not sent again.
+Installable artifacts and updates of CodePush take the same way. An id is ours: a file that the service already has
+under its id is not sent again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ARTIFACT, UPDATE = Kind("artifact", ARTIFACTS), Kind("update", f"{CODE_PUSH}/upd
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a file has come."""
+    """The state of a file in the service."""
 
     word: str = ""  # the service's; empty if it does not know the id
     reason: str = ""
@@ -58,7 +58,7 @@ class Stage:
 
 
 def stage_of(job: Job, kind: Kind, id_: str, dry: str = "processed_valid") -> Stage:
-    """Ask how far a file has come; `dry` is what a dry run takes for the answer."""
+    """Request the state of a file; `dry` is the state that a dry run assumes."""
     request = Request("GET", path(kind.root, id_, "status"), dry={"status": dry})
     try:
         answer = record(job, request)
@@ -66,8 +66,8 @@ def stage_of(job: Job, kind: Kind, id_: str, dry: str = "processed_valid") -> St
         if error.status != MISSING:
             raise
         return Stage()
-    told = (answer.get("status"), answer.get("status_reason"))
-    return Stage(*(job.log.redact.brief(text, 500) if isinstance(text, str) else "" for text in told))
+    texts = (answer.get("status"), answer.get("status_reason"))
+    return Stage(*(job.log.redact.brief(text, 500) if isinstance(text, str) else "" for text in texts))
 
 
 def send(
@@ -78,13 +78,13 @@ def send(
     Raises RefusedError and the like of Rest.send, and InputError for a file that changes meanwhile.
     """
     file = upload.artifact
-    asked = {**query, "file_name": file.name, "file_size_bytes": str(file.size)}
+    wanted = {**query, "file_name": file.name, "file_size_bytes": str(file.size)}
     for attempt in range(1, FRESH_ADDRESSES + 1):
         if stage_of(job, kind, id_, "upload_requested").is_there:
             upload.sha256, upload.was_there = sha256, True
-            job.log.line(f"{file.shown} is there already: {kind.title} {id_}")
+            job.log.line(f"{file.shown} was already uploaded: {kind.title} {id_}")
             return
-        request = Request("GET", path(kind.root, id_, "upload-url"), query=asked, dry=DRY_ADDRESS)
+        request = Request("GET", path(kind.root, id_, "upload-url"), query=wanted, dry=DRY_ADDRESS)
         put = upload_request(job.rest, record(job, request), ABOUT, file.shown, upload.body())
         try:
             stored = job.rest.send(replace(put, begin=begin))
@@ -114,7 +114,7 @@ def follow(job: Job, kind: Kind, names: Mapping[str, str]) -> None:
     """
     stages: dict[str, Stage] = {}
 
-    def look() -> Sequence[Stage]:
+    def poll() -> Sequence[Stage]:
         for id_, name in names.items():
             if id_ not in stages or stages[id_].state not in ENDED:
                 now = stage_of(job, kind, id_)
@@ -127,7 +127,7 @@ def follow(job: Job, kind: Kind, names: Mapping[str, str]) -> None:
     what = f"processing of {', '.join(names.values()) if len(names) < 4 else f'{len(names)} files'}"
     pace = job.pace(job.values.timeout)
     try:
-        wait.until(look, lambda all_: all(each.state in ENDED for each in all_), what, pace, job.clock, job.log)
+        wait.until(poll, lambda all_: all(each.state in ENDED for each in all_), what, pace, job.clock, job.log)
     except NotFinishedError as error:
         still = "; ".join(f"{names[id_]}: {each}" for id_, each in stages.items() if each.state not in ENDED)
         raise NotFinishedError(f"{error} ({still})") from None
@@ -136,7 +136,7 @@ def follow(job: Job, kind: Kind, names: Mapping[str, str]) -> None:
 
 
 def note(job: Job, stages: Sequence[Stage]) -> None:
-    """Keep how far the files have come as the outputs `status` and `service-status`: the least far, or a failure."""
+    """Keep the state of the files as the outputs `status` and `service-status`: the earliest state, or a failure."""
     order = (FAILED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
     first = min(stages, key=lambda each: order.index(each.state))
     job.receipt.note(status=first.state, service_status=first.word or None)

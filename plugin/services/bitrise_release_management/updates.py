@@ -1,6 +1,6 @@
 """CodePush: deployments of an app, and updates that are uploaded to them, promoted from one to another, rolled back.
 
-Source: the API's "CodePush". A deployment's `key` is a secret of its apps: it is not told.
+Source: the API's "CodePush". A deployment's `key` is a secret of its apps: it is never shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from plugin.services.bitrise_release_management.transfer import UPDATE, digest_o
 from plugin.services.delivery import resume
 from plugin.services.service import SUCCEEDED, Job, created, identifier
 
-REFUSED, IDENTICAL = 400, "identical"  # how the service refuses to promote what is there already
+REFUSED, IDENTICAL = 400, "identical"  # how the service refuses an update that the target has
 
 
 def list_deployments(job: Job) -> None:
@@ -39,7 +39,7 @@ def _deployments(job: Job, app: str) -> list[Record]:
 
 
 def _deployment(job: Job, app: str, name: str) -> str:
-    """Return the id of the deployment that the input `name` names. Raises InputError when the app has none such."""
+    """Return the id of the deployment that the input `name` names. Raises InputError when the app does not have it."""
     wanted = job.values.as_dict()[name]
     if job.rest.connection.dry_run:
         return "DEPLOYMENT-ID"
@@ -67,11 +67,11 @@ def upload_update(job: Job) -> None:
             send(job, UPDATE, id_, upload, sha256, query, lambda: entry.begin(id=id_, sha256=sha256))
             entry.done(artifact_ids=[id_])
     follow(job, UPDATE, {id_: values.bundle})
-    _tell(job, "uploaded", record(job, Request("GET", path(UPDATE.root, id_), dry={"id": id_})))
+    _report(job, "uploaded", record(job, Request("GET", path(UPDATE.root, id_), dry={"id": id_})))
 
 
 def promote(job: Job) -> None:
-    """Release a deployment's update to another deployment. What is there already is not released again."""
+    """Release a deployment's update to another deployment. An update that the target has is not released again."""
     app = app_id(job)
     source, target = (_deployment(job, app, name) for name in ("deployment", "target-deployment"))
     resume(job, lambda _intent: True)  # a second one is refused as identical
@@ -89,7 +89,7 @@ def rollback(job: Job) -> None:
     """Release again the update before the last one of a deployment, or the one that `artifact-id` names."""
     deployment = _deployment(job, app_id(job), "deployment")
     if done := resume(job).get("artifact-ids"):
-        job.log.notice(f"{job.values.receipt} tells of this rollback: it is not done again")
+        job.log.notice(f"{job.values.receipt} records this rollback: it is not repeated")
         job.receipt.note(artifact_ids=done, status=SUCCEEDED)
         return
     _release(job, deployment, "rollback", {"package_id": job.values.artifact_id})
@@ -109,11 +109,11 @@ def _release(job: Job, deployment: str, how: str, wanted: dict[str, Any]) -> Non
         request = Request("POST", address, body=body, makes=makes, dry={"id": "UPDATE-ID"}, begin=entry.begin)
         made = job.rest.create(request, parse)
         entry.done(artifact_ids=[identifier(job, made, makes, "id")])
-    _tell(job, how, made)
+    _report(job, how, made)
 
 
 def _about(job: Job) -> dict[str, Any]:
-    """What an update is said to be: yes and no as words, as the service has them."""
+    """The properties of an update; the service takes booleans as words."""
     values = job.values
     flags = {"mandatory": values.mandatory, "disabled": values.disabled}
     words = {name: str(value).lower() for name, value in flags.items() if value is not None}
@@ -122,7 +122,7 @@ def _about(job: Job) -> dict[str, Any]:
     return {**{name: text for name, text in texts.items() if text}, **words, **rollout}
 
 
-def _tell(job: Job, how: str, update: Record) -> None:
+def _report(job: Job, how: str, update: Record) -> None:
     id_ = identifier(job, update, "the update", "id")
     label = update.get("update_version") or update.get("label")
     job.say(f"{how}: update {id_}{f', {label}' if label else ''} in {job.values.deployment}")

@@ -1,4 +1,4 @@
-"""What testers are to test: a text of one's own, a file's, or the commits since the last tag."""
+"""What testers are to test: a given text, a file's text, or the commits since the last tag."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def set_text(job: Job, uid: str, text: str) -> None:
     body = json_body({"what_to_test": text})
     job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "what-to-test"), body=body, json=False, dry={}))
     lines = len(text.splitlines())
-    job.say(f"artifact {uid}: what to test is said in {lines} line{'s' if lines != 1 else ''}")
+    job.say(f"artifact {uid}: what to test is set ({lines} line{'s' if lines != 1 else ''})")
 
 
 def set_what_to_test(job: Job) -> None:
-    """Give an artifact its text; `none` takes it away."""
+    """Give an artifact its text; `none` removes it."""
     text = "" if job.values.what_to_test == "none" else text_of(job)
     set_text(job, job.values.artifact_id, text or "")
     job.receipt.note(artifact_ids=[job.values.artifact_id])
@@ -79,7 +79,7 @@ def _commits(job: Job) -> str:
     span = f"refs/tags/{tag}..{commit}" if tag else commit
     found = job.ask_git("log", "--no-merges", f"--max-count={MOST_COMMITS}", "--format=- %s", span, "--")
     if not tag and job.ask_git("rev-parse", "--is-shallow-repository") == "true":
-        job.log.notice("§what-to-test§: this clone is shallow and holds no earlier tag: check out with fetch-depth: 0")
+        job.log.notice("§what-to-test§: this clone is shallow and has no earlier tag: check out with fetch-depth: 0")
     if not found:
-        job.log.notice("§what-to-test§: git knows no commits since the last tag: nothing is said of what to test")
+        job.log.notice("§what-to-test§: git found no commits since the last tag: what to test is left empty")
     return found or ""

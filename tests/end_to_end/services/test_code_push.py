@@ -59,14 +59,14 @@ def test_a_zip_is_sent_as_it_is(sandbox: SandboxProcess, rm: Run, folder: Path) 
         ({"bundle": "none"}, 2, "PLUGIN_BUNDLE: cannot read 'none': No such file"),
         ({"bundle": "app.apk"}, 2, "PLUGIN_BUNDLE: 'app.apk' is neither a folder nor a zip"),
         ({"bundle": "empty"}, 2, "PLUGIN_BUNDLE: 'empty' holds no files"),
-        ({"bundle": "linked"}, 2, "PLUGIN_BUNDLE: 'linked/out' is a link"),
+        ({"bundle": "linked"}, 2, "PLUGIN_BUNDLE: 'linked/out' is a symbolic link"),
         ({"deployment": "Beta"}, 2, "PLUGIN_DEPLOYMENT: the app has no deployment 'Beta'; it has Staging, Production"),
         ({"app_version": "one"}, 2, "PLUGIN_APP_VERSION: 'one' has the wrong form"),
         ({"rollout": 101}, 2, "PLUGIN_ROLLOUT: 101 is more than 100"),
     ],
 )
 @pytest.mark.usefixtures("bundle")
-def test_what_is_no_update_is_said_before_it_is_sent(
+def test_an_invalid_update_is_refused_before_it_is_sent(
     more: dict[str, Any], code: int, says: str, sandbox: SandboxProcess, rm: Run, folder: Path
 ) -> None:
     (folder / "empty").mkdir()
@@ -108,7 +108,7 @@ def test_an_update_is_promoted_and_rolled_back(sandbox: SandboxProcess, rm: Run,
     assert back.code == 0, back.log
     assert [each["hash"] == first["hash"] for each in released(sandbox, "Production")] == [True, False, True]
     again = rm("rollback", app_id=ANDROID, deployment="Production", receipt="receipt.json")
-    assert (again.code, "it is not done again" in again.log) == (0, True), again.log
+    assert (again.code, "it is not repeated" in again.log) == (0, True), again.log
     assert rm("rollback", app_id=ANDROID, deployment="Production", artifact_id=first["id"]).code == 0
     assert len(released(sandbox, "Production")) == 4
 

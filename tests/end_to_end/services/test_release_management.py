@@ -88,7 +88,7 @@ def test_a_rerun_of_the_ci_run_meets_its_own_artifact(sandbox: SandboxProcess, f
         done = run(inputs, folder, "github", env)
         assert done.code == 0, done.log
         ids.append([each["id"] for each in state_of(sandbox)["artifacts"]])
-        assert ("app.apk is there already: artifact " in done.log) == (len(ids) == 2)
+        assert ("app.apk was already uploaded: artifact " in done.log) == (len(ids) == 2)
     assert ids[0] == ids[1]
     assert len(ids[2]) == 2
 
@@ -154,7 +154,7 @@ def test_a_poll_that_fails_does_not_end_the_wait(sandbox: SandboxProcess, rm: Ru
         ({"app_id": IOS, "artifacts": "app.apk"}, 4, "app.apk is not a file of an ios app"),
         ({"app_id": ANDROID.replace("4", "5"), "artifacts": "app.apk"}, 4, "app not found"),
         ({"app_id": "app", "artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: 'app' has the wrong form"),
-        ({"artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: this or PLUGIN_APP_PACKAGE is required"),
+        ({"artifacts": "app.apk"}, 2, "PLUGIN_APP_ID: this or PLUGIN_APP_PACKAGE or PLUGIN_WORKSPACE is required"),
         ({"app_package": "com.example.app", "artifacts": "app.apk"}, 2, "PLUGIN_WORKSPACE: is required"),
         (
             {"app_id": ANDROID, "artifacts": "app.apk", "api_token": "wrong"},
@@ -163,7 +163,7 @@ def test_a_poll_that_fails_does_not_end_the_wait(sandbox: SandboxProcess, rm: Ru
         ),
     ],
 )
-def test_what_cannot_be_uploaded_is_refused_with_words(
+def test_what_cannot_be_uploaded_is_refused_with_a_reason(
     inputs: dict[str, Any], code: int, says: str, sandbox: SandboxProcess, rm: Run
 ) -> None:
     done = rm("upload", **inputs)
@@ -207,13 +207,13 @@ def test_apps_are_listed_and_found_by_their_package(rm: Run) -> None:
         ({"app_package": "com.example"}, "has no app of com.example; it has com.example.anything, com.example.app"),
     ],
 )
-def test_a_package_that_is_not_that_of_one_app_is_said(more: dict[str, Any], says: str, rm: Run) -> None:
+def test_a_package_of_no_app_or_of_two_is_refused(more: dict[str, Any], says: str, rm: Run) -> None:
     done = rm("show-app", workspace=WORKSPACE, **more)
     assert done.code == 2, done.log
     assert f"PLUGIN_APP_PACKAGE: workspace {WORKSPACE} {says}" in done.log
 
 
-def test_the_files_tell_two_apps_of_one_package_apart(sandbox: SandboxProcess, rm: Run) -> None:
+def test_the_files_choose_between_two_apps_of_one_package(sandbox: SandboxProcess, rm: Run) -> None:
     for name, app in (("app.apk", ANDROID), ("app.ipa", IOS)):
         assert rm("upload", workspace=WORKSPACE, app_package="com.example.app", artifacts=name).code == 0
         assert state_of(sandbox)["artifacts"][-1]["owner"] == app

@@ -41,7 +41,7 @@ def mails(sandbox: SandboxProcess) -> list[tuple[str, str]]:
     return sorted((mail["group"], mail["file"]) for mail in state_of(sandbox)["mails"])
 
 
-def test_a_delivery_tells_testers_all_they_need(sandbox: SandboxProcess, rm: Run) -> None:
+def test_a_delivery_publishes_links_and_notifies(sandbox: SandboxProcess, rm: Run) -> None:
     done = rm("deliver", artifacts="app.apk", **ALL)
 
     assert done.code == 0, done.log
@@ -56,7 +56,7 @@ def test_a_delivery_tells_testers_all_they_need(sandbox: SandboxProcess, rm: Run
     assert CODE not in done.log
 
 
-def test_a_rerun_tells_nobody_twice(sandbox: SandboxProcess, rm: Run) -> None:
+def test_a_rerun_does_not_notify_again(sandbox: SandboxProcess, rm: Run) -> None:
     for _ in range(2):
         assert rm("deliver", artifacts=["app.apk", "other.apk"], **ALL).code == 0
     assert len(mails(sandbox)) == 4
@@ -64,7 +64,7 @@ def test_a_rerun_tells_nobody_twice(sandbox: SandboxProcess, rm: Run) -> None:
     assert [each["times_stored"] for each in state_of(sandbox)["artifacts"]] == [1, 1]
 
 
-def test_nobody_is_told_before_all_files_can_be_used(sandbox: SandboxProcess, rm: Run, folder: Path) -> None:
+def test_testers_are_notified_once_all_files_can_be_used(sandbox: SandboxProcess, rm: Run, folder: Path) -> None:
     (folder / "invalid.apk").write_bytes(b"not signed")
     done = rm("deliver", artifacts=["app.apk", "invalid.apk"], **ALL)
     assert done.code == 6, done.log
@@ -72,7 +72,7 @@ def test_nobody_is_told_before_all_files_can_be_used(sandbox: SandboxProcess, rm
     assert [each["what_to_test"] for each in state_of(sandbox)["artifacts"]] == [None, None]
 
 
-def test_what_testers_cannot_install_is_told_to_nobody(sandbox: SandboxProcess, rm: Run) -> None:
+def test_testers_are_not_notified_of_what_they_cannot_install(sandbox: SandboxProcess, rm: Run) -> None:
     done = rm("deliver", artifacts=["app.apk", "bundle.aab"], **ALL)
     assert done.code == 4, done.log
     assert "testers cannot install bundle.aab" in done.log
@@ -81,17 +81,17 @@ def test_what_testers_cannot_install_is_told_to_nobody(sandbox: SandboxProcess, 
     assert rm("deliver", artifacts="bundle.aab", **plain).code == 0
 
 
-def test_a_group_that_is_not_there_is_said_before_anything_is_sent(sandbox: SandboxProcess, rm: Run) -> None:
+def test_an_unknown_group_is_refused_before_anything_is_sent(sandbox: SandboxProcess, rm: Run) -> None:
     done = rm("deliver", artifacts="app.apk", app_id=ANDROID, tester_groups="QA\nEverybody")
     assert done.code == 2, done.log
     assert "PLUGIN_TESTER_GROUPS: the app has no group 'Everybody'; it has Friends, Nightly, QA" in done.log
     assert state_of(sandbox)["artifacts"] == []
 
 
-def test_the_service_itself_tells_a_group_with_auto_notify(sandbox: SandboxProcess, rm: Run) -> None:
+def test_the_service_itself_notifies_a_group_with_auto_notify(sandbox: SandboxProcess, rm: Run) -> None:
     done = rm("deliver", artifacts="app.apk", app_id=ANDROID, tester_groups="Nightly")
     assert (done.code, mails(sandbox)) == (0, [])
-    assert "Nightly is told by the service itself" in done.log
+    assert "Nightly is notified of every artifact by the service itself" in done.log
 
 
 @pytest.mark.parametrize("where", [NOTIFY, LINKS], ids=["notify", "link"])
@@ -129,7 +129,7 @@ def test_a_rerun_after_kill_9_does_nothing_twice(
 
 @pytest.mark.parametrize("where", [NOTIFY, LINKS], ids=["notify", "link"])
 def test_a_mail_that_may_have_gone_out_is_not_repeated(where: str, sandbox: SandboxProcess, rm: Run) -> None:
-    switch(sandbox, tells_sent=False)
+    switch(sandbox, shows_sent=False)
     sandbox.faults(f"POST {where} reset-after")
     group = "QA" if where == NOTIFY else "Friends"
     more = {"artifacts": "app.apk", "app_id": ANDROID, "tester_groups": group, "receipt": "receipt.json"}
@@ -144,7 +144,7 @@ def test_a_mail_that_may_have_gone_out_is_not_repeated(where: str, sandbox: Sand
     assert len(mails(sandbox)) == 2
 
 
-def test_a_role_that_may_not_publish_is_said(sandbox: SandboxProcess, rm: Run) -> None:
+def test_a_role_that_may_not_publish_exits_with_3(sandbox: SandboxProcess, rm: Run) -> None:
     switch(sandbox, role="developer")
     done = rm("deliver", artifacts="app.apk", **ALL)
     assert (done.code, "your role does not allow public install pages" in done.log) == (3, True), done.log
@@ -180,12 +180,12 @@ def test_pages_and_links_of_an_artifact_come_and_go(sandbox: SandboxProcess, rm:
         ({"access_code": "short"}, 2, "PLUGIN_ACCESS_CODE: this value is not valid"),
     ],
 )
-def test_a_link_that_cannot_be_is_said(more: dict[str, Any], code: int, says: str, rm: Run) -> None:
+def test_an_invalid_link_is_refused(more: dict[str, Any], code: int, says: str, rm: Run) -> None:
     done = rm("create-access-link", artifact_id="a", access_link="beta", **more)
     assert (done.code, says in done.log) == (code, True), done.log
 
 
-def test_a_link_to_a_bundle_is_refused_with_the_services_words(rm: Run) -> None:
+def test_a_link_to_a_bundle_is_refused_by_the_service(rm: Run) -> None:
     (id_,) = uploaded(rm, "bundle.aab")
     done = rm("create-access-link", artifact_id=id_, access_link="beta")
     assert (done.code, "installable_artifact: is not distribution ready" in done.log) == (4, True), done.log
@@ -197,9 +197,9 @@ def test_groups_are_made_filled_and_listed(sandbox: SandboxProcess, rm: Run) -> 
     new = {"app_id": IOS, "name": "Fans", "tester_type": "external", "testers": "a@example.com", "auto_notify": "false"}
     assert rm("create-tester-group", **new).code == 0
     again = rm("create-tester-group", **new)
-    assert (again.code, "is there already" in again.log) == (0, True), again.log
+    assert (again.code, "already exists" in again.log) == (0, True), again.log
     other = rm("create-tester-group", app_id=IOS, name="Fans")
-    assert (other.code, "is there already, but is external" in other.log) == (4, True), other.log
+    assert (other.code, "already exists, but is external" in other.log) == (4, True), other.log
     added = rm("add-testers", app_id=IOS, tester_groups="Fans", testers=["b@example.com", "c@example.com"])
     assert added.code == 0, added.log
     (fans,) = [group for group in state_of(sandbox)["groups"] if group["name"] == "Fans"]
@@ -214,30 +214,30 @@ def test_each_tester_that_is_refused_is_named(rm: Run) -> None:
     testers = ["b@example.com", "refused@example.com", "refused2@example.com"]
     done = rm("add-testers", app_id=IOS, tester_groups="Friends", testers=testers)
     assert done.code == 4, done.log
-    assert "Friends has not taken 2 of 3 testers: " in done.log
+    assert "Friends refused 2 of 3 testers: " in done.log
     for name in testers[1:]:
         assert f"{name}: is not allowed to join" in done.log
     assert done.result["result"]["testers"] == ["b@example.com"]
 
 
-def test_addresses_that_are_none_are_named(rm: Run) -> None:
+def test_invalid_addresses_are_named(rm: Run) -> None:
     new = {"app_id": IOS, "name": "Fans", "tester_type": "external", "testers": "nobody\na@example.com"}
     done = rm("create-tester-group", **new)
     assert (done.code, "emails are wrong (invalid_emails: nobody)" in done.log) == (4, True), done.log
     done = rm("create-tester-group", app_id=IOS, name="Team", testers="someone")
-    assert (done.code, "PLUGIN_TESTERS: an internal group is made without testers" in done.log) == (2, True), done.log
+    assert (done.code, "PLUGIN_TESTERS: an internal group is created" in done.log) == (2, True), done.log
 
 
 def test_groups_are_notified_of_an_artifact_once(sandbox: SandboxProcess, rm: Run) -> None:
     (id_,) = uploaded(rm, "app.apk")
-    for said in ("QA is told of", "QA was told already of"):
+    for said in ("QA is notified of", "QA was already notified of"):
         done = rm("notify", artifact_id=id_, tester_groups="QA\nFriends")
         assert (done.code, said in done.log) == (0, True), done.log
         assert done.result["access-url"].startswith("https://app.bitrise.io/app-install/")
     assert mails(sandbox) == [("Friends", "app.apk"), ("QA", "app.apk")]
     listed = rm("list-tester-groups", app_id=ANDROID, artifact_id=id_)
-    told = {each["name"]: each["notification_sent"] for each in listed.result["result"]["tester-groups"]}
-    assert told == {"QA": True, "Nightly": False, "Friends": True}
+    notified = {each["name"]: each["notification_sent"] for each in listed.result["result"]["tester-groups"]}
+    assert notified == {"QA": True, "Nightly": False, "Friends": True}
     assert rm("notify", artifact_id=ANDROID, tester_groups="QA").code == 4
 
 

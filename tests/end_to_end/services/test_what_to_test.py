@@ -1,4 +1,4 @@
-"""What testers are to test: texts of one's own, of files and of git, by the real program against the sandbox."""
+"""What testers are to test: given texts, texts of files and of git, by the real program against the sandbox."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_long_text_is_cut_at_a_line(text: str, kept: str, sandbox: SandboxProc
     assert state_of(sandbox)["artifacts"][0]["what_to_test"] is None
 
 
-def test_a_text_that_cannot_be_read_is_said_first(sandbox: SandboxProcess, rm: Run, folder: Path) -> None:
+def test_a_text_that_cannot_be_read_fails_the_run_first(sandbox: SandboxProcess, rm: Run, folder: Path) -> None:
     (folder / "bad").write_bytes(b"\xff\xfe")
     for name, why in (("none.md", "No such file"), ("bad", "it is not valid UTF-8")):
         done = rm("deliver", artifacts="app.apk", app_id=ANDROID, what_to_test=f"file:{name}")

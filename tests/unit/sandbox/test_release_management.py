@@ -79,7 +79,7 @@ def test_release_management_answers_as_its_description_says(
 
 
 @pytest.mark.parametrize("authorization", [None, f"token {service.TOKEN}", "wrong"])
-def test_the_token_comes_without_a_schemes_word(authorization: str | None, sandbox: Sandbox) -> None:
+def test_the_token_comes_without_a_scheme(authorization: str | None, sandbox: Sandbox) -> None:
     headers = {"Authorization": authorization} if authorization else {}
     answer = ask(sandbox.url, "GET", f"{ROOT}/apps/v1/{APP}", None, headers)
     assert (answer.status, answer.json) == (401, {"code": "ERR_UNAUTHORIZED", "message": "Unauthorized"})
@@ -162,5 +162,5 @@ def test_what_to_test_has_a_longest_length(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"role": 5}, {"none": 1}, [], {"list_lag": "1"}])
-def test_a_switch_that_is_none_is_refused(wanted: Any, sandbox: Sandbox) -> None:
+def test_an_unknown_switch_is_refused(wanted: Any, sandbox: Sandbox) -> None:
     assert steer(sandbox, "PUT", "bitrise-release-management", wanted).status == 400

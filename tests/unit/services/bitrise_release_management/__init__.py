@@ -1,1 +1,1 @@
-"""Tests of plugin/services/bitrise."""
+"""Tests of plugin/services/bitrise_release_management."""

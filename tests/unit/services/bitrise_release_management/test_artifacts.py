@@ -1,4 +1,4 @@
-"""Artifacts of Bitrise Release Management, held against the examples of its description."""
+"""Artifacts of Bitrise Release Management, compared with the examples of its description."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_headers_come_in_each_form(headers: Any, http: requests_mock.Mocker, tmp
         [None],
     ],
 )
-def test_headers_that_are_none_are_refused(headers: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_invalid_headers_are_refused(headers: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
     declare(http, upload={**UPLOAD, "headers": headers})
     ran = run(tmp_path, "upload", app_id=APP, artifacts="app.apk")
     assert isinstance(ran.error, RefusedError), ran.log
@@ -128,7 +128,7 @@ def test_waiting_says_each_change_and_the_reason(http: requests_mock.Mocker, tmp
     assert ran.log.count("uploaded: wait") == 1
 
 
-def test_an_end_that_does_not_come_is_said_with_the_state(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_timeout_names_the_state(http: requests_mock.Mocker, tmp_path: Path) -> None:
     artifact_of(http, "ready_to_upload")
     ran = run(tmp_path, "wait", artifact_id=UID, timeout="2m")
     assert isinstance(ran.error, NotFinishedError)
@@ -136,7 +136,7 @@ def test_an_end_that_does_not_come_is_said_with_the_state(http: requests_mock.Mo
     assert "ready_to_upload" in str(ran.error)
 
 
-def test_a_file_that_changes_meanwhile_is_not_taken_for_another(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_file_that_changes_meanwhile_fails_the_run(http: requests_mock.Mocker, tmp_path: Path) -> None:
     declare(http, ("processed_valid", ""))
 
     def rewrite(_request: Any, _context: Any) -> Any:
@@ -157,30 +157,30 @@ PAGES: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("told", PAGES.values(), ids=PAGES)
-def test_lists_are_read_to_their_end(told: list[Any], http: requests_mock.Mocker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("paging", PAGES.values(), ids=PAGES)
+def test_lists_are_read_to_their_end(paging: list[Any], http: requests_mock.Mocker, tmp_path: Path) -> None:
     items = [[{"uid": "1"}, {"uid": "2"}], [{"uid": "3"}]]
-    http.get(ARTIFACTS, [{"json": {"items": here, **more}} for here, more in zip(items, told, strict=True)])
+    http.get(ARTIFACTS, [{"json": {"items": here, **more}} for here, more in zip(items, paging, strict=True)])
     ran = run(tmp_path, "list-artifacts", app_id=APP)
     assert ran.outputs["artifact-ids"] == ["1", "2", "3"], ran.log
     assert [parse_qs(urlsplit(each.url).query)["page"] for each in http.request_history] == [["1"], ["2"]]
 
 
 @pytest.mark.parametrize("answer", [[], {"items": 5}, {"items": [5]}, {"items": [{"uid": "1"}], "has_next_page": True}])
-def test_a_list_that_is_none_or_has_no_end_is_refused(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_an_invalid_or_endless_list_is_refused(answer: Any, http: requests_mock.Mocker, tmp_path: Path) -> None:
     http.get(ARTIFACTS, json=answer)
     assert isinstance(run(tmp_path, "list-artifacts", app_id=APP).error, RefusedError)
     assert http.call_count <= 2
 
 
 @pytest.mark.parametrize("time", ["2026-13-01", "2026-02-30", "99999999999999999"])
-def test_a_time_that_no_calendar_has_is_said(time: str, tmp_path: Path) -> None:
+def test_a_date_that_does_not_exist_is_refused(time: str, tmp_path: Path) -> None:
     ran = run(tmp_path, "list-artifacts", app_id=APP, after=time)
     assert isinstance(ran.error, InputError)
     assert f"after: {time!r} is not a time" in str(ran.error)
 
 
-def test_details_of_an_error_are_told(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_details_of_an_error_are_shown(http: requests_mock.Mocker, tmp_path: Path) -> None:
     error = {"code": "ERR_VALIDATION", "message": "validation failed", "details": {"file_name": ["no ending"]}}
     http.get(re.compile(ANY.pattern + "/status"), status_code=404)
     http.get(re.compile(ANY.pattern + "/upload-url"), status_code=400, json=error)

@@ -39,7 +39,7 @@ def test_a_folder_gives_the_same_bytes_at_any_time(tmp_path: Path) -> None:
     assert packed[0].name == "bundle.zip"
 
 
-def test_a_name_that_no_zip_can_hold_is_said(tmp_path: Path) -> None:
+def test_a_name_that_a_zip_cannot_hold_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / os.fsdecode(b"\xff.js")).write_text("x")
     with pytest.raises(InputError, match="name is not valid UTF-8"):

@@ -1,4 +1,4 @@
-"""Telling testers: links, mails and texts, held against the examples of the service's description."""
+"""Notifying testers: links, mails and texts, compared with the examples of the service's description."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ QA: dict[str, Any] = {
 }
 
 
-def groups(http: requests_mock.Mocker, *told: dict[str, Any]) -> None:
+def groups(http: requests_mock.Mocker, *shown: dict[str, Any]) -> None:
     """Declare the internal groups: first without an artifact, then as each list about one shows QA."""
     http.get(f"{GROUPS}?type=external", json={"items": [], "pagination": {"total_count": 0}})
-    http.get(f"{GROUPS}?type=internal", [{"json": {"items": [{**QA, **each}]}} for each in ({}, *told)])
+    http.get(f"{GROUPS}?type=internal", [{"json": {"items": [{**QA, **each}]}} for each in ({}, *shown)])
 
 
 def notifying(http: requests_mock.Mocker, *answers: tuple[Any, int]) -> list[Any]:
@@ -75,7 +75,7 @@ def test_an_internal_group_is_notified_as_the_description_says(http: requests_mo
     assert seen == [{"test_build_id": UID}]
 
 
-def test_a_group_that_was_told_is_left_alone(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_notified_group_is_not_notified_again(http: requests_mock.Mocker, tmp_path: Path) -> None:
     artifact_of(http)
     groups(http, {"notification_sent": True})
     assert notify(tmp_path).error is None
@@ -102,18 +102,18 @@ def test_a_mail_that_never_shows_is_sent_again_after_the_lag(http: requests_mock
     assert (len(seen), sum(ran.slept) >= 30) == (2, True)
 
 
-def test_a_list_that_does_not_tell_leaves_a_mail_in_doubt(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_list_without_the_state_leaves_a_mail_in_doubt(http: requests_mock.Mocker, tmp_path: Path) -> None:
     artifact_of(http)
     groups(http, {})
     seen = notifying(http, ("", 502))
     ran = notify(tmp_path)
     assert isinstance(ran.error, UnavailableError)
     assert ran.error.is_in_doubt
-    assert "the list of groups does not tell whether QA was told" in str(ran.error)
+    assert "the list of groups does not show whether QA was notified" in str(ran.error)
     assert len(seen) == 1
 
 
-def test_a_link_has_what_is_asked_for(http: requests_mock.Mocker, tmp_path: Path) -> None:
+def test_a_link_has_what_was_requested(http: requests_mock.Mocker, tmp_path: Path) -> None:
     seen: list[Any] = []
     http.get(LINKS, json={"items": [], "pagination": {"total_count": 0}})
     http.post(LINKS, json=reading(LINK, 201, seen))
@@ -128,7 +128,7 @@ def test_a_link_has_what_is_asked_for(http: requests_mock.Mocker, tmp_path: Path
 @pytest.mark.parametrize(
     ("expires", "is_made"), [(None, False), ("2000-01-01T00:00:00Z", True), ("2100-01-01T00:00:00Z", False)]
 )
-def test_a_link_that_has_expired_is_not_taken_for_one(
+def test_an_expired_link_is_replaced(
     expires: str | None, is_made: bool, http: requests_mock.Mocker, tmp_path: Path
 ) -> None:
     http.get(LINKS, json={"items": [{**LINK, "id": "old", "expires_at": expires}]})
@@ -139,7 +139,7 @@ def test_a_link_that_has_expired_is_not_taken_for_one(
 
 
 @pytest.mark.parametrize(("page", "wanted"), [(None, "true"), ("https://app.bitrise.io/page", "false")])
-def test_a_page_that_has_not_changed_is_said(
+def test_a_page_that_has_not_changed_fails_the_run(
     page: str | None, wanted: str, http: requests_mock.Mocker, tmp_path: Path
 ) -> None:
     http.patch(f"{ARTIFACTS}/{UID}/public-install-page", json=reading({}))
