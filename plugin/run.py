@@ -39,7 +39,7 @@ class Surroundings:
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # publishes outputs as soon as they are known
     conclude: Callable[[Mapping[str, Any]], None]  # sets all outputs, which are published at the end
-    expect: Callable[[Ending], None]  # sets what to tell people at the end, as soon as the inputs are read
+    expect: Callable[[Ending], None]  # sets what is announced at the end, as soon as the inputs are read
     clock: Clock
 
 

@@ -18,7 +18,7 @@ LONGEST_TEXT, LONGEST_ERROR, LONGEST_URL = 200, 2000, 2000  # characters
 SHORT_COMMIT = 12  # characters of a commit's hash
 INSTALL = "install-url"
 LINKS = {INSTALL: "Install the app", "access-url": "Access link", "build-url": "Build", "run-url": "CI run"}
-FACTS = ("build-id", "upload-context-id")  # outputs that are worth a look
+FACTS = ("build-id", "upload-context-id")  # outputs that people want to see
 SOURCE = {"branch": "Branch", "tag": "Tag", "commit": "Commit"}  # of the result
 ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
 OTHER_ICON = "❔"
@@ -114,7 +114,7 @@ def _links(known: Mapping[str, Any], redact: Callable[[str], str]) -> tuple[Link
 
 
 def followable(given: Any, redact: Callable[[str], str]) -> str:
-    """Return an address as it can stand in a link, or nothing if it is not one that people should follow."""
+    """Return an address in a form that is safe in a link; empty for one that people should not follow."""
     url = quote(given.strip(), safe=_OF_URLS, errors="replace") if isinstance(given, str) else ""
     is_good = url and len(url) <= LONGEST_URL and not address.problem(url, allow_http=True)
     return url if is_good and redact(given) == given and redact(url) == url else ""

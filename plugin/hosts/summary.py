@@ -11,7 +11,7 @@ from plugin.hosts.report import INSTALL, Link, Report, heading, icon, more_than
 from plugin.units import size_text
 
 SHORT_DIGEST = 12  # characters of a SHA-256; the receipt has it whole
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,()+-]*")  # no markup can come of it, unless it begins an address
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,()+-]*")  # it cannot be markup, unless it begins an address
 
 
 def markdown(report: Report) -> str:

@@ -59,7 +59,7 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     """Upload the artifacts that the service does not have yet, several at a time; return all deliveries in order.
 
     `send` uploads one, with the receipt's entry for it, and returns its id and its build's id; `where` says what the
-    files go to: ` to build 7`. The first app among the artifacts is told in outputs.
+    files go to: ` to build 7`. The first app among the artifacts sets the outputs about the app.
     """
 
     def deliver(index: int, stop: threading.Event) -> Delivery:

@@ -91,9 +91,7 @@ def test_a_comment_that_somebody_else_marked_is_left_alone(
     assert f"PATCH {COMMENTS}/{ours['id']}" in forge.calls
 
 
-def test_two_jobs_have_a_comment_each_and_a_name_tells_legs_of_a_matrix_apart(
-    sandbox: SandboxProcess, work: Path
-) -> None:
+def test_each_job_has_one_comment_and_a_name_separates_matrix_jobs(sandbox: SandboxProcess, work: Path) -> None:
     forge = Forge()
     for more in ({}, {"job": "other"}, {"comment_name": "ios"}, {"comment_name": "android"}, {"comment_name": "ios"}):
         assert deliver(forge, sandbox, work, **more).code == 0

@@ -1,4 +1,4 @@
-"""The messages: each in the form that its chat takes, and none of others' words where a chat reads markup."""
+"""The messages: each in the form that its chat takes, with no untrusted text where a chat reads markup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nodes(data: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(each)
 
 
-def test_slack_reads_markup_in_our_own_words_alone() -> None:
+def test_slack_gets_no_markup_from_untrusted_text() -> None:
     message = MESSAGES["slack"](told())
 
     marked = [message["text"], *(each["text"] for each in nodes(message) if each.get("type") == "mrkdwn")]
@@ -43,7 +43,7 @@ def test_slack_reads_markup_in_our_own_words_alone() -> None:
     assert len(message["blocks"]) <= 50
 
 
-def test_teams_gets_a_card_whose_texts_are_no_markup() -> None:
+def test_teams_gets_a_card_without_markup() -> None:
     message = MESSAGES["teams"](told())
 
     (attachment,) = message["attachments"]
@@ -58,7 +58,7 @@ def test_teams_gets_a_card_whose_texts_are_no_markup() -> None:
     assert len(json.dumps(message)) < 28_000  # bytes that Teams takes
 
 
-def test_anything_else_gets_the_facts_by_the_names_of_the_outputs() -> None:
+def test_other_addresses_get_the_facts_named_as_the_outputs() -> None:
     message = MESSAGES["json"](told(**{"install-url": "https://x.example.com/i"}))
 
     assert (message["service"], message["operation"], message["status"]) == ("bitrise", "wait", "failed")

@@ -66,7 +66,7 @@ def test_a_links_address_stays_one_address(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "https://u:p@x", "ftp://x", "x"])
-def test_what_nobody_should_follow_is_not_a_link(url: str) -> None:
+def test_an_unsafe_address_is_not_a_link(url: str) -> None:
     assert shown(outputs(build_url=url)).links == []
 
 
