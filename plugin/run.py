@@ -75,7 +75,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             problems.append(why)
         raise InputError(*problems)
     from plugin import services
-    from plugin.files.apps.check import with_apps
+    from plugin.files.apps.check import outputs_of, with_apps
     from plugin.files.digest import sha256_of
     from plugin.files.progress import Progress
     from plugin.rest.client import Rest
@@ -116,6 +116,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     )
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
+            receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
             _perform(service.operations[values.operation], job)
     finally:
         if values.dry_run:

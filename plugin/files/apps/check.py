@@ -39,6 +39,20 @@ def with_apps(artifacts: Sequence[Artifact], log: Log, now: float) -> list[Artif
     return found
 
 
+def outputs_of(artifacts: Sequence[Artifact]) -> dict[str, str]:
+    """Return the outputs about the first app among `artifacts`, without what it does not say."""
+    app = next((artifact.app for artifact in artifacts if artifact.app), None)
+    if not app:
+        return {}
+    found = {
+        "app-label": app.label,
+        "app-package": app.package,
+        "app-version": app.version,
+        "app-version-code": app.version_code,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _with_app(artifact: Artifact, log: Log, unread: list[str]) -> Artifact:
     if not artifact.name.lower().endswith(ENDINGS):
         return artifact

@@ -71,7 +71,12 @@ def test_log_outputs_and_receipt_describe_the_app(deliver: Deliver, tmp_path: Pa
     assert "App.ipa: com.example.app 5.2.8 (1234), signed ad-hoc, profile expires 2030-01-31\n" in done.log
     assert "app.aab: com.example.other 5.2.8 (1234), unsigned\n" in done.log
     shown = {name: value for name, value in done.result.items() if name.startswith("app-")}
-    assert shown == {"app-package": "com.example.app", "app-version": "5.2.8", "app-version-code": "1234"}
+    assert shown == {
+        "app-label": "Exämple",
+        "app-package": "com.example.app",
+        "app-version": "5.2.8",
+        "app-version-code": "1234",
+    }
     kept = json.loads((tmp_path / "receipt.json").read_text(encoding="utf-8"))["artifacts"]
     assert [entry.get("app", {}).get("package") for entry in kept] == [None, "com.example.app", "com.example.other"]
     assert kept[1]["app"]["signing"] == ["ad-hoc"]

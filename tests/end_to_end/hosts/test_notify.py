@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.sandbox.apps import apk
 from tests.end_to_end.delivery import TOKENS, asked, lay_out
 from tests.end_to_end.hostile import Answer, Hostile, answered, hostile
 from tests.end_to_end.program import Done, SandboxProcess, run, start, wait_for
 
 PATH = "/services/T0AAAAAAA/B0BBBBBBB/s3cretXXXXXXXXXXXXXXXXXX"
+
+FIRST_LINES: dict[str, Callable[[Any], str]] = {
+    "slack": lambda message: str(message["text"]),
+    "teams": lambda message: str(message["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]),
+    "json": lambda message: str(message["title"]),
+}
 
 
 @pytest.fixture
@@ -44,6 +52,15 @@ def test_a_message_shows_how_the_run_ended(form: str | None, sandbox: SandboxPro
     assert "app.ipa" in text
     assert TOKENS["app-distribution"] not in text
     assert "s3cret" not in done.log
+
+
+@pytest.mark.parametrize("form", FIRST_LINES)
+def test_a_message_begins_with_the_app(form: str, sandbox: SandboxProcess, work: Path) -> None:
+    (work / "app.apk").write_bytes(apk("Exämple"))
+    _, server = deliver(ok, sandbox, work, notify_format=form, artifacts="app.apk")
+
+    first = FIRST_LINES[form](json.loads(server.seen[0].body))
+    assert first.removeprefix("✅ ") == "Exämple 1.0 (1): deliver succeeded"
 
 
 def test_a_failed_run_is_announced_and_keeps_its_exit_code(sandbox: SandboxProcess, work: Path) -> None:
