@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from segno import make_qr
 
+from plugin.files import qr
 from plugin.files.qr import QUIET
 from tests.end_to_end.program import SandboxProcess, clean_environment, command, run, variables
 from tests.end_to_end.services.bitrise_app import asked, runner
@@ -33,6 +34,8 @@ def test_the_qr_code_is_written_by_the_files_ending(
     assert done.code == 0, done.log
     assert done.result["qr-file"] == str(tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
+    qr.write(done.result["install-url"], tmp_path / f"expected{Path(name).suffix}")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"expected{Path(name).suffix}").read_bytes()
     assert not set(BLOCKS) & set(done.log)
 
 

@@ -85,6 +85,7 @@ def test_a_run_with_invalid_inputs_is_announced(sandbox: SandboxProcess, work: P
         (lambda _: answered(b"", "302 Found", Location="https://evil.example.com/x"), "redirects to"),
         (lambda _: answered(b"no_service", "404 Not Found"), "no_service"),
         (lambda _: answered(b"down", "500 Oops"), "500 Oops"),
+        (lambda _: answered(f"unknown webhook {PATH}".encode(), "403 Forbidden"), "unknown webhook"),
         (lambda _: b"", "the message"),
     ],
 )

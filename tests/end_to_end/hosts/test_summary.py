@@ -46,6 +46,23 @@ def test_every_link_of_githubs_summary_leads_somewhere(sandbox: SandboxProcess, 
         title(links["Install the app"] + "x", sandbox)
 
 
+def test_every_link_of_a_delivery_to_testers_leads_to_its_page(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    (tmp_path / "app.apk").write_bytes(apk())
+    inputs = {"service": "bitrise-release-management", "service-url": sandbox.url, "operation": "deliver"}
+    inputs |= {"api-token": "sandbox-token-bitrise-release-management", "artifacts": "app.apk", "access-link": "beta"}
+    inputs |= DELIVERIES["bitrise-release-management"] | RUN
+    done = run(inputs, tmp_path, "bitrise", annotating(tmp_path))
+
+    assert done.code == 0, done.log
+    links = dict(rendered((tmp_path / "bitrise-markdown").read_text(encoding="utf-8")).links)
+    assert links.pop("CI run") == RUN["run-url"]
+    assert set(links) == {"Install the app", "Access link"}
+    for url in links.values():
+        assert title(url, sandbox).startswith("install app.apk")
+        with pytest.raises(urllib.error.HTTPError):
+            title(url + "x", sandbox)
+
+
 def annotating(folder: Path) -> dict[str, str]:
     """Lay out a `bitrise` that keeps its arguments and its standard input; return the variables of such a build."""
     (folder / "bitrise").write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0-arguments"\ncat >"$0-markdown"\n')
