@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from plugin.sandbox import SERVICES, Sandbox
+from plugin.sandbox.apps import apk, ipa
 from plugin.units import size_text
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
-FILES = {"app-release.apk": 3_000_000, "app.ipa": 5_000_000, "release notes.txt": 700, "www.zip": 40_000}
+FILES: Mapping[str, Callable[[], bytes]] = {
+    "app-release.apk": lambda: apk(size=3_000_000),
+    "app.ipa": lambda: ipa(size=5_000_000),
+    "release notes.txt": lambda: b"Faster, and with fewer errors.\n" * 20,
+    "www.zip": lambda: bytes(range(250)) * 160,
+}
 
 
 def tour(out: TextIO, perform: Perform) -> None:
@@ -23,8 +29,8 @@ def tour(out: TextIO, perform: Perform) -> None:
     """
     with Sandbox.start() as sandbox, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file_name, size in FILES.items():
-            (folder / file_name).write_bytes(bytes(index % 251 for index in range(1000)) * (size // 1000 or 1))
+        for file_name, contents in FILES.items():
+            (folder / file_name).write_bytes(contents())
         out.write(f"The sandbox listens on {sandbox.url}. You need no account, and nothing leaves this machine.\n")
         for service, record in SERVICES.items():
             outputs: dict[str, Any] = {}
@@ -36,6 +42,8 @@ def tour(out: TextIO, perform: Perform) -> None:
                 _compare(out, outputs, sandbox.url)
                 shown = {key: value for key, value in outputs.items() if key != "result"}
                 out.write(f"outputs: {json.dumps(shown)}\n")
+                if url := outputs.get("install-url"):
+                    out.write(f"install link (of the sandbox: it leads to no real app): {url}\n")
         out.write("\nThe sandbox received everything that was sent.\n")
 
 

@@ -39,7 +39,7 @@ class Surroundings:
     environment: Mapping[str, str]
     publish: Callable[[Mapping[str, Any]], None]  # publishes outputs as soon as they are known
     conclude: Callable[[Mapping[str, Any]], None]  # sets all outputs, which are published at the end
-    expect: Callable[[Ending], None]  # sets what to tell people at the end, as soon as the inputs are read
+    expect: Callable[[Ending], None]  # sets what is announced at the end, as soon as the inputs are read
     clock: Clock
 
 
@@ -75,7 +75,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             problems.append(why)
         raise InputError(*problems)
     from plugin import services
-    from plugin.files.apps.check import with_apps
+    from plugin.files.apps.check import outputs_of, with_apps
     from plugin.files.digest import sha256_of
     from plugin.files.progress import Progress
     from plugin.rest.client import Rest
@@ -116,6 +116,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     )
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
+            receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
             _perform(service.operations[values.operation], job)
     finally:
         if values.dry_run:

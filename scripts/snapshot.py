@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from plugin.sandbox import Sandbox  # noqa: E402 - found by the line above
+from plugin.sandbox.apps import PACKAGE, apk  # noqa: E402 - as above
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 860, 810, 2
@@ -43,41 +44,37 @@ th, td {{ border: 1px solid {line}; padding: 6px 13px; }}
 tr:nth-child(2n) td {{ background: {stripe}; }}
 hr {{ border: 0; border-top: 1px solid {line}; margin: 24px 0; }}
 """
-ARTIFACTS = {"app-release.apk": 23_400_000, "app-release.aab": 18_100_000, "mapping.txt": 2_300_000}
-BITRISE = {"service": "bitrise", "app-id": "app1"}
-CREATE = {**BITRISE, "operation": "create-build", "wait": "true", "poll-interval": "0.1"}
-FAST = "SANDBOX_SECONDS=0.2\nSANDBOX_TITLES=app-release.apk\nSANDBOX_FIRST_ARTIFACT_BYTES=23400000"
-# Jobs one after the other; BUILD-ID is what the one before put out.
+FILES: Mapping[str, Callable[[], bytes]] = {
+    "app-release.apk": lambda: apk(size=23_400_000),
+    "mapping.txt": lambda: bytes(2_300_000),
+}
 JOBS: Sequence[Mapping[str, str]] = (
-    {**CREATE, "workflow": "deploy-beta", "environment": FAST},
-    {**BITRISE, "operation": "download", "build-id": "BUILD-ID"},
-    {"service": "app-distribution", "phase-id": "7", "artifacts": "\n".join(ARTIFACTS)},
-    {**CREATE, "workflow": "failing", "environment": FAST},
+    {"service": "bitrise-release-management", "operation": "deliver", "artifacts": "*.apk", "public-page": "true"}
+    | {"workspace": "workspace1", "app-package": PACKAGE, "tester-groups": "QA", "poll-interval": "0.2"},
+    {"service": "app-distribution", "phase-id": "7", "artifacts": "\n".join(FILES)},
+    {"service": "bitrise", "operation": "create-build", "app-id": "app1", "workflow": "failing"}
+    | {"wait": "true", "poll-interval": "0.1", "environment": "SANDBOX_SECONDS=0.2"},
 )
-SHOWN = (1, 2, 3)  # of the jobs
 
 
 def summaries(folder: Path) -> list[str]:
     """Run the jobs in `folder`; return the Markdown of each."""
-    for name, size in ARTIFACTS.items():
-        (folder / name).write_bytes(bytes(size))
-    found, build_id = [], ""
+    for name, contents in FILES.items():
+        (folder / name).write_bytes(contents())
+    found = []
     with Sandbox.start() as sandbox:
         for number, job in enumerate(JOBS):
             inputs = {"service-url": sandbox.url, **sandbox.tokens[job["service"]], **job}
-            inputs = {name: value.replace("BUILD-ID", build_id) for name, value in inputs.items()}
             files = {name: folder / f"{name}-{number}" for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
             given = {f"INPUT_{name.upper().replace('-', '_')}": value for name, value in inputs.items()}
             given |= {name: str(path) for name, path in files.items()} | {"PLUGIN_HOST": "github"}
-            given |= {"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "release/5.2", "GITHUB_SHA": "e3c0fedc" * 5}
+            given |= {"GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "feature/search", "GITHUB_SHA": "e3c0fedc" * 5}
             given |= {"PATH": os.environ["PATH"], "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "9"}
             given |= {"GITHUB_REPOSITORY": "octo-org/app"}
             command = [sys.executable, "-m", "plugin", "run"]
             subprocess.run(
                 command, cwd=folder, env=given | {"PYTHONPATH": str(ROOT)}, check=False, timeout=TIMEOUT, stdout=2
             )
-            lines = files["GITHUB_OUTPUT"].read_text(encoding="utf-8").splitlines()
-            build_id = next((lines[at + 1] for at, line in enumerate(lines) if line.startswith("build-id<<")), "")
             found.append(files["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8"))
     return found
 
@@ -106,10 +103,10 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        told = summaries(folder)
+        shown = summaries(folder)
         for theme, palette in PALETTES.items():
             html = folder / f"{theme}.html"
-            html.write_text(page([told[number] for number in SHOWN], palette), encoding="utf-8")
+            html.write_text(page(shown, palette), encoding="utf-8")
             photograph(browser, html, ROOT / "docs" / f"summary-{theme}.png")
     return 0
 

@@ -24,7 +24,7 @@ class Rendered(HTMLParser):
         super().__init__()
         self._inside: list[str] = []
         self._href = ""
-        self._text = ""
+        self._texts: list[str] = []  # of the open elements, the outer one first
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
@@ -36,21 +36,22 @@ class Rendered(HTMLParser):
             self.rows[-1].append("")
         if tag in ("a", "code", "h3"):
             self._inside.append(tag)
-            self._text = ""
+            self._texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("td", "th"):
             self._inside.remove(tag)
         if tag in ("a", "code", "h3"):
             self._inside.remove(tag)
+            text = self._texts.pop()
             {
-                "a": lambda: self.links.append((self._text, self._href)),
-                "code": lambda: self.codes.append(self._text),
-                "h3": lambda: self.headings.append(self._text),
+                "a": lambda: self.links.append((text, self._href)),
+                "code": lambda: self.codes.append(text),
+                "h3": lambda: self.headings.append(text),
             }[tag]()
 
     def handle_data(self, data: str) -> None:
-        self._text += data
+        self._texts = [text + data for text in self._texts]
         if {"td", "th"} & set(self._inside):
             self.rows[-1][-1] += data
         if not {"a", "code", "h3"} & set(self._inside):

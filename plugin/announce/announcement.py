@@ -1,4 +1,4 @@
-"""The announcement: what is to be told of one run, to whom, and all that it takes to tell it."""
+"""The announcement: the results of one run that are sent to people, and what sending them needs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from plugin.log import Log
 if TYPE_CHECKING:
     from plugin.rest.client import Rest
 
-LONGEST_STALL = 10.0  # seconds without a byte: the job waits for nothing else any more
+LONGEST_STALL = 10.0  # seconds without a byte: the job is otherwise finished
 LONGEST_KEY = 16  # characters
 STABLE = ("app-id", "project", "phase-id", "title", "workflow", "pipeline", "platforms")  # the same in every run
-TOLD = (*STABLE, "name", "branch", "tag")  # the inputs that people want to see, if the operation uses them
+SHOWN = (*STABLE, "name", "branch", "tag")  # the inputs that people want to see, if the operation uses them
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """One run, as far as people are told of it."""
+    """One run, with everything that its announcements need."""
 
     values: inputs.Values
     host: Host
@@ -38,16 +38,16 @@ class Announcement:
 
     @property
     def key(self) -> str:
-        """What is the same for each run of the same step, and differs from other steps'."""
+        """A key that is the same in each run of one step, and differs between steps."""
         given = self.values.as_dict()
         step = [self.values.service, self.values.operation, *map(self.environment.get, self.host.step)]
         by_itself = {"step": step, **{name: given.get(name) for name in STABLE}}
         return fingerprint({"name": given["comment-name"]} if "comment-name" in given else by_itself)[:LONGEST_KEY]
 
     def rest(self, origin: str, what: str, authorization: str | None = None) -> Rest:
-        """Return a client for `origin`, which messages call `what`, with none of the service's credentials.
+        """Return a client for `origin`, which messages call `what`, without the service's credentials.
 
-        Raises RefusedError when it may not be talked to, InputError as Rest has it.
+        Raises RefusedError for an address that is not allowed, InputError as Rest does.
         """
         from plugin.rest.client import Rest
         from plugin.rest.exchange import Connection
@@ -69,10 +69,10 @@ class Announcement:
 
 
 def ending(announcement: Announcement, wrong: set[str]) -> Ending:
-    """Return what there is to tell at the end, and how: also of a run some of whose inputs, named in `wrong`, are."""
+    """Return what to announce at the end, and how; the inputs named in `wrong` are invalid and are not used."""
     values = announcement.values
     given, used = values.as_dict(), inputs.used_by(values.service, values.operation)
-    asked = {name: given[name] for name in TOLD if name in used and name in given}
+    asked = {name: given[name] for name in SHOWN if name in used and name in given}
     channels: dict[str, Callable[[Report, float], None]] = {}
 
     def notify(report: Report, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """One comment on the pull request, which later runs of the same step update. Gitea and Forgejo speak GitHub's API too.
 
-The comment is found by a line that nobody sees. Anybody can write such a line, so its author must be ours too.
+The comment is found by a hidden line. Anybody can write such a line, so the comment's author is checked too.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class _Thread:
         return str(each.get("body")).startswith(self._marker) and self._is_by_us(each.get("user"))
 
     def _is_by_us(self, user: Any) -> bool:
-        """Tell whether the CI system's own user wrote it, a bot or one of Gitea's (below 0), or else the token's."""
+        """Return whether the CI system's user (a bot, or on Gitea an id below 0) or the token's user wrote it."""
         if not isinstance(user, dict):
             return False
         number = user.get("id")

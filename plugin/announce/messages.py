@@ -1,6 +1,7 @@
 """A report as the JSON of a chat: Slack's blocks, Microsoft's Adaptive Card, or plain facts for anything else.
 
-What others say goes where the chat reads no markup: Slack's `plain_text`, the card's `TextRun`.
+Untrusted text goes where the chat reads no markup: Slack's `plain_text` and its `text` without `mrkdwn`, the card's
+`TextRun`.
 Source: Slack's "Block Kit" reference; Microsoft's Adaptive Cards schema, version 1.4.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from plugin.hosts.report import File, Report, heading, icon, more_than
+from plugin.hosts.report import File, Report, details, heading, icon, more_than
 from plugin.units import size_text
 
 MOST_FILES = 10  # of the artifacts are named in a chat
@@ -25,11 +26,11 @@ def slack(report: Report) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(title[:LONGEST_HEADER])}]
     links = " · ".join(f"<{_escaped(link.url)}|{link.text}>" for link in report.links)
     blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": links}}] if links else []
-    said = [*filter(None, (_app(report), report.error)), "\n".join(_file_lines(report))]
+    said = [*filter(None, (_details(report), report.error)), "\n".join(_file_lines(report))]
     blocks += [{"type": "section", "text": _plain(text)} for text in said if text]
     facts = [f"{name} {value}" for name, value in report.facts[:MOST_FACTS]]
     blocks += [{"type": "context", "elements": [_plain(fact) for fact in facts]}] if facts else []
-    return {"text": _escaped(title), "blocks": blocks, "unfurl_links": False}
+    return {"text": _escaped(title), "mrkdwn": False, "blocks": blocks, "unfurl_links": False}
 
 
 def _plain(text: str) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def _escaped(text: str) -> str:
 def teams(report: Report) -> dict[str, Any]:
     """Return a message for a workflow of Microsoft Teams that posts what a webhook gets."""
     body = [{**_runs((f"{icon(report)} {heading(report)}", True, "Large"))}]
-    body += [_runs((text, False, "Default")) for text in (_app(report), report.error) if text]
+    body += [_runs((text, False, "Default")) for text in (_details(report), report.error) if text]
     body += [_runs((line, False, "Default")) for line in _file_lines(report)]
     body += [_runs((f"{name} ", True, "Small"), (value, False, "Small")) for name, value in report.facts]
     card = {
@@ -66,8 +67,8 @@ def _runs(*runs: tuple[str, bool, str]) -> dict[str, Any]:
     return {"type": "RichTextBlock", "inlines": inlines}
 
 
-def _app(report: Report) -> str:
-    return " ".join(filter(None, (report.app, report.version)))
+def _details(report: Report) -> str:
+    return " · ".join(filter(None, details(report)))
 
 
 def _file_lines(report: Report) -> list[str]:
@@ -85,8 +86,10 @@ def plain(report: Report) -> dict[str, Any]:
         "status": report.state,
         "service-status": report.service_state,
         "build-number": report.build_number,
-        "app-package": report.app,
+        "app-label": report.label,
+        "app-package": report.package,
         "app-version": report.version,
+        "app-version-code": report.version_code,
         "error": report.error,
         **{link.name: link.url for link in report.links},
         "facts": dict(report.facts),

@@ -18,7 +18,7 @@ HOSTS = {
 
 
 def notify(announcement: Announcement, report: Report, seconds: float) -> None:
-    """Post the message, within `seconds`. It is not sent again after a try that may have arrived.
+    """Post the message, within `seconds`. It is not sent again when an earlier attempt may have arrived.
 
     Raises as Rest.create does.
     """

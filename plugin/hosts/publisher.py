@@ -42,10 +42,10 @@ KEEPING = (None, BuildFailedError, NotFinishedError, Cancelled)
 
 @dataclass(frozen=True)
 class Ending:
-    """What a run wants people to be told when it has ended, however that is."""
+    """What a run announces when it has ended, whatever the result is."""
 
     asked: Mapping[str, Any] = field(default_factory=dict)  # the inputs that matter, by name
-    # How else people are told, each within so many seconds; and what to say when that does not work.
+    # How the run is announced elsewhere, each within so many seconds; by the warning for when that fails.
     announcements: Mapping[str, Callable[[Report, float], None]] = field(default_factory=dict)
 
 
@@ -79,12 +79,12 @@ class Publisher:
             self._handed.update(fresh)
 
     def expect(self, ending: Ending) -> None:
-        """Take what people are to be told at the end."""
+        """Set what is announced at the end."""
         self._ending = ending
         self._pending = ending.announcements
 
     def conclude(self, failure: PluginError | Cancelled | None) -> None:
-        """Pass on all outputs at the end, and how the run went."""
+        """Pass on all outputs at the end, with the run's status."""
         kind = next((each for each in type(failure).__mro__ if each in STATUS_AFTER), None)
         known = self.outputs.get("status")
         error = {"error": self._log.one_line(str(failure))} if failure else {}
@@ -102,15 +102,15 @@ class Publisher:
         if not self._is_summarized:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
-                told = self._report()
-                self._host.summarize(markdown(told), told, self._env)
+                shown = self._report()
+                self._host.summarize(markdown(shown), shown, self._env)
 
     def announce(self) -> None:
-        """Tell people elsewhere, each once."""
+        """Send the announcements, each once."""
         pending, self._pending = self._pending, {}
-        for failed, tell in pending.items():
+        for failed, send in pending.items():
             with self._warning(failed):
-                tell(self._report(), HURRIED_ANNOUNCEMENT if self._seen else ANNOUNCEMENT)
+                send(self._report(), HURRIED_ANNOUNCEMENT if self._seen else ANNOUNCEMENT)
 
     def _report(self) -> Report:
         return report(self.outputs, self._ending.asked, self._log.redact.declared)

@@ -14,11 +14,11 @@ from plugin import address, inputs
 from plugin.hosts.spelling import text_of
 
 MOST_FILES = 50  # of the artifacts are shown; the result and the receipt list all
-LONGEST_TEXT, LONGEST_ERROR, LONGEST_URL = 200, 2000, 2000  # characters
+LONGEST_TEXT, LONGEST_ERROR, LONGEST_URL, LONGEST_TITLE = 200, 2000, 2000, 100  # characters
 SHORT_COMMIT = 12  # characters of a commit's hash
 INSTALL = "install-url"
 LINKS = {INSTALL: "Install the app", "access-url": "Access link", "build-url": "Build", "run-url": "CI run"}
-FACTS = ("build-id", "upload-context-id")  # outputs that are worth a look
+FACTS = ("build-id", "upload-context-id")  # outputs that people want to see
 SOURCE = {"branch": "Branch", "tag": "Tag", "commit": "Commit"}  # of the result
 ICONS = {"succeeded": "✅", "failed": "❌", "aborted": "🛑", "queued": "⏳", "running": "⏳"}
 OTHER_ICON = "❔"
@@ -54,8 +54,10 @@ class Report:
     state: str
     service_state: str  # the service's own word for it
     build_number: str
-    app: str
+    label: str  # of the app, as its users see it
+    package: str
     version: str
+    version_code: str
     links: tuple[Link, ...]  # the one to install from first
     files: tuple[File, ...]  # the first MOST_FILES
     file_count: int
@@ -84,7 +86,6 @@ def report(outputs: Mapping[str, Any], asked: Mapping[str, Any], redact: Callabl
     facts += [(declared[name].title, listed(value)) for name, value in asked.items()]
     facts += [(title, told(result[name])) for name, title in SOURCE.items() if result.get(name) and name not in asked]
     files = [File(told(each["name"]), each["size"], each["sha256"]) for each in result.get("artifacts", ())]
-    code = f" ({told(known['app-version-code'])})" if known.get("app-version-code") else ""
     return Report(
         service=told(result.get("service", "")),
         title=about,
@@ -92,8 +93,10 @@ def report(outputs: Mapping[str, Any], asked: Mapping[str, Any], redact: Callabl
         state=told(known.get("status", "")),
         service_state=told(known.get("service-status", "")),
         build_number=told(known.get("build-number", "")),
-        app=told(known.get("app-package", "")),
-        version=told(known.get("app-version", "")) + code,
+        label=told(known.get("app-label", "")),
+        package=told(known.get("app-package", "")),
+        version=told(known.get("app-version", "")),
+        version_code=told(known.get("app-version-code", "")),
         links=_links(known, redact),
         files=tuple(files[:MOST_FILES]),
         file_count=len(files),
@@ -114,16 +117,39 @@ def _links(known: Mapping[str, Any], redact: Callable[[str], str]) -> tuple[Link
 
 
 def followable(given: Any, redact: Callable[[str], str]) -> str:
-    """Return an address as it can stand in a link, or nothing if it is not one that people should follow."""
+    """Return an address in a form that is safe in a link; empty for one that people should not follow."""
     url = quote(given.strip(), safe=_OF_URLS, errors="replace") if isinstance(given, str) else ""
     is_good = url and len(url) <= LONGEST_URL and not address.problem(url, allow_http=True)
     return url if is_good and redact(given) == given and redact(url) == url else ""
 
 
-def heading(report: Report) -> str:
-    """Say in one line what ended, and how; a build's number is the service's own word, and is left out if it is odd."""
+def heading(report: Report, show: Callable[[str], str] = str) -> str:
+    """Return one line with the app, or else the service, what ended, and its state.
+
+    `show` escapes the app's text; all other text is safe. A build number that is not alphanumeric is left out.
+    """
     what = f"build {report.build_number}" if report.build_number.isalnum() else report.operation or "run"
-    return f"{report.title}: {what} {report.state}".rstrip()
+    app = app_title(report)
+    return f"{show(app) if app else report.title}: {what} {report.state}".rstrip()
+
+
+def app_title(report: Report) -> str:
+    """Return the app's name and version, bounded: `Example 5.2.8 (1234)`; empty when no app is known."""
+    name = report.label or report.package
+    text = " ".join(filter(None, (name, version_of(report))))
+    return "" if not name else text if len(text) <= LONGEST_TITLE else f"{text[:LONGEST_TITLE]}…"
+
+
+def version_of(report: Report) -> str:
+    """Return the app's version and version code: `5.2.8 (1234)`."""
+    return " ".join(filter(None, (report.version, report.version_code and f"({report.version_code})")))
+
+
+def details(report: Report) -> tuple[str, str]:
+    """Return what the heading leaves out: the service's title, if an app is named there, and more about the app."""
+    if not app_title(report):
+        return "", version_of(report)
+    return report.title, report.package if report.label else ""
 
 
 def icon(report: Report) -> str:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 
-from plugin.hosts.report import INSTALL, Link, Report, heading, icon, more_than
+from plugin.hosts.report import INSTALL, Link, Report, details, heading, icon, more_than
 from plugin.units import size_text
 
 SHORT_DIGEST = 12  # characters of a SHA-256; the receipt has it whole
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,()+-]*")  # no markup can come of it, unless it begins an address
+_PLAIN = re.compile(r"[^\W_](?:[^\W_]|[ .,()+-])*")  # it cannot be markup, unless it begins an address
 
 
 def markdown(report: Report) -> str:
     """Return the report as GitHub-flavoured Markdown."""
-    parts = [f"### {icon(report)} {heading(report)}"]
-    if report.app or report.version:
-        parts.append(" ".join(f"**{_text(each)}**" for each in (report.app, report.version) if each))
+    parts = [f"### {icon(report)} {heading(report, _text)}"]
+    service, app = details(report)
+    if service or app:
+        parts.append(" · ".join(filter(None, (service, app and f"**{_text(app)}**"))))
     if report.links:
         parts.append(" · ".join(map(_link, report.links)))
     if report.error:

@@ -59,7 +59,7 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     """Upload the artifacts that the service does not have yet, several at a time; return all deliveries in order.
 
     `send` uploads one, with the receipt's entry for it, and returns its id and its build's id; `where` says what the
-    files go to: ` to build 7`. The outputs describe the first app among the artifacts.
+    files go to: ` to build 7`.
     """
 
     def deliver(index: int, stop: threading.Event) -> Delivery:
@@ -83,8 +83,6 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
             )
         return delivery
 
-    if app := next((artifact.app for artifact in job.artifacts if artifact.app), None):
-        job.receipt.note(app_package=app.package, app_version=app.version, app_version_code=app.version_code)
     missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]
     limit = 1 if job.rest.connection.dry_run else job.values.parallel
     try:

@@ -1,8 +1,8 @@
-"""What an app says of itself: an APK, AAB or IPA, read by its contents, not by its name.
+"""Reads what an APK, AAB or IPA says about itself. The contents decide its kind, not its name.
 
 Whatever the file holds, reading it takes less than a second and 64 MiB: every size, count and depth has a limit.
-The door is `read`; it gives an App, or an UnreadableError that says why not. Nothing is verified: a signature is
-said to be there, not to be valid.
+The door is `read`; it returns an App, or raises an UnreadableError that says why not. Nothing is verified: a signature
+is reported as present, not as valid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plugin.files.apps.archive import Archive
 __all__ = ["ENDINGS", "App", "UnreadableError", "read"]
 
 ENDINGS = (".apk", ".aab", ".ipa")
-# The entry that tells a kind of app from others, and the function that reads it.
+# The entry by which a kind of app is recognized, and the function that reads it.
 KINDS: tuple[tuple[str, Callable[[Archive, Path], App]], ...] = (
     (apk.MAIN, apk.read),
     (aab.MAIN, aab.read),
@@ -28,7 +28,7 @@ READ = re.compile(b"|".join((apk.READ, aab.READ, ipa.READ)))
 
 
 def read(path: Path) -> App:
-    """Return what the app at `path` says of itself. Raises UnreadableError, whatever is wrong with the file."""
+    """Return what the app at `path` says about itself. Raises UnreadableError, whatever is wrong with the file."""
     try:
         with path.open("rb") as file:
             archive = Archive(file, READ)

@@ -72,7 +72,7 @@ def _element(element: Message, names: tuple[str, ...]) -> dict[str, Attributes]:
 
 
 def _unescaped(text: str) -> str:
-    """A text as it stands in the manifest's source, with what its backslashes mean."""
+    """A text of the manifest's source, with its backslash sequences replaced by what they mean."""
     return re.sub(r"\\(?:u([0-9A-Fa-f]{4})|(.))", lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 

@@ -26,7 +26,7 @@ END_FORMAT = struct.Struct("<4s4xHHIIH")  # its disks apart: entries here, entri
 END_64_FORMAT = struct.Struct("<4s20xQQQQ")
 HEADER_FORMAT = struct.Struct("<4s4xHH8xIIHHH8xI")  # flags, method; sizes; lengths of name, extra, comment; offset
 LOCAL_FORMAT = struct.Struct("<4s22xHH")
-FULL = 0xFFFFFFFF  # a size or offset that stands in the extra field, as 64 bits
+FULL = 0xFFFFFFFF  # a size or offset whose value is in the extra field, as 64 bits
 IS_ENCRYPTED = 1
 STORED, DEFLATED = 0, 8
 

@@ -1,4 +1,4 @@
-"""The apps among the artifacts: each is read once, said in one line, and refused if nobody can install it."""
+"""The apps among the artifacts: each is read once, logged in one line, and rejected if no device can install it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ANYWAY = "or set §app-check§ to off to send it anyway"  # the end of every ref
 
 
 def with_apps(artifacts: Sequence[Artifact], log: Log, now: float) -> list[Artifact]:
-    """Return `artifacts`, those that are apps with what they say of themselves; `now` is in seconds since 1970.
+    """Return `artifacts`, with an App for each one that is an app; `now` is in seconds since 1970.
 
-    An app is told by its file's ending. One that cannot be read is a notice. Raises InputError for those whose
+    A file counts as an app by its ending. One that cannot be read causes a notice. Raises InputError for those whose
     provisioning profile has expired.
     """
     unread: list[str] = []
@@ -37,6 +37,20 @@ def with_apps(artifacts: Sequence[Artifact], log: Log, now: float) -> list[Artif
     if problems:
         raise InputError(*problems)
     return found
+
+
+def outputs_of(artifacts: Sequence[Artifact]) -> dict[str, str]:
+    """Return the outputs about the first app among `artifacts`, without what it does not say."""
+    app = next((artifact.app for artifact in artifacts if artifact.app), None)
+    if not app:
+        return {}
+    found = {
+        "app-label": app.label,
+        "app-package": app.package,
+        "app-version": app.version,
+        "app-version-code": app.version_code,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _with_app(artifact: Artifact, log: Log, unread: list[str]) -> Artifact:

@@ -22,7 +22,7 @@ VALUE = struct.Struct("<HBBI")  # its size, a zero, the type, the data
 
 @dataclass(frozen=True)
 class Reference:
-    """A value that stands in the resources: `@string/app_name`."""
+    """A value that is in the resources: `@string/app_name`."""
 
     id: int
     name: str = ""
@@ -55,7 +55,7 @@ def chunks(data: bytes, start: int, end: int) -> Iterator[Chunk]:
 
 
 class StringPool:
-    """Strings by number, each read when it is asked for: how many there are costs nothing."""
+    """Strings by number, each read only when it is needed: a large pool costs nothing."""
 
     def __init__(self, data: bytes, chunk: Chunk) -> None:
         """Read the head of the pool in `chunk`."""

@@ -16,7 +16,7 @@ Field = int | memoryview
 
 
 class Message:
-    """One message. What is asked for is searched from the beginning each time: messages are small, or asked once."""
+    """One message. Every look-up searches from the beginning: messages are small, or are searched once."""
 
     def __init__(self, data: bytes | memoryview, left: list[int] | None = None) -> None:
         """Read `data`; `left` is how many fields may still be read, shared by all messages of a file."""

@@ -21,7 +21,7 @@ DECLARATION = re.compile(rb"<!(?!--|DOCTYPE plist PUBLIC [^\[<>]*>|\[CDATA\[)") 
 BINARY = b"bplist00"
 TRAILER = struct.Struct(">6xBBQQQ")  # sizes of an offset and of a reference; objects, the top one, where offsets begin
 INTEGER, TEXT, WIDE_TEXT, DICTIONARY = 0x1, 0x5, 0x6, 0xD
-LONG = 0xF  # a size that stands in an integer after the mark
+LONG = 0xF  # the size is in an integer after the marker byte
 
 
 def top(data: bytes, keys: Collection[str]) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def from_xml(data: bytes) -> dict[str, Any]:
 
 
 class _Binary:
-    """A binary property list; its objects are read when they are asked for."""
+    """A binary property list; its objects are read when they are needed."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -78,7 +78,7 @@ class _Binary:
         return int.from_bytes(self._data[at : at + size], "big")
 
     def _object(self, index: int) -> tuple[int, int, int]:
-        """The kind of an object, its size or what else its mark tells, and where its contents begin."""
+        """The kind of an object, its size (or the lower half of its marker byte), and where its contents begin."""
         at = self._number(self._offsets + index * self._offset_size, self._offset_size)
         kind, size = divmod(self._number(at, 1), 16)
         at += 1

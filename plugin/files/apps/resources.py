@@ -61,7 +61,7 @@ class Resources:
         return any_value
 
     def _entry(self, chunk: Chunk, index: int) -> Value:
-        """The value of the entry at `index` in one configuration of a type; None if it has none, or is no single."""
+        """The value of the entry at `index` in one configuration of a type; None without one, or with several."""
         data = self._data
         flags, count, start = struct.unpack_from("<BxxII", data, chunk.start + 9)
         offset = self._offset(chunk.body, flags, count, index)

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from plugin.sandbox.bitrise_release_management import answers, artifacts, code_push, groups
+from plugin.sandbox.bitrise_release_management import answers, artifacts, code_push, groups, pages
 from plugin.sandbox.bitrise_release_management.shelf import APPS, WORKSPACE, Artifact, File, Shelf, made_id
 from plugin.sandbox.bitrise_release_management.trials import TOUR, TRIALS, held
 from plugin.sandbox.service import Service, refuse
@@ -51,6 +51,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
     inside.register_blueprint(groups.blueprint(state))
     inside.register_blueprint(code_push.blueprint(state, storage))
     outside.register_blueprint(inside)
+    pages.add_to(outside, state)
     return outside
 
 

@@ -1,4 +1,4 @@
-"""Apps as a delivery treats them: refused before anything is sent, named, and told in outputs, log and receipt."""
+"""Apps in a delivery: rejected before anything is sent, or described in the outputs, the log and the receipt."""
 
 from __future__ import annotations
 
@@ -63,15 +63,20 @@ def test_without_the_check_files_are_sent_unread(name: str, data: bytes, deliver
     assert "com.example.app" not in done.log
 
 
-def test_an_app_is_told_in_log_outputs_and_receipt(deliver: Deliver, tmp_path: Path) -> None:
+def test_log_outputs_and_receipt_describe_the_app(deliver: Deliver, tmp_path: Path) -> None:
     files = {"notes.txt": b"x", "App.ipa": ipa(ad_hoc()), "app.aab": bundle("com.example.other")}
     done = deliver("app-distribution", files, receipt="receipt.json")
 
     assert done.code == 0, done.log
     assert "App.ipa: com.example.app 5.2.8 (1234), signed ad-hoc, profile expires 2030-01-31\n" in done.log
     assert "app.aab: com.example.other 5.2.8 (1234), unsigned\n" in done.log
-    told = {name: value for name, value in done.result.items() if name.startswith("app-")}
-    assert told == {"app-package": "com.example.app", "app-version": "5.2.8", "app-version-code": "1234"}
+    shown = {name: value for name, value in done.result.items() if name.startswith("app-")}
+    assert shown == {
+        "app-label": "Exämple",
+        "app-package": "com.example.app",
+        "app-version": "5.2.8",
+        "app-version-code": "1234",
+    }
     kept = json.loads((tmp_path / "receipt.json").read_text(encoding="utf-8"))["artifacts"]
     assert [entry.get("app", {}).get("package") for entry in kept] == [None, "com.example.app", "com.example.other"]
     assert kept[1]["app"]["signing"] == ["ad-hoc"]

@@ -1,19 +1,21 @@
-"""The QR code of the install link: in the file that was asked for, and on a terminal, and nowhere else."""
+"""The QR code of the install link: in the file of qr-file, on a terminal outside of CI, and in no other log."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from segno import make_qr
 
+from plugin.files import qr
 from plugin.files.qr import QUIET
 from tests.end_to_end.program import SandboxProcess, clean_environment, command, run, variables
 from tests.end_to_end.services.bitrise_app import asked, runner
+from tests.end_to_end.terminal import BLOCKS, drawn, on_a_terminal
 
 PNG = b"\x89PNG\r\n\x1a\n"
-BLOCKS = "▀▄█"
 
 
 @pytest.fixture
@@ -32,6 +34,8 @@ def test_the_qr_code_is_written_by_the_files_ending(
     assert done.code == 0, done.log
     assert done.result["qr-file"] == str(tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
+    qr.write(done.result["install-url"], tmp_path / f"expected{Path(name).suffix}")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"expected{Path(name).suffix}").read_bytes()
     assert not set(BLOCKS) & set(done.log)
 
 
@@ -63,36 +67,11 @@ def test_without_an_install_link_there_is_a_notice_and_no_file(sandbox: SandboxP
 @pytest.mark.skipif(os.name == "nt", reason="it has no such terminals")
 @pytest.mark.parametrize("is_ci", [False, True])
 def test_the_qr_code_is_drawn_for_a_person_alone(is_ci: bool, public: dict[str, str], tmp_path: Path) -> None:
-    shown, link = on_a_terminal(
-        {**clean_environment(), **variables("plain", public)} | ({"CI": "1"} if is_ci else {}), tmp_path
-    )
+    environment = {**clean_environment(), **variables("plain", public)} | ({"CI": "1"} if is_ci else {})
+    shown, outputs = on_a_terminal(command("run"), environment, tmp_path)
 
-    drawn = [line for line in shown if set(BLOCKS) & set(line)]
-    assert bool(drawn) is not is_ci
-    if drawn:
-        modules = make_qr(link, error="l").symbol_size(border=QUIET)[0]
-        assert {len(line.split("m", 1)[1].split("\x1b")[0]) for line in drawn} == {modules}
-
-
-def on_a_terminal(environment: dict[str, str], folder: Path) -> tuple[list[str], str]:
-    """Run with the log on a terminal; return its lines, and the install link."""
-    import json
-    import subprocess
-
-    ours, theirs = os.openpty()
-    with subprocess.Popen(
-        command("run"), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs
-    ) as process:
-        os.close(theirs)
-        text = b""
-        while True:
-            try:
-                text += os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not text:
-                break
-        os.close(ours)
-        assert process.stdout
-        outputs = json.loads(process.stdout.read())
-    return text.decode().split("\r\n"), outputs["install-url"]
+    code = drawn(shown)
+    assert bool(code) is not is_ci
+    if code:
+        modules = make_qr(json.loads(outputs)["install-url"], error="l").symbol_size(border=QUIET)[0]
+        assert set(map(len, code)) == {modules}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from plugin.sandbox.apps import apk
 from tests.end_to_end.delivery import asked, lay_out
 from tests.end_to_end.forge import BOT, GITEAS_OWN, PATH, PERSON, TOKEN, Forge
 from tests.end_to_end.hostile import hostile
@@ -59,6 +60,16 @@ def test_a_comment_is_written_once_and_then_updated(sandbox: SandboxProcess, wor
     assert TOKEN not in first.stdout.replace(f"::add-mask::{TOKEN}", "")
 
 
+@pytest.mark.parametrize("own", [BOT, GITEAS_OWN])
+def test_a_comment_begins_with_the_app_and_its_state(own: dict[str, Any], sandbox: SandboxProcess, work: Path) -> None:
+    forge = Forge(own=own, pages=own == BOT)
+    for number in (1, 2):
+        (work / "app.apk").write_bytes(apk("Exämple", code=number))
+        assert deliver(forge, sandbox, work, artifacts="app.apk").code == 0
+        (ours,) = forge.comments
+        assert rendered(ours["body"]).headings == [f"✅ Exämple 1.0 ({number}): deliver succeeded"]
+
+
 def test_our_comment_is_found_on_a_later_page(sandbox: SandboxProcess, work: Path) -> None:
     forge = Forge()
     for number in range(230):
@@ -91,9 +102,7 @@ def test_a_comment_that_somebody_else_marked_is_left_alone(
     assert f"PATCH {COMMENTS}/{ours['id']}" in forge.calls
 
 
-def test_two_jobs_have_a_comment_each_and_a_name_tells_legs_of_a_matrix_apart(
-    sandbox: SandboxProcess, work: Path
-) -> None:
+def test_each_job_has_one_comment_and_a_name_separates_matrix_jobs(sandbox: SandboxProcess, work: Path) -> None:
     forge = Forge()
     for more in ({}, {"job": "other"}, {"comment_name": "ios"}, {"comment_name": "android"}, {"comment_name": "ios"}):
         assert deliver(forge, sandbox, work, **more).code == 0

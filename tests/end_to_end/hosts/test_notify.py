@@ -1,19 +1,27 @@
-"""The message to notify-url: what arrives there, and that nothing of it changes how the run ended."""
+"""The message to notify-url: what arrives there, and that a failure to send it does not change the exit code."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugin.sandbox.apps import apk
 from tests.end_to_end.delivery import TOKENS, asked, lay_out
 from tests.end_to_end.hostile import Answer, Hostile, answered, hostile
 from tests.end_to_end.program import Done, SandboxProcess, run, start, wait_for
 
 PATH = "/services/T0AAAAAAA/B0BBBBBBB/s3cretXXXXXXXXXXXXXXXXXX"
+
+FIRST_LINES: dict[str, Callable[[Any], str]] = {
+    "slack": lambda message: str(message["text"]),
+    "teams": lambda message: str(message["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]),
+    "json": lambda message: str(message["title"]),
+}
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def ok(_asked: object) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["slack", "teams", "json", None])
-def test_a_message_tells_how_the_run_ended(form: str | None, sandbox: SandboxProcess, work: Path) -> None:
+def test_a_message_shows_how_the_run_ended(form: str | None, sandbox: SandboxProcess, work: Path) -> None:
     done, server = deliver(ok, sandbox, work, notify_format=form)
 
     assert done.code == 0, done.log
@@ -46,7 +54,16 @@ def test_a_message_tells_how_the_run_ended(form: str | None, sandbox: SandboxPro
     assert "s3cret" not in done.log
 
 
-def test_a_failed_run_is_told_too_and_keeps_its_exit_code(sandbox: SandboxProcess, work: Path) -> None:
+@pytest.mark.parametrize("form", FIRST_LINES)
+def test_a_message_begins_with_the_app(form: str, sandbox: SandboxProcess, work: Path) -> None:
+    (work / "app.apk").write_bytes(apk("Exämple"))
+    _, server = deliver(ok, sandbox, work, notify_format=form, artifacts="app.apk")
+
+    first = FIRST_LINES[form](json.loads(server.seen[0].body))
+    assert first.removeprefix("✅ ") == "Exämple 1.0 (1): deliver succeeded"
+
+
+def test_a_failed_run_is_announced_and_keeps_its_exit_code(sandbox: SandboxProcess, work: Path) -> None:
     done, server = deliver(ok, sandbox, work, api_token="wrong")
     message = json.loads(server.seen[0].body)
     assert done.code == 3, done.log
@@ -54,7 +71,7 @@ def test_a_failed_run_is_told_too_and_keeps_its_exit_code(sandbox: SandboxProces
     assert "401" in message["error"]
 
 
-def test_a_run_that_is_refused_for_its_inputs_is_told_too(sandbox: SandboxProcess, work: Path) -> None:
+def test_a_run_with_invalid_inputs_is_announced(sandbox: SandboxProcess, work: Path) -> None:
     done, server = deliver(ok, sandbox, work, artifacts="missing-*.apk")
     assert done.code == 2, done.log
     assert "missing-" in json.loads(server.seen[0].body)["error"]
@@ -68,6 +85,7 @@ def test_a_run_that_is_refused_for_its_inputs_is_told_too(sandbox: SandboxProces
         (lambda _: answered(b"", "302 Found", Location="https://evil.example.com/x"), "redirects to"),
         (lambda _: answered(b"no_service", "404 Not Found"), "no_service"),
         (lambda _: answered(b"down", "500 Oops"), "500 Oops"),
+        (lambda _: answered(f"unknown webhook {PATH}".encode(), "403 Forbidden"), "unknown webhook"),
         (lambda _: b"", "the message"),
     ],
 )
@@ -82,7 +100,7 @@ def test_a_message_that_fails_is_a_warning(answer: Answer, said: str, sandbox: S
     assert len(server.seen) == 1
 
 
-def test_a_chat_that_hangs_holds_nobody_up(sandbox: SandboxProcess, work: Path) -> None:
+def test_a_chat_that_hangs_does_not_block_the_run(sandbox: SandboxProcess, work: Path) -> None:
     def hang(_asked: object) -> bytes:
         time.sleep(60)
         return b""
@@ -100,7 +118,7 @@ def test_a_dry_run_sends_no_message(sandbox: SandboxProcess, work: Path) -> None
 
 
 @pytest.mark.parametrize("url", ["http://hooks.example.com/x", "hooks.slack.com/x", "https://u:p@x.example.com/y"])
-def test_an_address_that_would_tell_secrets_is_rejected(url: str, sandbox: SandboxProcess, work: Path) -> None:
+def test_an_address_that_would_expose_secrets_is_rejected(url: str, sandbox: SandboxProcess, work: Path) -> None:
     done = run(asked("app-distribution", sandbox, notify_url=url), work)
     assert done.code == 2
     assert "PLUGIN_NOTIFY_URL" in done.log
@@ -108,7 +126,7 @@ def test_an_address_that_would_tell_secrets_is_rejected(url: str, sandbox: Sandb
     assert sandbox.state()["requests"] == []
 
 
-def test_a_cancelled_run_is_told_quickly(sandbox: SandboxProcess, work: Path) -> None:
+def test_a_cancelled_run_is_announced_quickly(sandbox: SandboxProcess, work: Path) -> None:
     sandbox.faults("POST /api/v2/resource_files slow=60")
     with hostile(ok) as server:
         inputs = asked("app-distribution", sandbox, notify_url=server.url + PATH)

@@ -1,4 +1,4 @@
-"""The messages: each in the form that its chat takes, and none of others' words where a chat reads markup."""
+"""The messages: each in the form that its chat takes, with no untrusted text where a chat reads markup."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from plugin.announce.messages import MESSAGES
 from plugin.announce.notify import format_for
 from plugin.hosts.report import Report, report
 
+APP = {
+    "app-label": "<!channel> *Ex*",
+    "app-package": "com.example.app",
+    "app-version": "5.2.8",
+    "app-version-code": "1234",
+}
 HOSTILE = "<!channel> <https://evil.example.com|x> *b* [x](https://evil.example.com) & `c`"
 
 
 def told(**more: Any) -> Report:
     artifacts = [{"name": f"{HOSTILE} {number}", "size": 5, "sha256": "0" * 64, "id": "1"} for number in range(1300)]
     result = {"service": "bitrise", "operation": "wait", "artifacts": artifacts, "branch": HOSTILE}
-    outputs = {"status": "failed", "error": HOSTILE, "build-number": "41", "app-package": HOSTILE, "result": result}
+    outputs = {"status": "failed", "error": HOSTILE, "build-number": "41", "app-version": HOSTILE, "result": result}
     return report({**outputs, "build-url": "https://x.example.com/a|b>c?d=1&e=2", **more}, {"name": HOSTILE}, str)
 
 
@@ -29,7 +35,7 @@ def nodes(data: Any) -> Iterator[dict[str, Any]]:
         yield from nodes(each)
 
 
-def test_slack_reads_markup_in_our_own_words_alone() -> None:
+def test_slack_gets_no_markup_from_untrusted_text() -> None:
     message = MESSAGES["slack"](told())
 
     marked = [message["text"], *(each["text"] for each in nodes(message) if each.get("type") == "mrkdwn")]
@@ -43,7 +49,21 @@ def test_slack_reads_markup_in_our_own_words_alone() -> None:
     assert len(message["blocks"]) <= 50
 
 
-def test_teams_gets_a_card_whose_texts_are_no_markup() -> None:
+@pytest.mark.parametrize("form", ["slack", "teams"])
+def test_a_chat_gets_the_app_in_the_first_line(form: str) -> None:
+    message = MESSAGES[form](told(**APP))
+
+    first, second, *_ = (each["text"] for each in nodes(message) if each.get("type") in ("plain_text", "TextRun"))
+    assert (first, second) == ("❌ <!channel> *Ex* 5.2.8 (1234): build 41 failed", "Bitrise · com.example.app")
+
+
+def test_slack_shows_an_apps_label_without_markup() -> None:
+    message = MESSAGES["slack"](told(**APP))
+    assert message["text"] == "❌ &lt;!channel&gt; *Ex* 5.2.8 (1234): build 41 failed"
+    assert message["mrkdwn"] is False
+
+
+def test_teams_gets_a_card_without_markup() -> None:
     message = MESSAGES["teams"](told())
 
     (attachment,) = message["attachments"]
@@ -58,13 +78,16 @@ def test_teams_gets_a_card_whose_texts_are_no_markup() -> None:
     assert len(json.dumps(message)) < 28_000  # bytes that Teams takes
 
 
-def test_anything_else_gets_the_facts_by_the_names_of_the_outputs() -> None:
+def test_other_addresses_get_the_facts_named_as_the_outputs() -> None:
     message = MESSAGES["json"](told(**{"install-url": "https://x.example.com/i"}))
 
     assert (message["service"], message["operation"], message["status"]) == ("bitrise", "wait", "failed")
     assert message["install-url"] == "https://x.example.com/i"
     assert (len(message["artifacts"]), message["artifact-count"]) == (50, 1300)
     assert message["error"] == HOSTILE
+    message = MESSAGES["json"](told(**APP))
+    assert message["title"] == "<!channel> *Ex* 5.2.8 (1234): build 41 failed"
+    assert {name: message[name] for name in APP} == APP
 
 
 @pytest.mark.parametrize("form", MESSAGES)

@@ -283,5 +283,5 @@ def test_other_ci_systems_are_read_by_their_own_variables(
     ("read", "variable"),
     [(from_github, "GITHUB_WORKFLOW"), (from_bitrise, "BITRISE_TRIGGERED_WORKFLOW_ID"), (from_jenkins, "JOB_NAME")],
 )
-def test_each_host_tells_its_workflow(read: Callable[..., Source], variable: str, tmp_path: Path) -> None:
+def test_each_host_reports_its_workflow(read: Callable[..., Source], variable: str, tmp_path: Path) -> None:
     assert [read(env, tmp_path).ci_workflow for env in ({variable: "Release"}, {})] == ["Release", None]

@@ -51,6 +51,32 @@ def test_what_matters_most_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("app", "heading", "details"),
+    [
+        (
+            {"app_label": "Exämple", "app_package": "a.b", "app_version": "5.2.8", "app_version_code": "1234"},
+            "✅ Exämple 5.2.8 (1234): create-build succeeded",
+            "Bitrise · a.b",
+        ),
+        ({"app_label": "Ex_1", "app_version_code": "9"}, "✅ Ex_1 (9): create-build succeeded", "Bitrise"),
+        ({"app_package": "a.b", "app_version": "1"}, "✅ a.b 1: create-build succeeded", "Bitrise"),
+        ({"app_version": "5.2.8"}, "✅ Bitrise: create-build succeeded", "5.2.8"),
+        ({}, "✅ Bitrise: create-build succeeded", ""),
+    ],
+)
+def test_the_app_is_in_the_first_line(app: dict[str, str], heading: str, details: str) -> None:
+    page = shown(outputs(status="succeeded", **app))
+    assert page.headings == [heading]
+    assert page.plain.strip() == details
+
+
+def test_a_long_label_leaves_room_for_the_state() -> None:
+    page = shown(outputs(status="failed", app_label="x" * 500))
+    assert page.headings[0].endswith("x…: create-build failed")
+    assert len(page.headings[0]) < 130
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://x.example.com/a_b*c?d=1&e=<>\"'`|\\{}^ é&lt;f&copy;#g",
@@ -66,7 +92,7 @@ def test_a_links_address_stays_one_address(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil", "https://u:p@x", "ftp://x", "x"])
-def test_what_nobody_should_follow_is_not_a_link(url: str) -> None:
+def test_an_unsafe_address_is_not_a_link(url: str) -> None:
     assert shown(outputs(build_url=url)).links == []
 
 
@@ -78,7 +104,9 @@ def test_a_link_that_holds_a_secret_is_left_out() -> None:
 
 @given(text=SPECIAL)
 def test_text_of_others_is_code_wherever_it_stands(text: str) -> None:
-    found = outputs(text, error=text, service_status=text, build_id=text, build_number=text, app_package=text)
+    found = outputs(
+        text, error=text, service_status=text, build_id=text, build_number=text, app_package=text, app_label=text
+    )
     page = shown(found, {"workflow": (text, "b"), "branch": text})
 
     assert page.links == []

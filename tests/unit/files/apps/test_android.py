@@ -1,4 +1,4 @@
-"""APKs and bundles that Android's own tools made, each field held against `aapt dump badging`."""
+"""APKs and bundles that Android's own tools made, each field compared with `aapt dump badging`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_bundle_says_what_aapt_reads_in_its_apk(name: str, tools: Tools) -> No
     assert said(tools.bundle(SOURCES[name])) == {"kind": "AAB", **wanted, "signing": []}
 
 
-def test_a_kind_is_told_by_what_a_file_holds(tools: Tools) -> None:
+def test_the_contents_of_a_file_decide_its_kind(tools: Tools) -> None:
     renamed = tools.folder / "bundle.apk"
     shutil.copy(tools.bundle(Source()), renamed)
 

@@ -50,7 +50,7 @@ def test_long_and_missing_texts_of_an_ipa_are_read(form: plistlib.PlistFormat, t
         (WITHOUT, "app-store"),
     ],
 )
-def test_a_profile_tells_how_an_ipa_is_signed(profile: dict[str, Any], kind: str, tmp_path: Path) -> None:
+def test_a_profile_shows_how_an_ipa_is_signed(profile: dict[str, Any], kind: str, tmp_path: Path) -> None:
     app = read(tmp_path, ipa(profile))
 
     assert app.signing == (kind,)
@@ -84,7 +84,7 @@ def test_a_text_that_would_act_is_one_plain_line(tmp_path: Path) -> None:
         (ipa()[:-30], "is not a ZIP file, or was cut off"),
     ],
 )
-def test_a_file_that_is_no_app_is_unreadable(data: bytes, why: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_app_is_unreadable(data: bytes, why: str, tmp_path: Path) -> None:
     with pytest.raises(apps.UnreadableError) as error:
         read(tmp_path, data)
 

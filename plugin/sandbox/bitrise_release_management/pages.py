@@ -1,0 +1,24 @@
+"""The pages of Bitrise's site that Release Management links to: public install pages, and access links."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from plugin.sandbox.bitrise_release_management.artifacts import SITE, shown
+from plugin.sandbox.bitrise_release_management.shelf import Shelf
+from plugin.sandbox.service import refuse
+from plugin.sandbox.state import State
+
+
+def add_to(site: Blueprint, state: State) -> None:
+    """Add the pages, at the sandbox's own origin."""
+
+    @site.get("/installable-artifacts/<_id>/public-install-page/<_token>")
+    @site.get("/app-install/<_id>")
+    def show_page(**_parts: str) -> Response:
+        with state.lock:
+            artifacts = state.part(Shelf).artifacts.values()
+            pages = {shown(state, each)["public_install_page_url"]: each.name for each in artifacts}
+            pages |= {link["url"]: each.name for each in artifacts for link in each.links}
+        name = pages.get(f"{SITE}{request.path}") or refuse(404, {"message": "Not Found"})
+        return Response(f"<!doctype html><title>install {name}</title>", mimetype="text/html")
