@@ -46,7 +46,8 @@ hand_to_envman() { # as hosts/bitrise.py does
     # Those of an earlier use of the step in this workflow still exist.
     known=$(env)
     for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \
-        DOWNLOADED_FILES INSTALL_URL LOG_FILE RECEIPT DRY_RUN RESULT; do
+        APP_LABEL APP_PACKAGE APP_VERSION APP_VERSION_CODE DOWNLOADED_FILES INSTALL_URL ACCESS_URL QR_FILE LOG_FILE \
+        RECEIPT DRY_RUN RESULT; do
         case $known in *"${prefix}_$output="?*) add "${prefix}_$output" --value '' </dev/null ;; esac
     done
     printf '%s' "$state" | add "${prefix}_STATUS"
