@@ -226,9 +226,11 @@ def _watchdog(response: requests.Response) -> Watchdog:
 
 
 def _parsed(request: Request, body: bytes) -> Any:
-    """The JSON of an answer, or None if it has no body. Raises ValueError for what is not an API's answer."""
+    """The JSON of an answer, or None if there need not be any. Raises ValueError for what is not an API's answer."""
     if request.json:
         return foreign.parse(body)
     if re.match(rb"\s*<(!doctype )?html", body, re.IGNORECASE):
         raise ValueError
+    with contextlib.suppress(ValueError):
+        return foreign.parse(body)
     return None

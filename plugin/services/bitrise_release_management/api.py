@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
@@ -16,7 +17,8 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from plugin.errors import InputError, Problem, RefusedError
-from plugin.rest.exchange import Request
+from plugin.rest.exchange import Answer, Request
+from plugin.rest.failure import error_in
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
 
 ROOT = "/release-management/v2"
@@ -52,6 +54,18 @@ def record(job: Job, request: Request) -> Record:
     if not isinstance(answer, dict):
         raise strange(request)
     return answer
+
+
+def confirmed(job: Job, answer: Answer, what: str) -> Record:
+    """Return the content of the answer to `what`, which needs none. Raises RefusedError when it reports an error."""
+    if error := error_in(answer.data, job.log.redact):
+        raise RefusedError(f"{what}: the answer reports an error: {error}")
+    return answer.data if isinstance(answer.data, dict) else {}
+
+
+def send(job: Job, request: Request) -> None:
+    """Send `request`, whose answer needs no content. Raises RefusedError when it reports an error."""
+    confirmed(job, job.rest.send(replace(request, json=False)), request.name)
 
 
 def strange(request: Request) -> RefusedError:

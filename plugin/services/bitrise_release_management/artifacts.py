@@ -13,6 +13,7 @@ from plugin.files.receipt import Entry
 from plugin.files.record import Intent
 from plugin.files.upload import Upload
 from plugin.rest.exchange import Request
+from plugin.services.bitrise_release_management import api
 from plugin.services.bitrise_release_management.api import (
     ARTIFACTS,
     MISSING,
@@ -195,7 +196,7 @@ def delete_artifact(job: Job) -> None:
     """Delete an artifact. It is read first: if it is missing afterwards, a request without an answer has deleted it."""
     found = show(job, job.values.artifact_id)
     try:
-        job.rest.send(Request("DELETE", path(ARTIFACTS, job.values.artifact_id), json=False, dry={}))
+        api.send(job, Request("DELETE", path(ARTIFACTS, job.values.artifact_id), dry={}))
     except RefusedError as error:
         if error.status != MISSING:
             raise

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management import links
-from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, listed, path, record
+from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, confirmed, listed, path, record
 from plugin.services.bitrise_release_management.apps import app_id
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created, identifier
@@ -73,7 +73,7 @@ def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> 
     def parse(answer: Answer) -> Record:
         if request.json:
             created(job, answer.data, action.makes, "id")
-        return answer.data or {}
+        return confirmed(job, answer, action.makes)
 
     found, is_new = do_once(job, action, request, parse)
     job.say(f"{name} {'is notified of' if is_new else 'was already notified of'} artifact {uid}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
-from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path
+from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path, send
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created
 
@@ -91,7 +91,7 @@ def delete_access_link(job: Job) -> None:
         text = f"{named!r} is not one link of artifact {uid}; it has {has}"
         raise InputError(Problem("access-link", text))
     try:
-        job.rest.send(Request("DELETE", path(ARTIFACTS, uid, LINKS, str(found[0].get("id"))), json=False, dry={}))
+        send(job, Request("DELETE", path(ARTIFACTS, uid, LINKS, str(found[0].get("id"))), dry={}))
     except RefusedError as error:
         if error.status != MISSING:
             raise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plugin.errors import InputError, Problem
 from plugin.rest.exchange import Request, json_body
-from plugin.services.bitrise_release_management.api import ARTIFACTS, path
+from plugin.services.bitrise_release_management.api import ARTIFACTS, path, send
 from plugin.services.service import Job
 
 LONGEST = 4000  # characters, of the service
@@ -46,7 +46,7 @@ def shortened(job: Job, text: str) -> str:
 def set_text(job: Job, uid: str, text: str) -> None:
     """Give an artifact its text."""
     body = json_body({"what_to_test": text})
-    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "what-to-test"), body=body, json=False, dry={}))
+    send(job, Request("PATCH", path(ARTIFACTS, uid, "what-to-test"), body=body, dry={}))
     lines = len(text.splitlines())
     job.say(f"artifact {uid}: what to test is set ({lines} line{'s' if lines != 1 else ''})")
 

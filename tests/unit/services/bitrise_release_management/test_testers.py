@@ -113,6 +113,26 @@ def test_a_list_without_the_state_leaves_a_mail_in_doubt(http: requests_mock.Moc
     assert len(seen) == 1
 
 
+@pytest.mark.parametrize("operation", ["notify", "set-what-to-test", "delete-artifact", "delete-access-link"])
+def test_an_error_in_a_good_answer_is_a_refusal(operation: str, http: requests_mock.Mocker, tmp_path: Path) -> None:
+    answer = '{"errors": ["this app is archived"]}'
+    artifact_of(http)
+    groups(http, {"notification_sent": False})
+    notifying(http, (answer, 200))
+    http.patch(f"{ARTIFACTS}/{UID}/what-to-test", text=reading(answer))
+    http.delete(f"{ARTIFACTS}/{UID}", text=answer)
+    http.get(LINKS, json={"items": [LINK]})
+    http.delete(f"{LINKS}/b1", text=answer)
+    own: dict[str, dict[str, Any]] = {
+        "notify": {"tester_groups": "QA"},
+        "set-what-to-test": {"what_to_test": "x"},
+        "delete-access-link": {"access_link": "beta"},
+    }
+    ran = run(tmp_path, operation, artifact_id=UID, **own.get(operation, {}))
+    assert isinstance(ran.error, RefusedError), ran.log
+    assert "reports an error: this app is archived" in str(ran.error)
+
+
 def test_a_link_has_what_was_requested(http: requests_mock.Mocker, tmp_path: Path) -> None:
     seen: list[Any] = []
     http.get(LINKS, json={"items": [], "pagination": {"total_count": 0}})
