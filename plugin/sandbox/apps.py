@@ -1,4 +1,4 @@
-"""Small apps for trials, made without Android's or Apple's tools: real files, but unsigned and without any code.
+"""Small apps for trials, made without Android's or Apple's tools: real files without any code. The IPA is unsigned.
 
 Source: AOSP, libs/androidfw/include/androidfw/ResourceTypes.h.
 """
@@ -11,9 +11,11 @@ import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 
+from plugin.sandbox.signing import signed
+
 PACKAGE = "com.example.app"
 LABEL, VERSION, CODE = "Example", "1.0", 1  # version and code as the sandbox's Release Management reports them
-MINIMUM_SYSTEM = 21
+MINIMUM_SYSTEM = 24  # the first that needs no other scheme than v2
 # Attributes of Android's manifest, by the ids that they have in android.R.attr.
 LABEL_ID, MINIMUM_SYSTEM_ID, VERSION_CODE_ID, VERSION_NAME_ID = 0x01010001, 0x0101020C, 0x0101021B, 0x0101021C
 IDS = {
@@ -35,13 +37,14 @@ Element = tuple[str, Attributes, Sequence["Element"]]
 
 
 def apk(label: str = LABEL, version: str = VERSION, code: int = CODE, size: int = 0) -> bytes:
-    """Return an APK of about `size` bytes or more."""
+    """Return a signed APK of about `size` bytes or more."""
     root: Attributes = {"versionCode": code, "versionName": version, "package": PACKAGE}
     inside: Sequence[Element] = (
         ("uses-sdk", {"minSdkVersion": MINIMUM_SYSTEM}, ()),
         ("application", {"label": label}, ()),
     )
-    return _zipped({"AndroidManifest.xml": _Manifest(("manifest", root, inside)).as_bytes()}, "assets/contents", size)
+    manifest = _Manifest(("manifest", root, inside)).as_bytes()
+    return signed(_zipped({"AndroidManifest.xml": manifest}, "assets/contents", size))
 
 
 def ipa(label: str = LABEL, version: str = VERSION, code: int = CODE, size: int = 0) -> bytes:

@@ -32,7 +32,7 @@ def test_the_demo_delivers_a_real_app_to_testers(tmp_path: Path) -> None:
     assert done.stdout.endswith(f"{END}\n")
     _, _, testers = done.stdout.partition("=== bitrise-release-management: deliver\n")
     testers = testers.partition("===")[0]
-    assert "app-release.apk: com.example.app 1.0 (1), unsigned\n" in testers
+    assert "app-release.apk: com.example.app 1.0 (1), signed v2\n" in testers
     assert '"app-label": "Example"' in testers
     assert LINK.search(testers)
     assert "unread" not in done.stdout
