@@ -105,7 +105,11 @@ class Receipt:
             return
         with self._held(self._path):
             self._take_over(read(self._path), digests)
-            yield
+            try:
+                yield
+            finally:
+                if not self._path.exists():  # nothing was to be noted, but the outputs name it
+                    self._save()
 
     @contextmanager
     def _held(self, path: Path) -> Iterator[None]:
