@@ -43,6 +43,11 @@ class Values:
     pipeline: str = ""
     message: str = ""
     environment: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    priority: int | None = None
+    stack: str = ""
+    machine_type: str = ""
+    skip_git_status: bool = False
     reattach: Literal["auto", "never"] = "auto"
     wait: bool = False
     timeout: float = 3600

@@ -101,7 +101,7 @@ def _inside(state: State, storage: Storage) -> Blueprint:
     def start_builds(app: str) -> tuple[Response, int]:
         with state.lock:
             shelf = state.part(Shelf)
-            answer = trigger(shelf.app(app), app, _body(), state.clock.now())
+            answer = trigger(shelf.app(app), app, _body(), state.clock.now(), shelf.switches.variable_names)
             kind = shelf.switches.trigger_answer
             return (jsonify(answer), 201) if kind == "whole" else (jsonify(odd_answer(kind, answer)), 200)
 
@@ -203,6 +203,11 @@ def _entry(app: str, build: Build, now: float) -> dict[str, object]:
         "branch": build.branch,
         "commit": build.params.get("commit_hash"),
         "environments": build.environments,
+        "secrets": build.secrets,
+        "priority": build.params.get("priority"),
+        "stack": build.params.get("stack"),
+        "machine_type": build.params.get("machine_type_id"),
+        "skips_git_status": build.params.get("skip_git_status_report", False),
         "aborted": asdict(build.aborted) if build.aborted else None,
     }
 

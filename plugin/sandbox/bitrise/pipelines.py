@@ -36,7 +36,7 @@ def as_json(build: Build, clock: Clock) -> dict[str, Any]:
     now = clock.now()
     shown = build.as_json(clock)
     on_hold = shown["is_on_hold"]
-    variables = [{**each, "key": each["mapped_to"]} for each in build.params.get("environments", ())]
+    variables = [{**each, "key": each.get("key") or each["mapped_to"]} for each in build.params.get("environments", ())]
     return {
         "id": run_id(build),
         "name": build.params["pipeline_id"],

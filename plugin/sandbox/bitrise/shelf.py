@@ -27,7 +27,10 @@ class App:
     def start(self, params: Mapping[str, Any], triggered_by: str | None, now: float) -> Build:
         """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400)."""
         number = len(self.builds) + 1
-        environments = {item["mapped_to"]: expanded(item) for item in params.get("environments", ())}
+        environments, hidden = (
+            {item.get("mapped_to") or item["key"]: expanded(item) for item in params.get(kind, ())}
+            for kind in ("environments", "secrets")
+        )
         workflow = params.get("workflow_id") or "primary"
         tuning = tuning_of(environments)
         fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
@@ -37,6 +40,7 @@ class App:
             number=number,
             params=params,
             environments=environments,
+            secrets=hidden,
             tuning=tuning,
             fate=fate,
             workflow=workflow,
@@ -73,10 +77,14 @@ class Switches:
     params: bool = True  # False: no build shows its original_build_params, and no pipeline its trigger_params
     cursors: bool = True  # False: logs have no timestamps to continue from, as on the API page of 2017
     pipelines: bool = True  # False: the address does not exist, as in 2017
-    trigger_answer: str = "whole"  # the answer to a trigger that took effect: one of ANSWERS
+    trigger_answer: str = "whole"  # the answer to a trigger that took effect: one of CHOICES
+    variable_names: str = "both"  # what a variable's name is read from and shown as: both, mapped_to or key
 
 
-ANSWERS = {"whole", "empty", "null", "list", "no-slug", "no-status"}
+CHOICES = {
+    "trigger_answer": {"whole", "empty", "null", "list", "no-slug", "no-status"},
+    "variable_names": {"both", "mapped_to", "key"},
+}
 KINDS: Mapping[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
 BOUNDS = {"page": (1, MOST_PAGE), "list_lag": (0, LONGEST_LAG), "builds": (1, MOST_FILLED)}
 
@@ -99,6 +107,6 @@ class Shelf:
             least, most = BOUNDS.get(name, (value, value))
             if name not in kinds or type(value) not in kinds[name] or not least <= value <= most:
                 raise ValueError(name)
-        if wanted.get("trigger_answer", "whole") not in ANSWERS:
-            raise ValueError("trigger_answer")
+            if value not in CHOICES.get(name, {value}):
+                raise ValueError(name)
         self.switches = replace(self.switches, **wanted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 from urllib.parse import quote
 
@@ -28,13 +28,28 @@ ALREADY_FINISHED = 400  # the status of an abort of a finished build, among othe
 CONNECT_SHARE = 1.5  # a request may take its patience, and before that half of it to connect
 
 
+@dataclass(frozen=True)
+class _How:
+    """What an abort says and does besides."""
+
+    reason: str
+    with_success: bool = False
+    skip_notifications: bool = False
+    skip_git_status: bool = False
+
+
 def abort(job: Job) -> None:
     """Abort the build that `build-id` names. One that has already finished is not an error, unless `strict`."""
     values = job.values
     slug = build_slugs(job)[0]
-    reason = values.reason or "aborted by buildferry"
+    how = _How(
+        values.reason or "aborted by buildferry",
+        values.abort_with_success,
+        values.skip_notifications,
+        values.skip_git_status,
+    )
     try:
-        _send(job, slug, reason, values.abort_with_success, values.skip_notifications)
+        _send(job, slug, how)
     except RefusedError as error:
         build = _finished(job, slug, error)
         if not build:
@@ -72,7 +87,7 @@ def abort_twin(job: Job, twin: Build, kept: Build) -> None:
 def _stopped(job: Job, build: Build, reason: str, said: str) -> Build:
     """Abort a build and return it as it is then; if that fails, report that it (`said`) may still be running."""
     try:
-        _send(job, build.slug, reason)
+        _send(job, build.slug, _How(reason))
     except PluginError as error:
         if found := _finished(job, build.slug, error):
             job.log.line(f"nothing to abort: {found.line()}")
@@ -149,7 +164,7 @@ def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str
     """Try to abort one build until time is up, and store the outcome in `ends`."""
     while patience := _patience(job, deadline):
         try:
-            _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
+            _send(job, build.slug, _How("the CI job that started this build was cancelled"), patience)
             ends[build.slug] = replace(build, state=ABORTED, word="aborted")
             return
         except UnavailableError as error:
@@ -166,20 +181,13 @@ def _patience(job: Job, deadline: float) -> float:
     return min(left, LONGEST_TRY) if left > SHORTEST_TRY else 0.0
 
 
-def _send(
-    job: Job,
-    slug: str,
-    reason: str,
-    with_success: bool = False,
-    skip_notifications: bool = False,
-    patience: float | None = None,
-) -> None:
+def _send(job: Job, slug: str, how: _How, patience: float | None = None) -> None:
     """Abort a build, or the run of a pipeline if there is no such build. Raises as Rest.send does."""
     body = {
-        "abort_reason": reason,
-        "abort_with_success": with_success,
-        "skip_git_status_report": False,
-        "skip_notifications": skip_notifications,
+        "abort_reason": how.reason,
+        "abort_with_success": how.with_success,
+        "skip_git_status_report": how.skip_git_status,
+        "skip_notifications": how.skip_notifications,
     }
 
     def request(path: str) -> Request:

@@ -12,8 +12,9 @@ from plugin.services.bitrise.build import Build, app_path, note
 from plugin.services.bitrise.earlier import take_earlier
 from plugin.services.bitrise.follow import follow
 from plugin.services.bitrise.lookup import Patience
-from plugin.services.bitrise.order import MARKER, orders
+from plugin.services.bitrise.order import orders
 from plugin.services.bitrise.start import Start, keep
+from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
 DRY_ANSWER = {"status": "ok", "build_slug": "BUILD-ID"}

@@ -15,8 +15,9 @@ from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Request
 from plugin.services.bitrise.build import Build, app_path, parse_build, parse_pipeline
 from plugin.services.bitrise.lists import Query, pages
-from plugin.services.bitrise.order import MARKER, Order
+from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.slugs import app_slug
+from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
 LAG = 30.0  # seconds for which a list may lag
