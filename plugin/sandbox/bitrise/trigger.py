@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from plugin.sandbox.bitrise.builds import Build
-from plugin.sandbox.bitrise.shelf import App
+from plugin.sandbox.bitrise.pipelines import begin
+from plugin.sandbox.bitrise.runs import Run
+from plugin.sandbox.bitrise.shelf import App, Switches
 from plugin.sandbox.service import refuse
 
 REFS = ("tag", "commit_hash", "branch", "workflow_id", "pipeline_id")
@@ -20,21 +22,22 @@ TEXTS = (*REFS, "commit_message", "branch_dest", *REPOSITORIES, "stack", "machin
 NAMES = {"both": ("mapped_to", "key"), "mapped_to": ("mapped_to",), "key": ("key",)}  # of a variable, by the switch
 BUILDS = {"several": 2, "approval": 0}  # started by one trigger; usually 1
 BUILD_PAGE = "https://app.bitrise.io/build/"
+RUN_PAGE = "https://app.bitrise.io/app/{app}/pipelines/{run}"
 
 
-def trigger(app: App, app_slug: str, body: Mapping[str, Any], now: float, names: str = "both") -> dict[str, object]:
-    """Start the builds that the body asks for and return the answer, which has no envelope. A wrong body: 400.
-
-    `names` says which of NAMES this back end knows of a variable.
-    """
-    params = _checked(body, NAMES[names])
+def trigger(app: App, app_slug: str, body: Mapping[str, Any], now: float, switches: Switches) -> dict[str, object]:
+    """Start what the body asks for and return the answer, which has no envelope. A wrong body: 400."""
+    params = _checked(body, NAMES[switches.variable_names])
     workflow = params.get("workflow_id") or ""
     if workflow == "unknown-workflow":
         message = f"workflow ({workflow}) did not match any workflows defined in app config"
         refuse(400, {"status": "error", "message": message, "slug": app_slug, "service": "bitrise"})
     triggered_by = body.get("triggered_by")
-    count = BUILDS.get(workflow, 1)
-    results = [_result(app.start(params, triggered_by, now), params) for _ in range(count)] or [_pending(workflow)]
+    if params.get("pipeline_id"):
+        results = [_of_a_run(begin(app, params, triggered_by, now), app_slug, switches)]
+    else:
+        count = BUILDS.get(workflow, 1)
+        results = [_result(app.start(params, triggered_by, now)) for _ in range(count)] or [_pending(workflow)]
     first = {name: value for name, value in results[0].items() if name not in ("status", "message")}
     said = {"status": "ok", "message": "webhook processed", "service": "bitrise", "slug": app_slug}
     return said | first | {"results": results}
@@ -91,8 +94,8 @@ def _is_variable(item: object, names: Sequence[str]) -> bool:
     return len(given) == 1 and "" not in given and isinstance(item.get("value"), str)
 
 
-def _result(build: Build, params: Mapping[str, Any]) -> dict[str, object]:
-    result: dict[str, object] = {
+def _result(build: Build) -> dict[str, object]:
+    return {
         "status": "ok",
         "message": "webhook processed",
         "build_slug": build.slug,
@@ -100,9 +103,21 @@ def _result(build: Build, params: Mapping[str, Any]) -> dict[str, object]:
         "build_url": BUILD_PAGE + build.slug,
         "triggered_workflow": build.workflow,
     }
-    if params.get("pipeline_id"):
-        result["triggered_pipeline"] = params["pipeline_id"]
-    return result
+
+
+def _of_a_run(run: Run, app_slug: str, switches: Switches) -> dict[str, object]:
+    """Return the result for a pipeline; no source proves whose id it has, so a switch decides."""
+    if switches.pipeline_answer == "build":
+        return {**_result(run.builds["build"]), "triggered_pipeline": run.pipeline}
+    return {
+        "status": "ok",
+        "message": "webhook processed",
+        "build_slug": run.id,
+        "build_number": run.number,
+        "build_url": RUN_PAGE.format(app=app_slug, run=run.id),
+        "triggered_workflow": "",
+        "triggered_pipeline": run.pipeline,
+    }
 
 
 def _pending(workflow: str) -> dict[str, object]:

@@ -159,7 +159,7 @@ def test_every_filter_of_the_build_list_filters(bitrise: Client, query: dict[str
     begun = int(time.time())
     for params in (
         {"workflow_id": "hanging"},
-        {"pipeline_id": "hanging"},
+        {"pipeline_id": "nightly", "environments": [{"key": "SANDBOX_SECONDS", "value": "9000"}]},
         {"workflow_id": "failing", "commit_message": "go faster"},
         {"branch": "develop", "pull_request_id": 3},
         {"branch": "master", "pull_request_id": 7},
