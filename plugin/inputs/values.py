@@ -59,6 +59,7 @@ class Values:
     reason: str = ""
     abort_with_success: bool = False
     skip_notifications: bool = False
+    partial: bool = False
     strict: bool = False
     match: tuple[str, ...] = ()
     output_directory: str = "buildferry-artifacts"
