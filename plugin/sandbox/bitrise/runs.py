@@ -79,7 +79,7 @@ class Run:
         return build is not None and build.finishes_at <= now and build.status(now) in SUCCESS
 
     def finished_at(self, now: float) -> float:
-        """Return when the run ended, NEVER while it goes on; it has been advanced to `now`."""
+        """Return when the run ended, NEVER before that; it has been advanced to `now`."""
         ends = [build.finishes_at for build in self.builds.values()]
         return max(ends) if all(end <= now for end in ends) else NEVER
 

@@ -183,7 +183,7 @@ def _patience(job: Job, deadline: float) -> float:
 
 
 def _send(job: Job, slug: str, how: _How, is_run: bool = False, patience: float | None = None) -> None:
-    """Abort a build, or the run of a pipeline if there is no such build; `is_run` tries them the other way round.
+    """Abort a build, or the run of a pipeline if there is no such build; with `is_run` the run comes first.
 
     Raises as Rest.send does.
     """

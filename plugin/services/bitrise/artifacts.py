@@ -60,7 +60,7 @@ class RemoteArtifact:
 def list_artifacts(job: Job) -> None:
     """List the artifacts of a build, or of all builds of a run."""
     try:
-        found = list(islice(_artifacts(job, build_slugs(job)), job.values.limit))
+        found, link = list(islice(_artifacts(job, build_slugs(job)), job.values.limit)), None
     except RefusedError as error:
         if error.status != 404:
             raise
@@ -68,8 +68,9 @@ def list_artifacts(job: Job) -> None:
         if not run.is_pipeline:
             raise
         found = list(islice(_artifacts(job, [part.slug for part in builds_of(run)]), job.values.limit))
+        link = run.link
     job.receipt.add("listed-artifacts", [artifact.as_json() for artifact in found])
-    _note(job, artifact_ids=[artifact.slug for artifact in found])
+    _note(job, link, artifact_ids=[artifact.slug for artifact in found])
     for artifact in found:
         size = f", {size_text(artifact.size)}" if artifact.size is not None else ""
         job.log.line(f"{artifact.slug}  {artifact.title}  ({artifact.kind}{size})")
@@ -91,10 +92,10 @@ def download(job: Job) -> None:
         raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
     names = file_names([(artifact.title, artifact.slug) for artifact in found], job.log.redact.declared)
     with open_directory(Path(job.values.output_directory), job.values.overwrite) as folder:
-        _download(job, list(zip(found, names, strict=True)), folder)
+        _download(job, build.link, list(zip(found, names, strict=True)), folder)
 
 
-def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: OutputDirectory) -> None:
+def _download(job: Job, link: str, wanted: Sequence[tuple[RemoteArtifact, str]], folder: OutputDirectory) -> None:
     """Download the artifacts to files of their names. Raises InputError before that if one must not be replaced."""
     everything = range(len(wanted))
     pages: dict[str, str] = {}  # public install pages by slug
@@ -117,7 +118,7 @@ def _download(job: Job, wanted: Sequence[tuple[RemoteArtifact, str]], folder: Ou
         paths = [str(folder.path / wanted[index][1]) for index in here]
         slugs = [wanted[index][0].slug for index in here]
         install_url = next((pages[slug] for slug in slugs if slug in pages), None)
-        _note(job, artifact_ids=slugs, downloaded_files=paths, install_url=install_url)
+        _note(job, link, artifact_ids=slugs, downloaded_files=paths, install_url=install_url)
         job.log.line(f"{len(here)} of {len(wanted)} artifacts were saved in {folder.path}")
 
 
@@ -199,12 +200,15 @@ def publish_artifact(job: Job) -> None:
     page = (data.get("public_install_page_url") or None) if wanted else None
     name = data.get("title") or artifact_slug(job)
     job.say(f"the public install page of {name} is {'on' if wanted else 'off'}" + (f": {page}" if page else ""))
-    _note(job, artifact_ids=[artifact_slug(job)], install_url=page)
+    _note(job, None, artifact_ids=[artifact_slug(job)], install_url=page)
 
 
-def _note(job: Job, **outputs: Any) -> None:
+def _note(job: Job, link: str | None, **outputs: Any) -> None:
+    """Publish outputs, with the id and the `link` of what `build-id` names; None: it is a build."""
     slug = build_slugs(job)[0]
-    job.receipt.note(build_id=slug, build_ids=[slug], build_url=f"{SITE}/build/{quote(slug, safe='')}", **outputs)
+    job.receipt.note(
+        build_id=slug, build_ids=[slug], build_url=link or f"{SITE}/build/{quote(slug, safe='')}", **outputs
+    )
 
 
 def _path(job: Job, build: str, artifact: str) -> str:

@@ -38,9 +38,9 @@ class Logs:
         for each in started:
             stream = self._streams.get(each.slug)
             if stream is None:
-                label = "" if is_alone and not build.is_pipeline else _label(self._job, each)
-                stream = self._streams[each.slug] = Stream(self._job, each.slug, label)
-            # While a run goes on, the rest of a finished build's log is still to come.
+                names = [build.name] * (not is_alone) + [each.name] * build.is_pipeline
+                stream = self._streams[each.slug] = Stream(self._job, each.slug, _label(self._job, *names))
+            # Until the run has ended, a build that has finished may still have more of its log to show.
             if not each.is_finished or (build.is_pipeline and not build.is_finished and not stream.is_over):
                 try:
                     stream.poll()
@@ -101,7 +101,7 @@ def log(job: Job) -> None:
     lost: PluginError | None = None
     for each, path in zip(logged, _files(job, logged), strict=True):
         try:
-            _get(job, each, path, _label(job, each) if build.is_pipeline else "")
+            _get(job, each, path, _label(job, *[each.name] * build.is_pipeline))
         except (RefusedError, UnavailableError) as error:
             if lost:
                 job.log.warning(f"the log of {each.name} cannot be read: {error}")
@@ -123,9 +123,9 @@ def _get(job: Job, build: Build, path: str, label: str) -> None:
             stream.close()
 
 
-def _label(job: Job, build: Build) -> str:
-    """What precedes each line of a log that is one of several."""
-    return f"{job.log.redact.brief(build.name, LONGEST_LABEL)} | "
+def _label(job: Job, *names: str) -> str:
+    """What precedes each line of a log that is one of several; empty without names."""
+    return f"{job.log.redact.brief(', '.join(names), LONGEST_LABEL)} | " if names else ""
 
 
 def _files(job: Job, builds: Sequence[Build]) -> list[str]:

@@ -64,7 +64,7 @@ def _shown(job: Job) -> Build:
 
 
 def _begun_earlier(job: Job, before: Build) -> Build | None:
-    """Return the run if an earlier run of this job has rebuilt it, and that rebuild goes on or has succeeded.
+    """Return the run if an earlier run of this job has rebuilt it, and that is still running or has succeeded.
 
     Raises UnavailableError when that stays unknown.
     """

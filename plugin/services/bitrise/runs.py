@@ -89,7 +89,7 @@ def show_run(job: Job, slug: str) -> Build:
 
 
 def show(job: Job, slug: str, is_run: bool = False) -> Build:
-    """Read a build, or the run of a pipeline if there is no such build; `is_run` tries them the other way round."""
+    """Read a build, or the run of a pipeline if there is no such build; with `is_run` the run is read first."""
 
     def show_build(job: Job, slug: str) -> Build:
         return parse_build(envelope(job.rest.get(build_path(job, slug))))

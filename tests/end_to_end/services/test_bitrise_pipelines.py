@@ -106,6 +106,7 @@ def test_what_the_builds_of_a_run_made_is_listed_and_downloaded(
     assert all((tmp_path / file).stat().st_size == 2000 for file in files)
     assert [item["build-id"] for item in fetched.result["result"]["artifacts"]] == slugs
     assert fetched.result["build-id"] == run
+    assert fetched.result["build-url"].endswith(f"/pipelines/{run}")
     status = bitrise("status", build_id=run)
     assert (status.result["status"], status.stderr.count("  workflow ")) == ("succeeded", 4)
 
