@@ -13,10 +13,10 @@ SHOW = Step(Kind.POLL, "GET /v0.1/apps/app1/builds/*")
 
 
 def held(part: Any) -> list[Thing]:
-    """Return the builds and the pipelines' runs that were not aborted."""
-    alone = [build for build in part["builds"] if build["aborted"] is None and not build["pipeline"]]
-    builds = [Thing(build["slug"], f"a build of {build['workflow']}") for build in alone]
-    return builds + [Thing(run["id"], f"a run of {run['pipeline']}") for run in part["runs"] if run["aborted"] is None]
+    """Return the builds that were not aborted."""
+    return [
+        Thing(build["slug"], f"a build of {build['workflow']}") for build in part["builds"] if build["aborted"] is None
+    ]
 
 
 TRIALS = (
@@ -28,7 +28,6 @@ TRIALS = (
         ["a build of primary", "a build of secondary"],
         about=" of two workflows",
     ),
-    Trial("create-build", APP | {"pipeline": "ship"}, (TRIGGER,), ["a run of ship"], about=" of a pipeline"),
 )
 TOUR = (
     {"operation": "create-build", "workflow": "primary", "wait": "true", "log": "stream", "poll-interval": "0.2"} | APP,

@@ -22,8 +22,6 @@ from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.delivery import settle_doubts
 from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
 
-NOT_REBUILDABLE = 412
-
 
 def rebuild(job: Job) -> None:
     """Run a pipeline's run again, or reuse the rebuild that an earlier run began; follow it if `wait` is set."""
@@ -96,12 +94,6 @@ def _begin(job: Job, before: Build) -> Build:
         raise RefusedError(
             f"bitrise: {before.line()}: a run can be rebuilt when it has finished. Wait for it, or abort it first"
         )
-    sent = 0
-
-    def begin() -> None:
-        nonlocal sent
-        sent += 1
-        entry.begin()
 
     def look() -> Build | None:
         now = _poll(job, lambda run: _is_rebuilt(run, before))
@@ -113,13 +105,8 @@ def _begin(job: Job, before: Build) -> Build:
         return None
 
     with job.receipt.intent(f"rebuilding {before.name} {before.slug}", attempt=attempt_of(before)) as entry:
-        request = _request(job, before.slug, f"a rebuild of {before.name}", begin)
-        try:
-            now = job.rest.create(request, lambda _answer: before, look)
-        except RefusedError as error:
-            now = show_run(job, before.slug) if error.status == NOT_REBUILDABLE and sent > 1 else before
-            if not _is_rebuilt(now, before):  # refused for another reason than that the first attempt worked
-                raise
+        request = _request(job, before.slug, f"a rebuild of {before.name}", entry.begin)
+        now = job.rest.create(request, lambda _answer: before, look)
         if now is before:
             now = _poll(job, lambda run: _is_rebuilt(run, before))
         if not _is_rebuilt(now, before):

@@ -151,7 +151,7 @@ def test_a_rebuild_that_was_not_done_is_sent_again(http: requests_mock.Mocker, b
     assert (ran.error, len(bodies)) == (None, 2)
 
 
-def test_a_refusal_after_a_lost_try_means_that_the_first_one_worked(http: requests_mock.Mocker, bitrise: Run) -> None:
+def test_a_refusal_after_a_lost_answer_is_found_to_be_done(http: requests_mock.Mocker, bitrise: Run) -> None:
     bodies = takes(http, "POST", "/pipelines/p1/rebuild", 502, (412, {"message": "still running"}))
     http.get(RUN, json=lambda *_: run("running", attempt=2) if len(bodies) > 1 else run("failed"))
     ran = bitrise("rebuild", build_id="p1")
@@ -160,6 +160,14 @@ def test_a_refusal_after_a_lost_try_means_that_the_first_one_worked(http: reques
     takes(http, "POST", "/pipelines/p1/rebuild", (412, {"message": "too old to be rebuilt"}))
     http.get(RUN, json=run("failed"))
     assert "too old to be rebuilt" in str(bitrise("rebuild", build_id="p1").error)
+
+
+def test_a_run_that_shows_no_attempts_is_not_rebuilt_twice(http: requests_mock.Mocker, bitrise: Run) -> None:
+    shows(http, run("failed", current_attempt_id=None, attempts=None))
+    bodies = takes(http, "POST", "/pipelines/p1/rebuild", 502)
+    ran = bitrise("rebuild", build_id="p1")
+    assert "does not show its attempts" in str(ran.error)
+    assert (isinstance(ran.error, UnavailableError), len(bodies)) == (True, 1)
 
 
 @pytest.mark.parametrize("facts", [{"attempt": 7}, {"attempt": None}, {}])

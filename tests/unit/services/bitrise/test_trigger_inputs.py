@@ -79,13 +79,13 @@ def test_another_priority_is_refused(http: requests_mock.Mocker, bitrise: Run, p
     assert not http.request_history
 
 
-@pytest.mark.parametrize("given", ["PASSWORD=abc", "PASSED", f"PASSWORD={HUSH}"])
+@pytest.mark.parametrize("given", ["PASSWORD=7", "PASSWORD=abc", "PASSED", f"PASSWORD={HUSH}"])
 def test_a_dry_run_shows_a_secrets_name_without_its_value(http: requests_mock.Mocker, bitrise: Run, given: str) -> None:
     ran = bitrise("create-build", source=SOURCE, environment={"PASSED": "xyz"}, secrets=given, dry_run="true")
     assert ran.error is None
     name, _, value = given.partition("=")
     assert f'"secrets": [{{"key": "{name}", "value": "***"' in ran.log
-    assert (value or "xyz") not in ran.log
+    assert f'"{value or "xyz"}"' not in ran.log
     assert not http.request_history
 
 
