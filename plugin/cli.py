@@ -137,6 +137,8 @@ def _given(edges: Edges, options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if field.secret and value == "-":
             value = edges.stdin.readline().rstrip("\r\n")
+        elif field.secret and value == ("-",):
+            value = edges.stdin.read()
         raw[field.name] = value
     return raw
 

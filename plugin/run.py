@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,9 +52,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     raw = sources.with_short_refs(raw)
     values, wrong, ignored = inputs.check(raw)
     problems: list[Problem | str] = [*wrong]
-    for secret in (field for field in inputs.inputs().values() if field.secret):
-        if value := getattr(values, secret.attribute):
-            log.mask(value)
+    for secret in _secrets(values):
+        log.mask(secret)
     for part in address.secret_parts(values.notify_url):
         log.mask(part)
     announcement = Announcement(values, around.host, around.folder, around.environment, log, around.clock)
@@ -129,6 +128,15 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         else:
             receipt.outputs |= show_install_link(announcement, receipt.outputs)
             around.conclude({**receipt.outputs, "result": receipt.as_json()})
+
+
+def _secrets(values: inputs.Values) -> Iterator[str]:
+    """Yield what the secret inputs hold: of a variable its value, not its name."""
+    for field in inputs.inputs().values():
+        given = getattr(values, field.attribute) if field.secret else ""
+        for text in given if isinstance(given, tuple) else (given,):
+            if secret := text.partition("=")[2] if field.kind == "variables" else text:
+                yield secret
 
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:

@@ -43,6 +43,11 @@ class Values:
     pipeline: str = ""
     message: str = ""
     environment: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    priority: int | None = None
+    stack: str = ""
+    machine_type: str = ""
+    skip_git_status: bool = False
     reattach: Literal["auto", "never"] = "auto"
     wait: bool = False
     timeout: float = 3600
@@ -54,6 +59,7 @@ class Values:
     reason: str = ""
     abort_with_success: bool = False
     skip_notifications: bool = False
+    partial: bool = False
     strict: bool = False
     match: tuple[str, ...] = ()
     output_directory: str = "buildferry-artifacts"

@@ -141,6 +141,9 @@ def test_the_command_line_wins_over_the_host_and_spells_options_its_way(monkeypa
     main("run", "--phase-id", "8", "--verbose", PLUGIN_PHASE_ID="7", PLUGIN_SERVICE="app-distribution")
     main("app-distribution", "upload", "--artifacts", "a", "--artifacts", "b", "--api-token", "-", stdin="from stdin\n")
 
+    main("bitrise", "create-build", "--secrets", "-", stdin="A=1\nB=2\n")
+
+    assert seen[2][0]["secrets"] == "A=1\nB=2\n"
     assert seen[0] == (
         {"phase-id": "8", "service": "app-distribution", "verbose": "true"},
         "PLUGIN_PHASE_ID",

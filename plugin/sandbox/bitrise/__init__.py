@@ -1,7 +1,8 @@
 """Bitrise in the sandbox: the whole API below /v0.1, and PUT /_sandbox/bitrise to prepare its contents.
 
 App `app1` and four more exist; `forbidden` is answered with 403, others with 404. What a build does is in
-builds.py, what a trigger does in trigger.py, what a log looks like in log.py, what can be switched in shelf.py.
+builds.py, what a pipeline's run does in runs.py, what a trigger does in trigger.py, what a log looks like in log.py,
+what can be switched in shelf.py.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from plugin.sandbox.bitrise.downloads import Downloads
 from plugin.sandbox.bitrise.lists import listed_builds, paged, wanted_builds
 from plugin.sandbox.bitrise.log import log_info
 from plugin.sandbox.bitrise.pages import pages
+from plugin.sandbox.bitrise.runs import Run
 from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
 from plugin.sandbox.bitrise.trials import TOUR, TRIALS, held
 from plugin.sandbox.bitrise.trigger import odd_answer, trigger
@@ -72,6 +74,8 @@ def _inside(state: State, storage: Storage) -> Blueprint:
         app = (request.view_args or {}).get("app", APPS[0])
         if app not in APPS:
             refuse(403 if app == "forbidden" else 404, {"message": "Forbidden" if app == "forbidden" else "Not Found"})
+        with state.lock:
+            pipelines.advance(state.part(Shelf).app(app), state.clock.now())
 
     @api.get("/me")
     def me() -> Response:
@@ -101,7 +105,7 @@ def _inside(state: State, storage: Storage) -> Blueprint:
     def start_builds(app: str) -> tuple[Response, int]:
         with state.lock:
             shelf = state.part(Shelf)
-            answer = trigger(shelf.app(app), app, _body(), state.clock.now())
+            answer = trigger(shelf.app(app), app, _body(), state.clock.now(), shelf.switches)
             kind = shelf.switches.trigger_answer
             return (jsonify(answer), 201) if kind == "whole" else (jsonify(odd_answer(kind, answer)), 200)
 
@@ -139,7 +143,7 @@ def _inside(state: State, storage: Storage) -> Blueprint:
         found.is_public = wanted
         return jsonify(data=found.details(state, storage, owner))
 
-    api.register_blueprint(_pipelines(state))
+    api.register_blueprint(pipelines.routes(state, _body))
 
     @api.route("/<path:_elsewhere>", methods=METHODS)
     def nowhere(_elsewhere: str) -> Response:
@@ -148,42 +152,15 @@ def _inside(state: State, storage: Storage) -> Blueprint:
     return api
 
 
-def _pipelines(state: State) -> Blueprint:
-    """Make the routes that show and abort the runs of pipelines."""
-    api = Blueprint("pipelines", __name__, url_prefix="/apps/<app>/pipelines")
-
-    @api.before_request
-    def exist() -> None:
-        if not state.part(Shelf).switches.pipelines:
-            refuse(404, {"message": "Not Found"})
-
-    @api.get("")
-    def list_runs(app: str) -> Response:
-        with state.lock:
-            shelf = state.part(Shelf)
-            found = pipelines.runs(listed_builds(shelf, app, state.clock.now()), request.args)
-            shown = paged(
-                found, pipelines.run_id, lambda build: _shown_run(state, build), shelf.switches.page, len(found)
-            )
-            return jsonify(shown)
-
-    @api.get("/<run>")
-    def show_run(app: str, run: str) -> Response:
-        return jsonify(_shown_run(state, pipelines.run_of(state.part(Shelf).app(app), run)))
-
-    @api.post("/<run>/abort")
-    def abort_run(app: str, run: str) -> Response:
-        return _abort(state, pipelines.run_of(state.part(Shelf).app(app), run))
-
-    return api
-
-
 def received(state: State) -> dict[str, object]:
     """Return the builds of all apps, and the downloads so far."""
     now = state.clock.now()
     apps = state.part(Shelf).apps
+    for app in apps.values():
+        pipelines.advance(app, now)
     builds = [_entry(slug, build, now) for slug, app in apps.items() for build in app.builds.values()]
-    return {"builds": builds, "downloads": state.part(Downloads).entries}
+    runs = [_run_entry(run, now) for app in apps.values() for run in app.runs.values()]
+    return {"builds": builds, "runs": runs, "downloads": state.part(Downloads).entries}
 
 
 SERVICE = Service(
@@ -203,7 +180,22 @@ def _entry(app: str, build: Build, now: float) -> dict[str, object]:
         "branch": build.branch,
         "commit": build.params.get("commit_hash"),
         "environments": build.environments,
+        "secrets": build.secrets,
+        "priority": build.params.get("priority"),
+        "stack": build.params.get("stack"),
+        "machine_type": build.params.get("machine_type_id"),
+        "skips_git_status": build.params.get("skip_git_status_report", False),
         "aborted": asdict(build.aborted) if build.aborted else None,
+    }
+
+
+def _run_entry(run: Run, now: float) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "pipeline": run.pipeline,
+        "status": run.status(now),
+        "attempts": [{name: build.slug for name, build in attempt.builds.items()} for attempt in run.attempts],
+        "aborted": asdict(run.aborted) if run.aborted else None,
     }
 
 
@@ -241,17 +233,9 @@ def _abort(state: State, build: Build) -> Response:
 
 def _shown(state: State, build: Build) -> dict[str, Any]:
     """Return a build as in list and show."""
-    return _without_params(state, build.as_json(state.clock), "original_build_params")
-
-
-def _shown_run(state: State, build: Build) -> dict[str, Any]:
-    """Return a pipeline's run as in list and show."""
-    return _without_params(state, pipelines.as_json(build, state.clock), "trigger_params")
-
-
-def _without_params(state: State, shown: dict[str, Any], params: str) -> dict[str, Any]:
     has_params = state.part(Shelf).switches.params
-    return {name: value for name, value in shown.items() if has_params or name != params}
+    shown = build.as_json(state.clock)
+    return {name: value for name, value in shown.items() if has_params or name != "original_build_params"}
 
 
 def _slug(item: Build | Artifact) -> str:

@@ -22,14 +22,12 @@ PREPARING = 0.2  # the part of SANDBOX_SECONDS before the build itself starts
 ABORTED, ABORTED_WITH_SUCCESS = 3, 4
 STATUS_TEXTS = {0: "in-progress", 1: "success", 2: "error", 3: "aborted", 4: "aborted", 9: "on-break"}
 NEVER = math.inf
-LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands"}  # see log.py
+LOG_MODES = {"plain", "shuffled", "late", "never", "unarchived", "commands", "variables"}  # see log.py
 ROLLING = f"User {USER} requested to abort this build with reason: a newer build of this branch has started"
 UNTOLD = {
     "credit_cost": None,
     "log_format": None,
-    "machine_type_id": "standard",
     "rebuildable": True,
-    "stack_identifier": "linux-docker-android",
 }
 
 
@@ -93,6 +91,7 @@ class Build:
     number: int
     params: Mapping[str, Any]
     environments: Mapping[str, str]
+    secrets: Mapping[str, str]
     tuning: Tuning
     fate: Fate
     workflow: str
@@ -161,12 +160,14 @@ class Build:
             "is_on_hold": on_hold,
             "is_processed": finished,
             "is_status_sent": finished,
-            "original_build_params": params,
+            "machine_type_id": params.get("machine_type_id", "standard"),
+            "original_build_params": {name: value for name, value in params.items() if name != "secrets"},
             "pipeline_workflow_id": str(uuid.UUID(int=self.number)) if params.get("pipeline_id") else None,
             "pull_request_id": self.pull_request,
             "pull_request_target_branch": params.get("branch_dest"),
             "pull_request_view_url": _view(params, "pull", self.pull_request),
             "slug": self.slug,
+            "stack_identifier": params.get("stack", "linux-docker-android"),
             "started_on_worker_at": time_of(self.started_at),
             "status": status,
             "status_text": "on-hold" if on_hold else STATUS_TEXTS[status],

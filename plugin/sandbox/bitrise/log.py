@@ -7,6 +7,7 @@ SANDBOX_LOG names the modes (LOG_MODES of builds.py), separated by commas:
 `never`       there is no log, ever: 404
 `unarchived`  the log is never archived
 `commands`    some lines would be commands to a CI that showed them
+`variables`   the first lines are the build's variables and secrets, as a careless script shows them
 
 A build whose number is even counts its chunks from 1, the others from 0. There is no log before the machine is ready.
 """
@@ -171,7 +172,9 @@ def _lines(build: Build) -> Iterator[str]:
     steps = STEPS if build.tuning.log_lines >= LONG else STEPS[-2:]
     frames = [(_head(number, step), _foot(build, step, step == steps[-1])) for number, step in enumerate(steps)]
     room = build.tuning.log_lines - 2 - sum(len(head) + len(foot) for head, foot in frames)
-    said = chain(COMMANDS if "commands" in build.tuning.log_modes else (), (_said(number) for number in count()))
+    commands = COMMANDS if "commands" in build.tuning.log_modes else ()
+    given = {**build.environments, **build.secrets} if "variables" in build.tuning.log_modes else {}
+    said = chain((f"{name}={given[name]}" for name in given), commands, (_said(number) for number in count()))
     for number, (head, foot) in enumerate(frames):
         yield from head
         yield from islice(said, max(0, (room + number) // len(frames)))

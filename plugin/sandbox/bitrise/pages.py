@@ -1,4 +1,4 @@
-"""The pages of Bitrise's site that answers link to: a build's, and an artifact's public install page."""
+"""The pages of Bitrise's site that answers link to: a build's, a run's, and an artifact's public install page."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def pages(state: State) -> Blueprint:
         with state.lock:
             known = any(build in app.builds for app in state.part(Shelf).apps.values())
         return _page(f"build {build}") if known else refuse(404, {"message": "Not Found"})
+
+    @site.get("/app/<app>/pipelines/<run>")
+    def show_run(app: str, run: str) -> Response:
+        with state.lock:
+            known = run in state.part(Shelf).app(app).runs
+        return _page(f"pipeline run {run}") if known else refuse(404, {"message": "Not Found"})
 
     @site.get("/artifact/<artifact>/p/<token>")
     def show_install_page(artifact: str, token: str) -> Response:

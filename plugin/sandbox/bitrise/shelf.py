@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plugin.sandbox.bitrise.builds import FATES, NEVER, PREPARING, Build, Fate, expanded, tuning_of
+from plugin.sandbox.bitrise.runs import Run
 
 BULK_BRANCHES = ("master", "develop", "create_dev_file")
 BULK_FATES = ("primary", "primary", "secondary", "failing", "primary", "aborted", "aborted-with-success")
@@ -20,23 +21,38 @@ LONGEST_LAG = 3600  # seconds
 
 @dataclass
 class App:
-    """One app's builds by slug, the oldest first."""
+    """One app's builds by slug, and its pipelines' runs by id, the oldest first."""
 
     builds: dict[str, Build] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
 
-    def start(self, params: Mapping[str, Any], triggered_by: str | None, now: float) -> Build:
-        """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400)."""
+    def start(
+        self,
+        params: Mapping[str, Any],
+        triggered_by: str | None,
+        now: float,
+        workflow: str = "",
+        fate: Fate | None = None,
+    ) -> Build:
+        """Start a build; `params` are the trigger's, already checked but for the SANDBOX_ variables (400).
+
+        A pipeline's run names the workflow and its fate.
+        """
         number = len(self.builds) + 1
-        environments = {item["mapped_to"]: expanded(item) for item in params.get("environments", ())}
-        workflow = params.get("workflow_id") or "primary"
+        environments, hidden = (
+            {item.get("mapped_to") or item["key"]: expanded(item) for item in params.get(kind, ())}
+            for kind in ("environments", "secrets")
+        )
+        workflow = workflow or params.get("workflow_id") or "primary"
         tuning = tuning_of(environments)
-        fate = FATES.get(params.get("pipeline_id") or workflow, Fate())
+        fate = fate or FATES.get(workflow, Fate())
         started = now + (tuning.hold_seconds or fate.hold_seconds)
         build = Build(
             slug=secrets.token_hex(8) if number % 2 else str(uuid.uuid4()),  # Bitrise has both kinds
             number=number,
             params=params,
             environments=environments,
+            secrets=hidden,
             tuning=tuning,
             fate=fate,
             workflow=workflow,
@@ -73,10 +89,17 @@ class Switches:
     params: bool = True  # False: no build shows its original_build_params, and no pipeline its trigger_params
     cursors: bool = True  # False: logs have no timestamps to continue from, as on the API page of 2017
     pipelines: bool = True  # False: the address does not exist, as in 2017
-    trigger_answer: str = "whole"  # the answer to a trigger that took effect: one of ANSWERS
+    trigger_answer: str = "whole"  # the answer to a trigger that took effect: one of CHOICES
+    pipeline_answer: str = "run"  # what the build_slug of a pipeline's trigger names: the run, or its first build
+    attempts: bool = True  # False: no run shows its attempts
+    variable_names: str = "both"  # what a variable's name is read from and shown as: both, mapped_to or key
 
 
-ANSWERS = {"whole", "empty", "null", "list", "no-slug", "no-status"}
+CHOICES = {
+    "trigger_answer": {"whole", "empty", "null", "list", "no-slug", "no-status"},
+    "pipeline_answer": {"run", "build"},
+    "variable_names": {"both", "mapped_to", "key"},
+}
 KINDS: Mapping[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
 BOUNDS = {"page": (1, MOST_PAGE), "list_lag": (0, LONGEST_LAG), "builds": (1, MOST_FILLED)}
 
@@ -99,6 +122,6 @@ class Shelf:
             least, most = BOUNDS.get(name, (value, value))
             if name not in kinds or type(value) not in kinds[name] or not least <= value <= most:
                 raise ValueError(name)
-        if wanted.get("trigger_answer", "whole") not in ANSWERS:
-            raise ValueError("trigger_answer")
+            if value not in CHOICES.get(name, {value}):
+                raise ValueError(name)
         self.switches = replace(self.switches, **wanted)

@@ -15,11 +15,13 @@ from typing import Any
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
-from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, show, unix_time
+from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, unix_time
 from plugin.services.bitrise.create import create_build
 from plugin.services.bitrise.follow import wait
 from plugin.services.bitrise.lists import envelope, listed
-from plugin.services.bitrise.log import log
+from plugin.services.bitrise.logs import log
+from plugin.services.bitrise.rebuild import rebuild
+from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job, Service
 
@@ -112,7 +114,10 @@ def status(job: Job) -> None:
     note(job, [build])
     job.log.line(build.line())
     for name, value in build.as_json().items():
-        job.log.line(f"  {name}: {value}")
+        if name != "workflows":
+            job.log.line(f"  {name}: {value}")
+    for part in build.parts or ():
+        job.log.line(f"  {part.line()}")
 
 
 SERVICE = Service(
@@ -132,5 +137,6 @@ SERVICE = Service(
         "download": download,
         "publish-artifact": publish_artifact,
         "abort": abort,
+        "rebuild": rebuild,
     },
 )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
-from urllib.parse import quote
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.rest.failure import WORDS
-from plugin.services.bitrise.build import Build, app_path, build_path, note, show
+from plugin.services.bitrise.build import Build, build_path, note
+from plugin.services.bitrise.runs import run_path, show
 from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import ABORTED, SUCCEEDED, Job
 
@@ -24,17 +24,33 @@ CANCEL_SECONDS = 4.0
 SHORTEST_TRY = 0.2  # seconds; with less left, no attempt begins
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
+CANCELLED = "the CI job that started this build was cancelled"
 ALREADY_FINISHED = 400  # the status of an abort of a finished build, among other refusals
 CONNECT_SHARE = 1.5  # a request may take its patience, and before that half of it to connect
+
+
+@dataclass(frozen=True)
+class _How:
+    """What an abort says and does besides."""
+
+    reason: str
+    with_success: bool = False
+    skip_notifications: bool = False
+    skip_git_status: bool = False
 
 
 def abort(job: Job) -> None:
     """Abort the build that `build-id` names. One that has already finished is not an error, unless `strict`."""
     values = job.values
     slug = build_slugs(job)[0]
-    reason = values.reason or "aborted by buildferry"
+    how = _How(
+        values.reason or "aborted by buildferry",
+        values.abort_with_success,
+        values.skip_notifications,
+        values.skip_git_status,
+    )
     try:
-        _send(job, slug, reason, values.abort_with_success, values.skip_notifications)
+        _send(job, slug, how)
     except RefusedError as error:
         build = _finished(job, slug, error)
         if not build:
@@ -72,7 +88,7 @@ def abort_twin(job: Job, twin: Build, kept: Build) -> None:
 def _stopped(job: Job, build: Build, reason: str, said: str) -> Build:
     """Abort a build and return it as it is then; if that fails, report that it (`said`) may still be running."""
     try:
-        _send(job, build.slug, reason)
+        _send(job, build.slug, _How(reason), build.is_pipeline)
     except PluginError as error:
         if found := _finished(job, build.slug, error):
             job.log.line(f"nothing to abort: {found.line()}")
@@ -149,7 +165,7 @@ def _insist(job: Job, build: Build, deadline: float, ends: dict[str, Build | str
     """Try to abort one build until time is up, and store the outcome in `ends`."""
     while patience := _patience(job, deadline):
         try:
-            _send(job, build.slug, "the CI job that started this build was cancelled", patience=patience)
+            _send(job, build.slug, _How(CANCELLED), build.is_pipeline, patience)
             ends[build.slug] = replace(build, state=ABORTED, word="aborted")
             return
         except UnavailableError as error:
@@ -166,46 +182,64 @@ def _patience(job: Job, deadline: float) -> float:
     return min(left, LONGEST_TRY) if left > SHORTEST_TRY else 0.0
 
 
-def _send(
-    job: Job,
-    slug: str,
-    reason: str,
-    with_success: bool = False,
-    skip_notifications: bool = False,
-    patience: float | None = None,
-) -> None:
-    """Abort a build, or the run of a pipeline if there is no such build. Raises as Rest.send does."""
-    body = {
-        "abort_reason": reason,
-        "abort_with_success": with_success,
-        "skip_git_status_report": False,
-        "skip_notifications": skip_notifications,
-    }
+def _send(job: Job, slug: str, how: _How, is_run: bool = False, patience: float | None = None) -> None:
+    """Abort a build, or the run of a pipeline if there is no such build; with `is_run` the run comes first.
 
-    def request(path: str) -> Request:
-        dry = {"status": "ok"}
-        return Request("POST", f"{path}/abort", body=json_body(body), makes="the abort", dry=dry, patience=patience)
+    Raises as Rest.send does.
+    """
+    first, second = (_abort_run, _abort_build) if is_run else (_abort_build, _abort_run)
+    try:
+        first(job, slug, how, patience)
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        try:
+            second(job, slug, how, patience)
+        except RefusedError as other:
+            raise (error if other.status == 404 else other) from None
 
+
+def _abort_build(job: Job, slug: str, how: _How, patience: float | None) -> None:
     def is_aborted(answer: Answer) -> bool:
         if not isinstance(answer.data, dict) or answer.data.get("status") != "ok":
             said = job.log.redact.brief(str(answer.data), WORDS)
             raise RefusedError(f"bitrise: {slug} was not aborted: the answer is {said!r}")
         return True
 
+    body = {**_body(how), "skip_git_status_report": how.skip_git_status}
+    dry = {"status": "ok"}
+    path = f"{build_path(job, slug)}/abort"
+    _request(job, slug, Request("POST", path, body=json_body(body), makes="the abort", dry=dry), is_aborted, patience)
+
+
+def _abort_run(job: Job, slug: str, how: _How, patience: float | None) -> None:
+    """Abort the run of a pipeline, whose answer has no content."""
+    if how.skip_git_status:
+        job.log.notice("§skip-git-status§ is ignored: Bitrise reports every aborted run of a pipeline")
+    path = f"{run_path(job, slug)}/abort"
+    request = Request("POST", path, body=json_body(_body(how)), makes="the abort", json=False, dry={})
+    _request(job, slug, request, lambda _answer: True, patience)
+
+
+def _body(how: _How) -> dict[str, object]:
+    return {
+        "abort_reason": how.reason,
+        "abort_with_success": how.with_success,
+        "skip_notifications": how.skip_notifications,
+    }
+
+
+def _request(
+    job: Job, slug: str, request: Request, is_aborted: Callable[[Answer], bool], patience: float | None
+) -> None:
+    """Send an abort: once within `patience`, else until its outcome is known."""
+
     def look() -> bool | None:
         """After a lost answer: Bitrise would refuse a second abort if the first one took effect."""
         state = show(job, slug)
-        return state.state == ABORTED or state.facts.get("status") == 4 or None
+        return state.state == ABORTED or state.facts.get("status") in (4, "succeeded_with_abort") or None
 
-    try:
-        if patience:
-            is_aborted(job.rest.send(request(build_path(job, slug))))
-        else:
-            job.rest.create(request(build_path(job, slug)), is_aborted, look)
-    except RefusedError as error:
-        if error.status != 404:
-            raise
-        try:
-            is_aborted(job.rest.send(request(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")))
-        except RefusedError:
-            raise error from None
+    if patience:
+        is_aborted(job.rest.send(replace(request, patience=patience)))
+    else:
+        job.rest.create(request, is_aborted, look)

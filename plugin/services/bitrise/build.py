@@ -1,6 +1,6 @@
-"""Bitrise's builds: one record, our states for its numbers, its times, and how to read one.
+"""Bitrise's builds: one record, also for runs of pipelines; our states for its numbers, its times, how to read one.
 
-Source: the API page, "GET /apps/{APP-SLUG}/builds"; "Known beyond this document" for status 4 and pipelines.
+Source: the API page, "GET /apps/{APP-SLUG}/builds"; "Known beyond this document" for status 4.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import RefusedError
-from plugin.services.bitrise.lists import envelope
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
 from plugin.units import duration
@@ -22,15 +21,6 @@ from plugin.units import duration
 NOT_FINISHED = 0
 STATES = {1: SUCCEEDED, 2: FAILED, 3: ABORTED, 4: SUCCEEDED}  # 4: aborted with success
 NUMBERS = {QUEUED: (0,), RUNNING: (0,), SUCCEEDED: (1, 4), FAILED: (2,), ABORTED: (3,)}
-PIPELINE_STATES = {
-    "initializing": QUEUED,
-    "on_hold": QUEUED,
-    "running": RUNNING,
-    "succeeded": SUCCEEDED,
-    "failed": FAILED,
-    "aborted": ABORTED,
-    "succeeded_with_abort": SUCCEEDED,
-}
 FINISHED = (SUCCEEDED, FAILED, ABORTED)
 WORST_FIRST = (FAILED, ABORTED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
 TIMES = ("triggered_at", "started_on_worker_at", "environment_prepare_finished_at", "finished_at")
@@ -52,13 +42,19 @@ class Build:
     workflow: str | None = None
     abort_reason: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)  # further fields, by Bitrise's names
-    is_pipeline: bool = False
+    title: str = ""  # what messages call it, if it is not its number or slug
+    parts: Sequence[Build] | None = None  # of the run of a pipeline: the builds of its workflows
+
+    @property
+    def is_pipeline(self) -> bool:
+        """Whether it is the run of a pipeline."""
+        return self.parts is not None
 
     @property
     def name(self) -> str:
         """The build as messages call it."""
         kind = "pipeline run" if self.is_pipeline else "build"
-        return f"{kind} #{self.number}" if self.number else f"{kind} {self.slug}"
+        return self.title or (f"{kind} #{self.number}" if self.number else f"{kind} {self.slug}")
 
     @property
     def is_finished(self) -> bool:
@@ -91,9 +87,10 @@ class Build:
     def line(self) -> str:
         """The build on one line, for people."""
         facts = self.facts
-        where = " ".join(str(facts[key]) for key in ("branch", "tag") if facts.get(key))
+        where = [str(facts[key]) for key in ("branch", "tag") if facts.get(key)]
         took = "".join(f", {name} {duration(span)}" for name, span in self.seconds().items() if span >= 1)
-        return f"{self.name} {self.workflow or ''} {where}: {self.phase}{took}, {self.link}".replace("  ", " ")
+        what = " ".join([self.name, *([self.workflow] if self.workflow else []), *where])
+        return f"{what}: {self.phase}{took}, {self.link}"
 
     def as_json(self) -> dict[str, Any]:
         """The build in the result, without what is not known."""
@@ -114,6 +111,8 @@ class Build:
             "triggered-by": facts.get("triggered_by"),
             **{name.replace("_", "-"): facts.get(name) for name in TIMES},
             **{f"{name}-seconds": span for name, span in self.seconds().items()},
+            "title": self.title or None,
+            "workflows": [part.as_json() for part in self.parts] if self.parts is not None else None,
         }
         return {name: value for name, value in shown.items() if value is not None}
 
@@ -134,29 +133,10 @@ def parse_build(data: Any) -> Build:
         state=state,
         word=str(data.get("status_text") or status) if state != UNKNOWN else str(status),
         link=f"{SITE}/build/{quote(slug, safe='')}",
-        number=_number(data.get("build_number")),
+        number=number_of(data.get("build_number")),
         workflow=data.get("triggered_workflow"),
         abort_reason=data.get("abort_reason"),
         facts=data,
-    )
-
-
-def parse_pipeline(data: Any, app_id: str) -> Build:
-    """Read one run of a pipeline, which comes without an envelope. Raises RefusedError when it is not one."""
-    slug = data.get("id") if isinstance(data, dict) else None
-    if not isinstance(slug, str) or not slug:
-        raise RefusedError("bitrise: the answer has a pipeline without an id; check §service-url§")
-    word = str(data.get("status"))
-    return Build(
-        slug=slug,
-        state=PIPELINE_STATES.get(word, UNKNOWN),
-        word=word,
-        link=f"{SITE}/app/{quote(app_id, safe='')}/pipelines/{quote(slug, safe='')}",
-        number=_number(data.get("number_in_app_scope")),
-        workflow=data.get("name"),
-        abort_reason=data.get("abort_reason"),
-        facts=data,
-        is_pipeline=True,
     )
 
 
@@ -186,20 +166,6 @@ def build_path(job: Job, slug: str) -> str:
     return f"{app_path(job)}/builds/{quote(slug, safe='')}"
 
 
-def show(job: Job, slug: str) -> Build:
-    """Read one build, or the run of a pipeline if there is no such build."""
-    try:
-        return parse_build(envelope(job.rest.get(build_path(job, slug))))
-    except RefusedError as error:
-        if error.status != 404:
-            raise
-        try:
-            data = job.rest.get(f"{app_path(job)}/pipelines/{quote(slug, safe='')}")
-        except RefusedError:
-            raise error from None
-        return parse_pipeline(data, app_slug(job))
-
-
 @lru_cache(1024)  # the times of a build are read once for each use of them
 def unix_time(text: str) -> float:
     """Return a time in Unix seconds; `text` is such a number, or ISO 8601, UTC unless it says. Raises ValueError."""
@@ -222,5 +188,6 @@ def _seconds(text: Any) -> float | None:
         return None
 
 
-def _number(value: Any) -> int | None:
+def number_of(value: Any) -> int | None:
+    """Return the number of a build or a run, None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

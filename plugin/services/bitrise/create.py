@@ -12,8 +12,10 @@ from plugin.services.bitrise.build import Build, app_path, note
 from plugin.services.bitrise.earlier import take_earlier
 from plugin.services.bitrise.follow import follow
 from plugin.services.bitrise.lookup import Patience
-from plugin.services.bitrise.order import MARKER, orders
+from plugin.services.bitrise.order import orders
+from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.start import Start, keep
+from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
 DRY_ANSWER = {"status": "ok", "build_slug": "BUILD-ID"}
@@ -92,6 +94,9 @@ def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build])
         else:
             refused = _send(job, start, builds)
         keep(job, starts)
+        if start.order.params.get("pipeline_id") and not job.rest.connection.dry_run:
+            _show_runs(job, start, builds)
+            keep(job, starts)
         _settle(job, start)
         start.entry.done()
     if refused:
@@ -124,6 +129,25 @@ def _send(job: Job, start: Start, builds: list[Build]) -> str:
         job.say(f"started {build.name} of {build.workflow or order.name}: {build.link}")
     note(job, builds)
     return refused
+
+
+def _show_runs(job: Job, start: Start, builds: list[Build]) -> None:
+    """Replace what a pipeline's trigger has named by its run: the answer may name a run, or one of its builds."""
+    if all(build.is_pipeline for build in start.builds):
+        return
+    try:
+        named = [show(job, build.slug, is_run=True) for build in start.builds]
+        runs = named if all(build.is_pipeline for build in named) else start.lookup.runs()
+    except PluginError as error:
+        job.log.debug(f"the run cannot be read now: {error}")
+        return
+    if not runs:
+        names = ", ".join(build.name for build in named)
+        job.log.warning(f"Bitrise does not show the run that {names} belongs to: only that is followed")
+        return
+    builds[:] = [build for build in builds if build not in start.builds] + runs
+    start.builds = runs
+    note(job, builds)
 
 
 def _settle(job: Job, start: Start) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from plugin.errors import RefusedError, UnavailableError
 from plugin.files.record import Intent
-from plugin.services.bitrise.build import Build, show, unix_time
+from plugin.services.bitrise.build import Build, unix_time
 from plugin.services.bitrise.lists import LARGEST_PAGE, Query
 from plugin.services.bitrise.lookup import LAG, by_try, marker_of, read, runs_first
 from plugin.services.bitrise.order import MARKER_FORM
+from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.start import Start, keep
 from plugin.services.delivery import settle_doubts
 from plugin.services.service import ABORTED, FAILED, Job

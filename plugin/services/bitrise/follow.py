@@ -1,21 +1,19 @@
-"""Following Bitrise builds to their end: their states, their logs, and the error if one failed."""
+"""Following Bitrise builds, and runs of pipelines, to their end: their states, and the error if one failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
-from plugin.errors import BuildFailedError, Cancelled, InputError, NotFinishedError, RefusedError, UnavailableError
-from plugin.files.names import file_names, safe_name
-from plugin.files.whole import is_device
+from plugin.errors import BuildFailedError, Cancelled, NotFinishedError
 from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
-from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build, show
+from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build
 from plugin.services.bitrise.lists import pages
-from plugin.services.bitrise.log import Stream, place, save
+from plugin.services.bitrise.logs import Logs
+from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.slugs import build_slugs
-from plugin.services.service import ABORTED, FAILED, QUEUED, UNKNOWN, Job
+from plugin.services.service import ABORTED, FAILED, UNKNOWN, Job
 from plugin.units import duration
 from plugin.wait import LONGEST_PAUSE, until
 
@@ -37,12 +35,12 @@ def wait(job: Job) -> None:
         raise
 
 
-def follow(job: Job, builds: list[Build]) -> None:
-    """Follow `builds` to their end; the list is kept up to date.
+def follow(job: Job, builds: list[Build], before: Collection[str] = ()) -> None:
+    """Follow `builds` to their end; the list is kept up to date. Of a run's builds those in `before` are not reported.
 
     Raises BuildFailedError, NotFinishedError after `timeout`, UnavailableError after 15 minutes of failures alone.
     """
-    watch = _Watch(job, builds)
+    watch = _Watch(job, builds, before)
     what = f"{builds[0].name} ({builds[0].link})"
     if len(builds) > 1:
         what = f"the {len(builds)} builds from {what} on"
@@ -53,14 +51,14 @@ def follow(job: Job, builds: list[Build]) -> None:
         failed = [build for build in builds if build.state in (FAILED, ABORTED)]
         if failed and not all(build.is_finished for build in builds):
             abort_others(job, builds, failed[0])
-        unsaved = watch.finish_logs()
+        unsaved = watch.logs.finish(builds)
     except NotFinishedError:
         for build in builds:
             if not build.is_finished:
                 job.log.line(f"not finished: {build.line()}")
         raise
     finally:
-        watch.close()
+        watch.logs.close()
     for build in builds:
         watch.say(build)
     if failed:
@@ -73,18 +71,20 @@ def follow(job: Job, builds: list[Build]) -> None:
 
 def _how_it_failed(job: Job, build: Build) -> str:
     why = f": {job.log.redact.brief(str(build.abort_reason), WORDS)}" if build.abort_reason else ""
-    return f"{build.name} {'was aborted' if build.state == ABORTED else 'failed'}{why}; see {build.link}"
+    said = f"{build.name} {'was aborted' if build.state == ABORTED else 'failed'}{why}"
+    ended = [part for part in build.parts or () if part.state in (FAILED, ABORTED)]
+    return "\n".join([f"{said}; see {build.link}", *(_how_it_failed(job, part) for part in ended)])
 
 
 class _Watch:
     """The builds that are followed, and their logs."""
 
-    def __init__(self, job: Job, builds: list[Build]) -> None:
+    def __init__(self, job: Job, builds: list[Build], before: Collection[str]) -> None:
         self._job = job
         self._builds = builds
+        self.logs = Logs(job, before)
         self._started = job.clock.now()
         self._phases: dict[str, str] = {}
-        self._streams: dict[str, Stream] = {}
         self._list_pays = True  # until it has taken more requests than reading each build would have
 
     @property
@@ -97,20 +97,19 @@ class _Watch:
     def look(self) -> tuple[object, ...]:
         """Poll all unfinished builds and their logs; return a value that changes when anything moves."""
         before = list(self._builds)
-        found = self._find([build.slug for build in before if not build.is_finished])
+        found = self._find([build for build in before if not build.is_finished])
         self._builds[:] = [found.get(build.slug, build) for build in before]
         if self._builds != before:
             note(self._job, self._builds)
         for build in self._builds:
-            has_log = self._job.values.log == "stream" and not build.is_pipeline and build.state != QUEUED
+            for part in self.logs.of(build) if build.is_pipeline else ():
+                self.say(part)
+            has_log = self.logs.show(build, is_alone=len(self._builds) == 1)
             if not (has_log and build.is_finished):  # its end is reported after the rest of its log
                 self.say(build)
-            if has_log:
-                self._show_log(build)
         is_lively = self._job.clock.now() - self._started < LIVELY
-        lines = sum(stream.console.lines for stream in self._streams.values()) if is_lively else None
-        logs_over = sum(stream.is_over for stream in self._streams.values())  # then the end is near
-        return (*((build.state, build.phase) for build in self._builds), lines, logs_over)
+        parts = [part for build in self._builds for part in (build, *(build.parts or ()))]
+        return (*((part.state, part.phase) for part in parts), *self.logs.progress(is_lively))
 
     def say(self, build: Build) -> None:
         """Report once what a build is doing now, or how it ended."""
@@ -121,9 +120,10 @@ class _Watch:
                 build.line() if build.is_finished else f"{build.name} is {build.phase}, {waited} waited so far"
             )
 
-    def _find(self, slugs: Sequence[str]) -> dict[str, Build]:
+    def _find(self, builds: Sequence[Build]) -> dict[str, Build]:
         """The builds as they are now: from the list where that takes fewer requests than one for each."""
         found: dict[str, Build] = {}
+        slugs = [build.slug for build in builds if not build.is_pipeline]
         if len(slugs) > 1 and self._list_pays:
             read = 0
             for page in pages(self._job, f"{app_path(self._job)}/builds", self._since(slugs)):
@@ -133,65 +133,10 @@ class _Watch:
                 if len(slugs) - len(found) <= 1 or read >= len(slugs) - 1:
                     break
             self._list_pays = read + len(slugs) - len(found) < len(slugs)
-        return found | {slug: show(self._job, slug) for slug in slugs if slug not in found}
+        others = [build for build in builds if build.slug not in found]
+        return found | {build.slug: show(self._job, build.slug, build.is_pipeline) for build in others}
 
     def _since(self, slugs: Sequence[str]) -> dict[str, str | int]:
         """The filter that leaves out what is older than these builds, once all their times are known."""
         times = [build.triggered_at for build in self._builds if build.slug in slugs]
         return {"after": int(min(times))} if all(times) else {}
-
-    def _show_log(self, build: Build) -> None:
-        """Show what is new in a build's log; a failed request does not end the run."""
-        stream = self._streams.get(build.slug)
-        if stream is None:
-            label = f"{build.name} | " if len(self._builds) > 1 else ""
-            stream = self._streams[build.slug] = Stream(self._job, build.slug, label)
-        if not build.is_finished:
-            try:
-                stream.poll()
-            except (UnavailableError, RefusedError) as error:
-                self._job.log.debug(f"the log cannot be read now: {error}")  # there is no log while the machine boots
-
-    def finish_logs(self) -> InputError | None:
-        """Show what is left of the logs, and save them if requested; return why a log could not be written."""
-        unsaved: InputError | None = None
-        for build, path in zip(self._builds, self._log_files(), strict=True):
-            stream = self._streams.get(build.slug)
-            if (not stream and not path) or build.is_pipeline:
-                continue
-            try:
-                if stream:
-                    stream.finish()
-                with place(path) as target:
-                    save(self._job, build, target, path, stream)
-                    if stream:
-                        stream.complete(target)
-                if path:
-                    self._job.receipt.note(log_file=self._job.values.log_file)
-            except (UnavailableError, RefusedError, InputError) as error:
-                if isinstance(error, InputError):
-                    unsaved = error
-                else:
-                    self._job.log.warning(f"the log of {build.name} cannot be shown: {error}")
-                if stream:
-                    stream.drain()
-            if stream:
-                stream.close()
-        return unsaved
-
-    def _log_files(self) -> list[str]:
-        """The path for each build's log, named after its slug from the second on; empty texts if none is requested."""
-        given = Path(self._job.values.log_file)
-        if not self._job.values.log_file:
-            return [""] * len(self._builds)
-        if is_device(given):
-            return [self._job.values.log_file] * len(self._builds)
-        slugs = [(build.slug, str(number)) for number, build in enumerate(self._builds[1:], 2)]
-        marks = file_names(slugs, self._job.log.redact.declared)
-        others = [given.with_name(safe_name(f"{given.stem}-{mark}{given.suffix}")) for mark in marks]
-        return [self._job.values.log_file, *map(str, others)]
-
-    def close(self) -> None:
-        """Close the logs."""
-        for stream in self._streams.values():
-            stream.close()

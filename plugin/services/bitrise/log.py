@@ -20,11 +20,10 @@ from plugin.files.whole import is_device
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
 from plugin.services.bitrise.archive import Archive
-from plugin.services.bitrise.build import Build, build_path, note, show
+from plugin.services.bitrise.build import Build, build_path
 from plugin.services.bitrise.chunks import GAP_SECONDS, Chunks, Piece, TooLargeError
 from plugin.services.bitrise.console import Console
 from plugin.services.bitrise.lists import MOST_PAGES
-from plugin.services.bitrise.slugs import build_slugs
 from plugin.services.service import Job
 from plugin.wait import until
 
@@ -119,22 +118,6 @@ class Stream:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for block in archive.blocks(start, end):
             self.console.write(decoder.decode(block))
-
-
-def log(job: Job) -> None:
-    """Get the whole log of a build, into `log-file` or into our own log."""
-    build = show(job, build_slugs(job)[0])
-    note(job, [build])
-    with place(job.values.log_file) as target:
-        save(job, build, target, job.values.log_file)
-        if job.values.log_file:
-            job.receipt.note(log_file=job.values.log_file)
-            return
-        stream = Stream(job, build.slug)
-        try:
-            stream.complete(target)
-        finally:
-            stream.close()
 
 
 @contextmanager

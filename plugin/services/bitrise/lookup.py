@@ -13,10 +13,12 @@ from email.utils import parsedate_to_datetime
 
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.rest.exchange import Request
-from plugin.services.bitrise.build import Build, app_path, parse_build, parse_pipeline
+from plugin.services.bitrise.build import Build, app_path, parse_build
 from plugin.services.bitrise.lists import Query, pages
-from plugin.services.bitrise.order import MARKER, Order
+from plugin.services.bitrise.order import Order
+from plugin.services.bitrise.runs import parse_run
 from plugin.services.bitrise.slugs import app_slug
+from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
 LAG = 30.0  # seconds for which a list may lag
@@ -86,6 +88,13 @@ class Lookup:
                 return found
         if self._unclear:
             raise UnavailableError(f"no build with that {MARKER} was found, but {self._unclear}")
+        return []
+
+    def runs(self) -> list[Build]:
+        """Poll for the runs of the order's pipeline, for as long as lists may lag; empty if none shows."""
+        for found in self._polls(LAG):
+            if runs := [build for build in found if build.is_pipeline]:
+                return runs
         return []
 
     def twins(self, kept: Sequence[Build]) -> Iterator[Build]:
@@ -159,7 +168,7 @@ def read(job: Job, kind: str, query: Query, patience: Patience | None = None, af
     `query` may filter by that too, which not every API supports.
     """
     for page in pages(job, f"{app_path(job)}/{kind}", query, patience):
-        builds = [parse_build(item) if kind == "builds" else parse_pipeline(item, app_slug(job)) for item in page]
+        builds = [parse_build(item) if kind == "builds" else parse_run(item, app_slug(job)) for item in page]
         yield from builds
         if builds and all(0 < build.triggered_at < after for build in builds):
             return

@@ -1,6 +1,6 @@
 """What to start on Bitrise: one order for each workflow, made from the inputs and the CI job's source.
 
-Source: "Known beyond this document", section "Trigger": build_params and environments.
+Source: "Known beyond this document", section "Trigger": build_params.
 """
 
 from __future__ import annotations
@@ -13,28 +13,17 @@ from uuid import uuid4
 
 from plugin.errors import InputError, Problem
 from plugin.files.record import fingerprint
+from plugin.inputs import Values
+from plugin.redact import MASK
 from plugin.rest.exchange import Body, json_body
 from plugin.services.bitrise.slugs import app_slug
+from plugin.services.bitrise.variables import MARKER, Variable, listed, variables
 from plugin.services.service import Job
 
-LIKE_A_SECRET = 8  # characters; hiding shorter values would blank words of the log
-MARKER = "BUILDFERRY_REQUEST_ID"
 MARKER_FORM = re.compile("[0-9a-f]{32}-[0-9a-f]{8}")
-LINES = (
-    "A value of several lines is set as a variable of this job and passed on by KEY alone, or written in a JSON list"
-)
 # What distinguishes the jobs of one CI run, and a job's steps, and stays the same in a rerun.
 STEP_VARIABLES = ("INPUT_STEP_IDENTITY", "GITHUB_ACTION", "BITRISE_STEP_EXECUTION_ID")
 JOB_VARIABLES = ("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME")
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One environment variable for a build."""
-
-    name: str
-    value: str
-    is_passed_on: bool = False  # from the CI job: it may be a secret
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,7 @@ class Order:
 
     params: Mapping[str, Any]  # Bitrise's build_params, but for the variables
     variables: Sequence[Variable]
+    secrets: Sequence[Variable]
     key: str | None  # the same whenever the same CI job orders the same; None when no CI run is known
     marker: str  # the key, and what distinguishes this attempt from others
 
@@ -56,26 +46,26 @@ class Order:
 
     @property
     def body(self) -> Body:
-        """The trigger's body; a dry run hides the values that are passed on."""
+        """The trigger's body; a dry run hides the secrets, and the values that are passed on."""
         sent = [*self.variables, Variable(MARKER, self.marker)]
-        shown = [replace(each, value="***") if each.is_passed_on else each for each in sent]
-        return replace(json_body(self._data(sent)), describe=json_body(self._data(shown)).describe)
+        shown = [replace(each, value=MASK) if each.is_passed_on else each for each in sent]
+        hidden = [replace(each, value=MASK) for each in self.secrets]
+        return replace(
+            json_body(self._data(sent, self.secrets)), describe=json_body(self._data(shown, hidden)).describe
+        )
 
-    def _data(self, variables: Sequence[Variable]) -> dict[str, Any]:
-        listed = [{"mapped_to": each.name, "value": each.value, "is_expand": False} for each in variables]
-        params = {**self.params, "environments": listed}
+    def _data(self, variables: Sequence[Variable], secrets: Sequence[Variable]) -> dict[str, Any]:
+        # Bitrise calls mapped_to deprecated, and not every back end may know key: both are sent.
+        params = {**self.params, "environments": listed(variables, "mapped_to", "key")}
+        if secrets:
+            params["secrets"] = listed(secrets, "key")
         return {"hook_info": {"type": "bitrise"}, "build_params": params, "triggered_by": "buildferry"}
 
 
 def orders(job: Job) -> list[Order]:
     """What the job's inputs request. Raises InputError."""
     values = job.values
-    variables, unset = environment(values.environment, job.environment)
-    for problem in unset:
-        job.log.warning(str(problem))
-    for each in variables:
-        if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
-            job.log.redact.add(each.value, is_declared=False)  # Bitrise may quote them in an error
+    plain, secret = variables(job)
     source = _source_params(job)
     targets: list[dict[str, Any]] = [{"workflow_id": name} for name in values.workflow]
     targets = targets or [{"pipeline_id": values.pipeline} if values.pipeline else {}]
@@ -85,7 +75,7 @@ def orders(job: Job) -> list[Order]:
     run = _run(job)
     made = []
     for place, target in enumerate(targets):
-        params = {**source, **target}
+        params = {**source, **target, **_machine(values)}
         ordered = {
             "service": [values.service, values.service_url, app_slug(job)],
             "commit": job.source.commit,
@@ -95,8 +85,20 @@ def orders(job: Job) -> list[Order]:
             "place": targets[:place].count(target),  # the same workflow twice is two builds
         }
         key = fingerprint(ordered)[:32] if run else None
-        made.append(Order(params, variables, key, f"{key or uuid4().hex}-{uuid4().hex[:8]}"))
+        queued = {} if values.priority is None else {"priority": values.priority}  # not what is built: not in the key
+        marker = f"{key or uuid4().hex}-{uuid4().hex[:8]}"
+        made.append(Order({**params, **queued}, plain, secret, key, marker))
     return made
+
+
+def _machine(values: Values) -> dict[str, Any]:
+    """What the build runs on, and whether it reports to the Git provider, as far as the inputs set that."""
+    params = {
+        "stack": values.stack,
+        "machine_type_id": values.machine_type,
+        "skip_git_status_report": values.skip_git_status,
+    }
+    return {name: value for name, value in params.items() if value}
 
 
 def _run(job: Job) -> list[str] | None:
@@ -105,35 +107,6 @@ def _run(job: Job) -> list[str] | None:
     if not run:
         return None
     return [re.sub(r"/attempts/\d+/?$", "", run), *(job.environment.get(name, "") for name in JOB_VARIABLES)]
-
-
-def environment(items: Sequence[str], own: Mapping[str, str]) -> tuple[list[Variable], list[Problem]]:
-    """Read KEY=VALUE items; KEY alone passes the variable of `own` on. Raises InputError.
-
-    Return the variables, and a warning for each KEY alone that is not set. What may be part of a value, and secret, is
-    never quoted.
-    """
-    variables: dict[str, Variable] = {}
-    problems, unset = [], []
-    for number, item in enumerate(items, 1):
-        name, equals, value = item.partition("=")
-        name = name.strip()
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            shown = repr(name) if equals and "\n" not in name else "what it begins with"
-            text = f"item {number}: {shown} is not a variable's name; write KEY=VALUE, or KEY alone. {LINES}"
-            problems.append(Problem("environment", text))
-        elif name == MARKER:
-            problems.append(Problem("environment", f"{MARKER} is reserved: buildferry sets it, to find a build again"))
-        elif equals:
-            variables[name] = Variable(name, value)
-        elif name in own:
-            variables[name] = Variable(name, own[name], is_passed_on=True)
-        else:
-            text = f"item {number} is a name alone, but this job has no variable of that name: it is left out. {LINES}"
-            unset.append(Problem("environment", text))
-    if problems:
-        raise InputError(*problems)
-    return list(variables.values()), unset
 
 
 def _source_params(job: Job) -> dict[str, Any]:

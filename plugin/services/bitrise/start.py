@@ -11,8 +11,9 @@ from plugin.rest.exchange import Answer
 from plugin.rest.failure import error_in
 from plugin.services.bitrise.build import Build
 from plugin.services.bitrise.lookup import Lookup
-from plugin.services.bitrise.order import MARKER, Order
+from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.trigger import read_answer
+from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
 

@@ -117,7 +117,7 @@ def test_the_schema_marks_inputs_that_only_change_the_manner() -> None:
     manner = {name for name, field in inputs.inputs().items() if field.is_manner}
     assert manner == {
         *("parallel", "receipt", "on-doubt", "timeout", "poll-interval", "output-directory", "overwrite", "username"),
-        *("reattach", "wait", "fail-fast", "abort-on-cancel", "log", "log-file", "app-check"),
+        *("reattach", "wait", "fail-fast", "abort-on-cancel", "log", "log-file", "app-check", "priority"),
     }
 
 

@@ -24,7 +24,7 @@ class Client:
     def ask(self, method: str, path: str, status: int = 200, **named: Any) -> Any:
         answer = self.session.request(method, self.url + path, timeout=20, **named)
         assert answer.status_code == status, answer.text
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def get(self, path: str, **query: Any) -> Any:
         return self.ask("GET", path, params=query)

@@ -63,23 +63,18 @@ def test_a_trigger_that_took_effect_may_be_answered_oddly(bitrise: Client, kind:
     assert len(bitrise.get(f"{APP}/builds")["data"]) == 1
 
 
-def test_the_run_of_a_pipeline_is_listed_shown_and_aborted(bitrise: Client) -> None:
-    variables = [{"mapped_to": "A", "value": "b"}]
-    bitrise.trigger(pipeline_id="hanging", environments=variables)
-    bitrise.trigger(pipeline_id="other")
-    (run,) = bitrise.get(f"{APP}/pipelines", pipeline="hanging")["data"]
-    assert (run["status"], run["trigger_params"]["environments"][0]["key"]) == ("running", "A")
-    path = f"{APP}/pipelines/{run['id']}"
-    assert bitrise.ask("POST", f"{path}/abort", json={"abort_reason": "enough"}) == {"status": "ok"}
-    assert bitrise.get(path)["status"] == "aborted"
-    bitrise.ask("POST", f"{path}/abort", 400, json={})
-    bitrise.ask("GET", f"{APP}/pipelines/missing", 404)
-    bitrise.prepare(pipelines=False)
-    bitrise.ask("GET", path, 404)
-
-
 @pytest.mark.parametrize(
-    "wanted", [[], {"page": 51}, {"page": True}, {"list_lag": -1}, {"params": 1}, {"trigger_answer": "x"}, {"odd": 1}]
+    "wanted",
+    [
+        [],
+        {"page": 51},
+        {"page": True},
+        {"list_lag": -1},
+        {"params": 1},
+        {"trigger_answer": "x"},
+        {"variable_names": "none"},
+        {"odd": 1},
+    ],
 )
 def test_an_invalid_switch_is_refused(bitrise: Client, wanted: Any) -> None:
     answer = requests.put(f"{bitrise.url}/_sandbox/bitrise", json=wanted, timeout=5)

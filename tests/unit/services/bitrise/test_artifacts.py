@@ -22,8 +22,8 @@ def test_artifacts_are_listed(http: requests_mock.Mocker, bitrise: Run) -> None:
     assert bitrise("list-artifacts", build_id="b", limit=1).outputs["artifact-ids"] == ["0d2277e50b8d32ce"]
     ran = bitrise("list-artifacts", build_id="b")
     assert ran.result["listed-artifacts"] == [
-        {"id": "0d2277e50b8d32ce", "title": "artifact-1.txt", "type": "file", "public": True},
-        {"id": "b69c23de1f13b998", "title": "artifact-2.txt", "type": "file", "public": False},
+        {"id": "0d2277e50b8d32ce", "build-id": "b", "title": "artifact-1.txt", "type": "file", "public": True},
+        {"id": "b69c23de1f13b998", "build-id": "b", "title": "artifact-2.txt", "type": "file", "public": False},
     ]
     assert "2 artifacts" in ran.log
 

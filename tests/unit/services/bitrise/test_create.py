@@ -10,7 +10,8 @@ import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, RefusedError, UnavailableError
 from plugin.services.bitrise.lookup import LAG
-from plugin.services.bitrise.order import MARKER, owner
+from plugin.services.bitrise.order import owner
+from plugin.services.bitrise.variables import MARKER
 from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import (
     APP,
@@ -56,9 +57,9 @@ def test_a_trigger_names_its_target_and_sends_variables_unexpanded(http: request
     assert body["triggered_by"] == "buildferry"
     *variables, marker = body["build_params"].pop("environments")
     assert variables == [
-        {"mapped_to": "FLAVOUR", "value": "a=b", "is_expand": False},
-        {"mapped_to": "PASSED", "value": "$HOME is mine", "is_expand": False},
-        {"mapped_to": "EMPTY", "value": "", "is_expand": False},
+        {"mapped_to": "FLAVOUR", "key": "FLAVOUR", "value": "a=b", "is_expand": False},
+        {"mapped_to": "PASSED", "key": "PASSED", "value": "$HOME is mine", "is_expand": False},
+        {"mapped_to": "EMPTY", "key": "EMPTY", "value": "", "is_expand": False},
     ]
     assert marker["mapped_to"] == MARKER
     assert body["build_params"] == {

@@ -8,7 +8,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import InputError
-from plugin.services.bitrise.order import MARKER, Variable, environment
+from plugin.services.bitrise.variables import MARKER, Variable, environment
 from tests.unit.services.bitrise.bitrise_run import Run, runner, takes
 
 bitrise = pytest.fixture(runner)
@@ -33,7 +33,7 @@ def test_a_name_that_is_not_set_is_warned_of_and_not_quoted(http: requests_mock.
 
 
 def test_a_name_alone_passes_a_value_of_several_lines_on() -> None:
-    found, unset = environment(["NOTES"], {"NOTES": "First line\nsecond"})
+    found, unset = environment("environment", ["NOTES"], {"NOTES": "First line\nsecond"})
     assert (found, unset) == ([Variable("NOTES", "First line\nsecond", is_passed_on=True)], [])
 
 
@@ -47,5 +47,5 @@ def test_all_invalid_variables_are_named_together_without_values(http: requests_
 
 
 def test_the_last_of_two_items_with_one_name_counts() -> None:
-    found, unset = environment(["A=1", "A=2", "B"], {"B": "3"})
+    found, unset = environment("environment", ["A=1", "A=2", "B"], {"B": "3"})
     assert (found, unset) == ([Variable("A", "2"), Variable("B", "3", is_passed_on=True)], [])
