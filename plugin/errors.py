@@ -71,13 +71,13 @@ class UnavailableError(PluginError):
 
 
 class BuildFailedError(PluginError):
-    """The remote build failed, or somebody else aborted it | open the build"""
+    """The remote build failed, somebody else aborted it, or the service cannot use a file | read the reason in the log"""
 
     exit_code = 6
 
 
 class NotFinishedError(PluginError):
-    """The build was still running after `timeout` and continues; its id is an output | increase `timeout`"""
+    """The build or file was still being processed after `timeout`; its id is an output | increase `timeout`"""
 
     exit_code = 7
 
