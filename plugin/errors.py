@@ -71,7 +71,7 @@ class UnavailableError(PluginError):
 
 
 class BuildFailedError(PluginError):
-    """The remote build failed, somebody else aborted it, or the service cannot use a file | read the reason in the log"""
+    """The remote build failed, somebody else aborted it, or the service cannot use a file | read the reason"""
 
     exit_code = 6
 
