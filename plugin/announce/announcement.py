@@ -26,13 +26,8 @@ STABLE = (
     *("app-id", "workspace", "app-package", "platform", "project", "phase-id", "title", "workflow", "pipeline"),
     *("platforms", "deployment", "target-deployment"),
 )
-SHOWN = (
-    *STABLE,
-    "name",
-    "branch",
-    "tag",
-    "tester-groups",
-)  # the inputs that people want to see, if the operation uses them
+# The inputs that people want to see, if the operation uses them.
+SHOWN = (*STABLE, "name", "branch", "tag", "tester-groups")
 
 
 @dataclass(frozen=True)
