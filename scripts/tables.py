@@ -9,7 +9,7 @@ from pathlib import Path
 from plugin import errors, inputs
 from plugin.inputs import Field
 from scripts.hosts import MODULES
-from scripts.words import about, code, text_of
+from scripts.words import about, choices, code, text_of
 
 OUTPUTS = ("output", "what it is")
 COMMON = "The inputs of every operation: see [Inputs and outputs](inputs-and-outputs.md).\n"
@@ -108,8 +108,16 @@ def _said(field: Field, service: str | None) -> str:
         if field.name in inputs.used_by(service, operation):
             meant.setdefault(inputs.field_of(field.name, service, operation), []).append(operation)
     most = field if field in meant else max(meant, key=lambda each: len(meant[each]))
-    others = [f"`{'`, `'.join(operations)}`: {each.description}" for each, operations in meant.items() if each != most]
+    others = [
+        " ".join(filter(None, (f"`{'`, `'.join(operations)}`: {each.description}", _other_choices(each, most))))
+        for each, operations in meant.items()
+        if each != most
+    ]
     return " ".join([about(most), *others])
+
+
+def _other_choices(field: Field, most: Field) -> str:
+    return "" if field.choices == most.choices else choices(field)
 
 
 def _exit_codes() -> str:

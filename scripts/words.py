@@ -12,9 +12,13 @@ FORMS = {"boolean": "`true` or `false`.", "seconds": "Seconds, or a number with 
 
 def about(field: Field) -> str:
     """An input's description."""
-    choices = f"One of {', '.join(map(code, field.choices))}." if field.choices else ""
     example = f"For example {code(field.examples[0])}." if field.examples else ""
-    return " ".join(filter(None, (field.description, choices, FORMS.get(field.kind), example)))
+    return " ".join(filter(None, (field.description, choices(field), FORMS.get(field.kind), example)))
+
+
+def choices(field: Field) -> str:
+    """The values that an input accepts as a sentence, or nothing."""
+    return f"One of {', '.join(map(code, field.choices))}." if field.choices else ""
 
 
 def default_of(field: Field) -> str:

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 LONGEST_STALL = 10.0  # seconds without a byte: the job is otherwise finished
 LONGEST_KEY = 16  # characters
-STABLE = ("app-id", "project", "phase-id", "title", "workflow", "pipeline", "platforms")  # the same in every run
-SHOWN = (*STABLE, "name", "branch", "tag")  # the inputs that people want to see, if the operation uses them
+# Inputs that say what a step is about, and are the same in every run of it.
+STABLE = (
+    *("app-id", "workspace", "app-package", "platform", "project", "phase-id", "title", "workflow", "pipeline"),
+    *("platforms", "deployment", "target-deployment"),
+)
+# The inputs that people want to see, if the operation uses them.
+SHOWN = (*STABLE, "name", "branch", "tag", "tester-groups")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from plugin.log import Dialect, Log
 from plugin.source import Source
 
 LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
+STEP_IDENTITY = "INPUT_STEP_IDENTITY"  # set by action.yml; inside of a composite, GITHUB_ACTION may be the same for all
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, _patience: float) -> None:
@@ -135,6 +136,6 @@ HOST = Host(
     ),
     why_no_secrets=why_no_secrets,
     pull_request=pull_request,
-    step=("GITHUB_WORKFLOW", "GITHUB_JOB", "GITHUB_ACTION"),
+    step=("GITHUB_WORKFLOW", "GITHUB_JOB", STEP_IDENTITY, "GITHUB_ACTION"),
     logs_to_stdout=True,
 )

@@ -74,16 +74,14 @@ def report(outputs: Mapping[str, Any], asked: Mapping[str, Any], redact: Callabl
         return text if len(text) <= longest else f"{text[:longest]}…"
 
     def listed(value: Any) -> str:
-        if not isinstance(value, (list, tuple)):
-            return told(value)
-        return told(value[0]) + (f" and {len(value) - 1} more" if len(value) > 1 else "") if value else ""
+        return told(", ".join(map(text_of, value)) if isinstance(value, (list, tuple)) else value)
 
     result = outputs.get("result", {})
     known = {**result, **outputs}
     about = inputs.about_service(result["service"])[0] if result.get("service") in inputs.services() else "buildferry"
     declared = inputs.outputs() | {name: inputs.inputs()[name] for name in asked}
     facts = [(declared[name].title, listed(known[name])) for name in FACTS if known.get(name)]
-    facts += [(declared[name].title, listed(value)) for name, value in asked.items()]
+    facts += [(declared[name].title, listed(value)) for name, value in asked.items() if known.get(name) != value]
     facts += [(title, told(result[name])) for name, title in SOURCE.items() if result.get(name) and name not in asked]
     files = [File(told(each["name"]), each["size"], each["sha256"]) for each in result.get("artifacts", ())]
     return Report(

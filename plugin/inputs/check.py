@@ -175,7 +175,7 @@ def _say(field: Field, rule: str, limit: Any, values: Mapping[str, Any]) -> str:
     if field.name == "operation":
         return f"{values['service']} cannot {value}; it can {', '.join(limit)}{_did_you_mean(value, limit)}"
     sayings: dict[str, Callable[[], str]] = {
-        "enum": lambda: f"{shown} is not one of {', '.join(limit)}{_did_you_mean(str(value), limit)}",
+        "enum": lambda: f"{shown} is not one of {', '.join(field.choices)}{_did_you_mean(str(value), field.choices)}",
         "minimum": lambda: f"{shown} is less than {limit}",
         "maximum": lambda: f"{shown} is more than {limit}",
         "maxItems": lambda: f"accepts {limit} value here, not {len(value)}",

@@ -11,7 +11,7 @@ from typing import Any
 
 LISTS = ("lines", "paths", "variables")
 NUMBERS = ("integer", "boolean", "seconds")
-OWN = ("description", "default", "examples")  # what a service or an operation may override
+OWN = ("description", "default", "examples", "enum")  # what a service or an operation may override
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ class Attempts:
                     piece = self._read(request, partial(response.raw.read1, decode_content=not content))
                 finally:
                     if watchdog.has_bitten:  # which looks like the end of the answer
-                        text = f"{request.name}: stalled: {what} {seconds:g} s"
+                        text = f"{request.name}: stalled: {what} {max(0.0, seconds):.3g} s"
                         raise Failure(UnavailableError(text), Kind.UNKNOWN) from None
                 if not piece:
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,31 @@ from plugin.sandbox.apps import apk
 from tests.end_to_end.delivery import asked, lay_out
 from tests.end_to_end.forge import BOT, GITEAS_OWN, PATH, PERSON, TOKEN, Forge
 from tests.end_to_end.hostile import hostile
+from tests.end_to_end.hosts import act
 from tests.end_to_end.program import Done, SandboxProcess, run
 from tests.rendered import rendered
 
+TWO_STEPS = """
+on: push
+jobs:
+  deliver:
+    runs-on: ubuntu-latest
+    env:
+      INPUT_VERSION: 1.2
+    steps:
+"""
+STEP = """
+      - uses: OWNER/buildferry@v1
+        with:
+          service: bitrise
+          operation: create-build
+          service-url: %s
+          api-token: any
+          app-id: app1
+          workflow: primary
+          dry-run: true
+          comment-token: any
+"""
 COMMENTS = "/repos/octo/app/issues/comments"
 TOKENS_OWNER = {"id": 6, "login": "releases", "type": "User"}
 
@@ -28,7 +51,7 @@ def deliver(forge: Forge, sandbox: SandboxProcess, work: Path, fork: str = "octo
     """Run a job of pull request 7, whose head is in `fork`."""
     event = {"pull_request": {"number": 7, "head": {"sha": "f" * 40, "repo": {"full_name": fork}}}}
     (work.parent / "event.json").write_text(json.dumps(event if more.pop("is_pull_request", True) else {}))
-    job = more.pop("job", "deliver")
+    job, step = more.pop("job", "deliver"), more.pop("step", "")
     with hostile(forge.answer) as server:
         env = {
             "GITHUB_API_URL": server.url,
@@ -36,6 +59,8 @@ def deliver(forge: Forge, sandbox: SandboxProcess, work: Path, fork: str = "octo
             "GITHUB_EVENT_PATH": str(work.parent / "event.json"),
             "GITHUB_OUTPUT": str(work.parent / "output"),
             "GITHUB_JOB": job,
+            "GITHUB_ACTION": "run",
+            "INPUT_STEP_IDENTITY": step,
         }
         inputs = asked("app-distribution", sandbox, comment_token=TOKEN, **more)
         return run(inputs, work, "github", env)
@@ -107,6 +132,27 @@ def test_each_job_has_one_comment_and_a_name_separates_matrix_jobs(sandbox: Sand
     for more in ({}, {"job": "other"}, {"comment_name": "ios"}, {"comment_name": "android"}, {"comment_name": "ios"}):
         assert deliver(forge, sandbox, work, **more).code == 0
     assert len(forge.comments) == 4
+
+
+def test_equal_steps_of_one_job_have_a_comment_each(sandbox: SandboxProcess, work: Path) -> None:
+    forge = Forge()
+    for step in ("first", "second", "first"):
+        assert deliver(forge, sandbox, work, step=step).code == 0
+    assert len(forge.comments) == 2
+
+
+@act.needs_act
+def test_through_act_equal_steps_of_a_job_have_two_comments(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7}, "repository": {"full_name": "octo/app"}}))
+    workflow = TWO_STEPS + 2 * (STEP % sandbox.url)
+    done = act.run(workflow, tmp_path, tmp_path_factory, {}, "--eventpath", str(event))
+
+    assert done.code == 0, done.log
+    keys = re.findall("<!-- buildferry: ([0-9a-f]+) -->", done.log)
+    assert len(keys) == len(set(keys)) == 2, done.log
 
 
 def test_a_deleted_comment_is_written_again(sandbox: SandboxProcess, work: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugin.hosts.report import LONGEST_ERROR, LONGEST_TEXT, MOST_FILES, report
@@ -102,6 +102,7 @@ def test_a_link_that_holds_a_secret_is_left_out() -> None:
     assert shown(outputs(build_url="https://x.example.com/s3cr3t"), redact=redact.declared).links == []
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(text=SPECIAL)
 def test_text_of_others_is_code_wherever_it_stands(text: str) -> None:
     found = outputs(
@@ -144,3 +145,13 @@ def test_a_failed_run_says_why() -> None:
 def test_a_run_that_never_began_has_a_summary_too() -> None:
     page = rendered(markdown(report({"status": "failed", "error": "api-token: is required"}, {}, str)))
     assert page.headings == ["❌ buildferry: run failed"]
+
+
+def test_an_input_that_an_output_repeats_is_shown_once() -> None:
+    app = {"app_label": "Example", "app_package": "a.b"}
+    assert shown(outputs(**app), {"app-package": "a.b"}).plain.count("a.b") == 1
+    assert shown(outputs(), {"app-package": "a.b"}).plain.count("a.b") == 1
+
+
+def test_every_group_of_testers_is_named() -> None:
+    assert "Tester groups QA, Beta testers" in shown(outputs(), {"tester-groups": ("QA", "Beta testers")}).plain

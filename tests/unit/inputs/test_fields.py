@@ -87,6 +87,44 @@ def test_an_input_is_described_as_its_service_means_it(name: str, service: str, 
     assert words in tables.part(service, Path())
 
 
+@pytest.mark.parametrize(("service", "operation"), OPERATIONS)
+def test_help_offers_the_choices_that_are_accepted(service: str, operation: str) -> None:
+    text = _help(service, operation)
+    for name in sorted(inputs.used_by(service, operation) - {"service", "operation"}):
+        choices = inputs.inputs()[name].choices
+        accepted = [each for each in choices if _is_accepted(name, each, service, operation)]
+        assert accepted == list(inputs.field_of(name, service, operation).choices)
+        assert not choices or f"one of {', '.join(accepted)}" in text.partition(f"--{name} ")[2].partition(" --")[0]
+
+
+def _is_accepted(name: str, value: str, service: str, operation: str) -> bool:
+    _, problems, _ = inputs.check({"service": service, "operation": operation, name: value})
+    return not any("is not one of" in each.text for each in problems)
+
+
+def test_a_value_that_no_rule_accepts_is_one_problem() -> None:
+    given = {"service": "bitrise-release-management", "operation": "list-apps", "api-token": "t", "workspace": "w"}
+    _, problems, _ = inputs.check({**given, "platform": "blackbery"})
+    assert [each.text for each in problems] == ["'blackbery' is not one of ios, android"]
+
+
+@pytest.mark.parametrize("name", ["platform", "app-id", "artifact-id", "description", "app-version", "public-page"])
+def test_an_input_of_several_services_is_described_for_all(name: str) -> None:
+    said = inputs.inputs()[name].description
+    assert not [word for word in ("Bitrise", "slug", "about the build", "List ", "of the signing key") if word in said]
+
+
+@pytest.mark.parametrize("operation", ["upload", "deliver", "publish-artifact"])
+def test_a_public_page_is_never_called_final(operation: str) -> None:
+    said = inputs.field_of("public-page", "bitrise-release-management", operation).description
+    assert "taken back" not in said
+
+
+def test_documents_offer_the_choices_of_their_service() -> None:
+    assert "blackberry" not in tables.part("bitrise-release-management", Path())
+    assert "One of `ios`, `android`, `blackberry`." in tables.part("phonegap-build", Path())
+
+
 def test_a_missing_input_is_explained_as_its_service_means_it() -> None:
     _, problems, _ = inputs.check({"service": "bitrise", "operation": "status", "api-token": "t", "build-id": "b"})
     assert [each.text for each in problems] == [

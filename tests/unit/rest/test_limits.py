@@ -93,3 +93,21 @@ def test_no_attempt_outlasts_the_time_that_is_left(talk: Any) -> None:
             rest.get("/b")
         assert 0.2 < time.monotonic() - started < 0.9
     assert len(connections) <= 2
+
+
+@pytest.mark.real_sockets
+@pytest.mark.parametrize("passed", [0.843136, 0.0999])
+def test_an_answer_out_of_time_names_no_odd_number_of_seconds(passed: float) -> None:
+    read = 0.0
+
+    def talk(connection: socket.socket) -> None:
+        nonlocal read
+        servers.head(connection)
+        read = passed  # the time is up as the answer begins
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        connection.recv(1)
+
+    with servers.server(talk) as (url, _):
+        rest, _ = servers.client(url, now=lambda: read)
+        with pytest.raises(UnavailableError, match=r"not complete after (0|0\.0001) s"), rest.within(0.1):
+            rest.get("/b")
