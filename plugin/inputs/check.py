@@ -158,6 +158,7 @@ def _condition(path: Iterable[str | int]) -> tuple[str, tuple[str, ...]]:
         node = node[step]
         if step == "dependentSchemas":
             names.append(str(next(steps)))
+            said += f" with §{names[-1]}§"
             node = node[names[-1]]
     return said, tuple(names)
 

@@ -66,7 +66,7 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
         with state.lock:
             artifact, shelf = artifact_of(state, id_), state.part(Shelf)
             group = _group(shelf, wanted.get("tester_group_id"))
-            _check(wanted, group, artifact)
+            _check(wanted, group, artifact, state.clock.now())
             number = sum(len(each.links) for each in shelf.artifacts.values())
             link = {
                 "id": made_id(f"link {artifact.id} {number}"),
@@ -93,7 +93,9 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
             artifact = artifact_of(state, id_)
             link = next((each for each in artifact.links if each["id"] == link_id), None) or missing("link")
             changes = answers.body()
+            _check(changes, None, artifact, state.clock.now())
             link.update({key: changes[key] for key in ("name", "expires_at") if key in changes})
+            link["has_code"] = bool(changes.get("access_code", link["has_code"]))
             return jsonify(_shown(link))
 
     @api.delete("/<id_>/custom-access-links/<link_id>")
@@ -120,7 +122,7 @@ def _group(shelf: Shelf, id_: Any) -> Group | None:
     return next((group for group in shelf.groups if group.id == id_), None) or missing("tester group") if id_ else None
 
 
-def _check(wanted: dict[str, Any], group: Group | None, artifact: Artifact) -> None:
+def _check(wanted: dict[str, Any], group: Group | None, artifact: Artifact, now: float) -> None:
     """Answer a link that cannot be with 400."""
     wrong: dict[str, str] = {}
     if group and group.kind != "external":
@@ -129,7 +131,8 @@ def _check(wanted: dict[str, Any], group: Group | None, artifact: Artifact) -> N
     if code is not None and (not isinstance(code, str) or len(code) not in CODE_LENGTHS):
         wrong["access_code"] = "must be 8 to 64 characters"
     try:
-        datetime.fromisoformat(expires.replace("Z", "+00:00") if expires else "2026-01-31")
+        if expires and datetime.fromisoformat(expires.replace("Z", "+00:00")).timestamp() <= now:
+            wrong["expires_at"] = "must be in the future"
     except (ValueError, AttributeError):
         wrong["expires_at"] = "must be an ISO 8601 date"
     if not artifact.is_ready:

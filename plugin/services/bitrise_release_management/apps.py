@@ -38,8 +38,6 @@ def app_id(job: Job) -> str:
     """
     if job.values.app_id:
         return job.values.app_id
-    if job.rest.connection.dry_run:
-        return "APP-ID"
     return identifier(job, app_of_package(job, job.values.app_package), "the app", "id")
 
 
@@ -49,12 +47,14 @@ def app_of_package(job: Job, package: str) -> Record:
     Raises InputError when there is none, or when several are left.
     """
     apps = listed(job, f"{APPS}/", _of_workspace(job))
+    if job.rest.connection.dry_run:
+        return {"id": "APP-ID"}
     wanted: str = job.values.platform or next(map(_platform_of, job.artifacts), "")
     same = [app for app in apps if app.get("store_app_id") == package]
     found = [app for app in same if wanted in ("", app.get("platform"))] if len(same) > 1 else same
     if len(found) == 1:
         return found[0]
-    known = ", ".join(sorted(str(app.get("store_app_id")) for app in apps)) or "no app that the token may see"
+    known = ", ".join(sorted({str(app.get("store_app_id")) for app in apps})) or "no app that the token may see"
     several = f"has several apps of {package}: {'; '.join(map(_line, found))}: give §app-id§"
     has = several if found else f"has no app of {package}; it has {known}"
     raise InputError(Problem("app-package", f"workspace {job.values.workspace} {has}"))

@@ -12,7 +12,7 @@ from plugin.errors import RefusedError
 from plugin.files.receipt import Entry
 from plugin.files.record import Intent
 from plugin.files.upload import Upload
-from plugin.rest.exchange import Request
+from plugin.rest.exchange import Request, json_body
 from plugin.services.bitrise_release_management import api
 from plugin.services.bitrise_release_management.api import (
     ARTIFACTS,
@@ -48,7 +48,11 @@ def upload(job: Job) -> None:
     app = destination(job, ("public-page",))
     ids = known_ids(job)
     resume(job, is_upload)
-    upload_to(job, app, ids, with_page=bool(job.values.public_page))
+    found = upload_to(job, app, ids, with_page=bool(job.values.public_page))
+    if job.values.public_page and not job.rest.connection.dry_run:
+        # Files that were already uploaded have no page yet, as no address was requested for them.
+        pages = "public_install_page_url"
+        keep(job, [each if each.get(pages) else publish(job, str(each["uid"]), True) for each in found])
 
 
 def known_ids(job: Job) -> Ids:
@@ -130,6 +134,19 @@ def line(artifact: Record) -> str:
     return f"{artifact.get('uid')}  {artifact.get('filename')}  ({', '.join(str(each) for each in facts if each)})"
 
 
+def publish(job: Job, uid: str, wanted: bool) -> Record:
+    """Switch an artifact's public page; return the artifact. Raises RefusedError when the service has not done it."""
+    body = json_body({"with_public_page": wanted})
+    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}))
+    found = show(job, uid)
+    page = found.get("public_install_page_url")
+    if bool(page) is not wanted and not job.rest.connection.dry_run:
+        now = "is still on" if page else "is still off"
+        raise RefusedError(f"bitrise-release-management: the public install page of artifact {uid} {now}")
+    job.say(f"the public install page of artifact {uid} is {f'on: {page}' if page else 'off'}")
+    return found
+
+
 def list_artifacts(job: Job) -> None:
     """List the installable artifacts of an app that pass the filters."""
     values = job.values
@@ -170,7 +187,7 @@ def show_artifact(job: Job) -> None:
 def status(job: Job) -> None:
     """Show the state of an artifact."""
     stage = _known(job)
-    job.log.line(f"artifact {job.values.artifact_id}: {stage}")
+    job.say(f"artifact {job.values.artifact_id}: {stage}")
     job.receipt.note(artifact_ids=[job.values.artifact_id])
     note(job, [stage])
 

@@ -10,10 +10,17 @@ from functools import partial
 
 from plugin.errors import RefusedError
 from plugin.files.record import Intent
-from plugin.rest.exchange import Request, json_body
 from plugin.services.bitrise_release_management import groups, links
-from plugin.services.bitrise_release_management.api import ARTIFACTS, Record, path
-from plugin.services.bitrise_release_management.artifacts import is_upload, keep, known_ids, report, show, upload_to
+from plugin.services.bitrise_release_management.api import Record
+from plugin.services.bitrise_release_management.artifacts import (
+    is_upload,
+    keep,
+    known_ids,
+    publish,
+    report,
+    show,
+    upload_to,
+)
 from plugin.services.bitrise_release_management.destination import destination
 from plugin.services.bitrise_release_management.once import is_settled
 from plugin.services.bitrise_release_management.what_to_test import set_text, text_of
@@ -28,6 +35,8 @@ def deliver(job: Job) -> None:
     link = links.order(job, values.access_link) if values.access_link else None
     app = destination(job, ("tester-groups", "access-link", "public-page"))
     chosen = groups.chosen(job, app)
+    if not link:
+        groups.check_links(job, chosen)
     ids = known_ids(job)
     resume(job, partial(is_known, job))
     artifacts = upload_to(job, app, ids)
@@ -38,7 +47,7 @@ def deliver(job: Job) -> None:
         for uid in uids:
             set_text(job, uid, text)
     if values.public_page:
-        artifacts = [_publish(job, uid, True) for uid in uids]
+        artifacts = [publish(job, uid, True) for uid in uids]
         keep(job, artifacts)
     urls = [links.make(job, uid, links.action_of(job, uid, values.access_link), link) for uid in uids] if link else []
     job.receipt.note(access_url=next(iter(urls), None))
@@ -72,20 +81,7 @@ def is_known(job: Job, intent: Intent) -> bool:
 
 def publish_artifact(job: Job) -> None:
     """Switch the public install page of an artifact on or off."""
-    report(job, [_publish(job, job.values.artifact_id, bool(job.values.public_page))])
-
-
-def _publish(job: Job, uid: str, wanted: bool) -> Record:
-    """Switch an artifact's public page; return the artifact. Raises RefusedError when the service has not done it."""
-    body = json_body({"with_public_page": wanted})
-    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}))
-    found = show(job, uid)
-    page = found.get("public_install_page_url")
-    if bool(page) is not wanted and not job.rest.connection.dry_run:
-        now = "is still on" if page else "is still off"
-        raise RefusedError(f"bitrise-release-management: the public install page of artifact {uid} {now}")
-    job.say(f"the public install page of artifact {uid} is {f'on: {page}' if page else 'off'}")
-    return found
+    report(job, [publish(job, job.values.artifact_id, bool(job.values.public_page))])
 
 
 def create_access_link(job: Job) -> None:
@@ -102,6 +98,7 @@ def notify(job: Job) -> None:
     shown = show(job, uid)
     app = "APP-ID" if job.rest.connection.dry_run else identifier(job, shown, "the app", "connected_app_id")
     chosen = groups.chosen(job, app)
+    groups.check_links(job, chosen)
     resume(job, partial(is_known, job))
     urls = [groups.notify(job, app, uid, group, job.values.access_link) for group in chosen]
     job.receipt.note(artifact_ids=[uid], access_url=next(filter(None, urls), None))

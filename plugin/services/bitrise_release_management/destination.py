@@ -33,9 +33,6 @@ def destination(job: Job, installing: Sequence[str]) -> str:
     if values.app_id:
         app = record(job, Request("GET", path(APPS, values.app_id), dry={}))
         id_ = values.app_id
-    elif job.rest.connection.dry_run:
-        _package(job)
-        return "APP-ID"
     else:
         app = app_of_package(job, _package(job))
         id_ = identifier(job, app, "the app", "id")
@@ -92,6 +89,7 @@ def _not_taken(job: Job, app: Record, id_: str) -> Iterator[Problem]:
     """The problems of files that are not of the app; what the service does not say is not compared."""
     texts = (app.get("platform"), app.get("store_app_id"))
     platform, package = (text if isinstance(text, str) else "" for text in texts)
+    own = "the §app-id§" if job.values.app_id else "the §app-package§ or the §app-id§"
     for file in job.artifacts:
         if file.app and platform in TITLES and PLATFORMS[file.app.kind] != platform:
             what, app_for = f"is an {file.app.kind}", f"an {TITLES[platform]} app"
@@ -99,5 +97,5 @@ def _not_taken(job: Job, app: Record, id_: str) -> Iterator[Problem]:
             what, app_for = f"is {file.app.package}", job.log.redact.brief(package, 200)
         else:
             continue
-        text = f"{file.shown!r} {what}, but app {id_} is {app_for}: give the §app-id§ of its own app, {ANYWAY}"
+        text = f"{file.shown!r} {what}, but app {id_} is {app_for}: give {own} of its own app, {ANYWAY}"
         yield Problem("artifacts", text)

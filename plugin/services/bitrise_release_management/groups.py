@@ -30,13 +30,26 @@ def chosen(job: Job, app: str) -> list[Record]:
     named = job.values.tester_groups
     known = groups_of(job, app) if named else []
     if job.rest.connection.dry_run:
-        return [{"id": "GROUP-ID", "name": name, "type": "internal"} for name in named]
+        kind = "external" if any("@" in tester for tester in job.values.testers) else "internal"
+        return [{"id": "GROUP-ID", "name": name, "type": kind} for name in named]
     missing = [name for name in named if not any(name in (each.get("name"), each.get("id")) for each in known)]
     if missing:
         has = ", ".join(sorted(str(each.get("name")) for each in known)) or "none"
         problems = [Problem("tester-groups", f"the app has no group {name!r}; it has {has}") for name in missing]
         raise InputError(*problems)
     return [each for name in named for each in known if name in (each.get("name"), each.get("id"))]
+
+
+def check_links(job: Job, groups: Sequence[Record]) -> None:
+    """Raise InputError for inputs about links when no group gets one: only external groups do."""
+    if job.rest.connection.dry_run or any(group.get("type") == "external" for group in groups):
+        return
+    text = "is for links, but none is made: §tester-groups§ names no external group. Leave it out"
+    values = job.values
+    about = {"access-link": values.access_link, "access-code": values.access_code}
+    about["access-expires"] = values.access_expires
+    if problems := [Problem(name, text) for name, given in about.items() if given]:
+        raise InputError(*problems)
 
 
 def action_of(job: Job, app: str, uid: str, group: str, name: str) -> Action:
@@ -60,6 +73,11 @@ def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> 
     """
     id_, name = identifier(job, group, "the tester group", "id"), str(group.get("name"))
     action = action_of(job, app, uid, id_, name)
+    wanted = {}
+    if job.rest.connection.dry_run:
+        mailed, told = path(ARTIFACTS, uid, links.LINKS), path(GROUPS, id_, "notify")
+        job.log.line(f"{name} would be notified: POST {told}, or POST {mailed} if it is an external group")
+        return None
     if group.get("type") == "external":
         wanted = links.order(job, link_name or name, id_)
         request = Request("POST", path(ARTIFACTS, uid, links.LINKS), body=json_body(wanted), dry=links.DRY)
@@ -77,6 +95,8 @@ def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> 
 
     found, is_new = do_once(job, action, request, parse)
     job.say(f"{name} {'is notified of' if is_new else 'was already notified of'} artifact {uid}")
+    if not is_new:
+        links.renew(job, uid, found, wanted)
     return address_of(found)
 
 
@@ -114,9 +134,24 @@ def create_tester_group(job: Job) -> None:
         job, action, Request("POST", GROUPS, {"type": kind}, body=body, dry={"id": "GROUP-ID"}), parse
     )
     job.receipt.add("tester-groups", [group])
-    if not is_new and group.get("type") != kind:
-        raise RefusedError(f"{action.makes} already exists, but is {group.get('type')}")
+    if not is_new:
+        _check_existing(job, app, group, kind)
     job.say(f"{'created ' if is_new else ''}{action.makes}{'' if is_new else ' already exists'}: {group.get('id')}")
+
+
+def _check_existing(job: Job, app: str, group: Record, kind: str) -> None:
+    """Raise RefusedError when a group that exists is not the one that is wanted: it is not changed."""
+    values, what = job.values, f"the tester group {job.values.name!r} already exists"
+    if group.get("type") != kind:
+        raise RefusedError(f"{what}, but is {group.get('type')}")
+    if values.auto_notify not in (None, group.get("auto_notify")):
+        now = "on" if group.get("auto_notify") else "off"
+        raise RefusedError(f"{what}, but its §auto-notify§ is {now}: change it on the website of the service")
+    if values.testers:
+        query = {"app_id": app, "tester_group_id": identifier(job, group, "the tester group", "id"), "type": kind}
+        joined = {str(text).lower() for each in listed(job, path(TESTERS, "testers"), query) for text in each.values()}
+        if absent := [each for each in values.testers if each.lower() not in joined]:
+            raise RefusedError(f"{what}, without {', '.join(absent)}: add them with add-testers")
 
 
 def add_testers(job: Job) -> None:

@@ -13,9 +13,10 @@ from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
 from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path, send
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
-from plugin.services.service import Job, created
+from plugin.services.service import Job, created, identifier
 
 LINKS = "custom-access-links"
+TERMS = {"expires_at": "end", "access_code": "code"}  # of a link, in words
 DRY = {"id": "LINK-ID", "url": "https://app.bitrise.io/app-install/TOKEN"}
 
 
@@ -43,13 +44,15 @@ def _has_expired(job: Job, link: Record) -> bool:
 
 
 def order(job: Job, name: str, group: str | None = None) -> dict[str, Any]:
-    """Return the body of the request for a link. Raises InputError for a time that is not valid."""
+    """Return the body of the request for a link. Raises InputError for a time that is not valid, or is past."""
     wanted = {
         "name": name,
         "expires_at": moment(job, "access-expires", job.values.access_expires),
         "access_code": job.values.access_code,
         "tester_group_id": group,
     }
+    if wanted["expires_at"] and _has_expired(job, wanted):
+        raise InputError(Problem("access-expires", f"{job.values.access_expires!r} is in the past: give a later time"))
     return {key: value for key, value in wanted.items() if value}
 
 
@@ -65,7 +68,21 @@ def make(job: Job, uid: str, action: Action, wanted: dict[str, Any]) -> str | No
     url = address_of(link)
     text = f"made {action.makes}" if is_new else f"{action.makes} already exists"
     job.say(f"{text}: {url or 'the answer has no address'}")
+    if not is_new:
+        renew(job, uid, link, wanted)
     return url
+
+
+def renew(job: Job, uid: str, known: Record, wanted: dict[str, Any]) -> None:
+    """Give a link that exists the code and the end that are wanted, if any are; a group has its link in its record."""
+    terms = {name: wanted[name] for name in ("expires_at", "access_code") if name in wanted}
+    if not terms:
+        return
+    link = known.get("custom_access_link") or known
+    id_ = identifier(job, link, f"the access link {wanted['name']!r}", "id")
+    send(job, Request("PATCH", path(ARTIFACTS, uid, LINKS, id_), body=json_body(terms), dry={}))
+    said = " and ".join(TERMS[name] for name in terms)
+    job.say(f"the access link {wanted['name']!r} now has the given {said}")
 
 
 def list_access_links(job: Job) -> None:

@@ -49,7 +49,7 @@ def do_once(job: Job, action: Action, request: Request, parse: Callable[[Answer]
             return found
 
         made = job.rest.create(wanted, parse, look)
-        job.receipt.add("done", [*known, {"what": action.makes, "url": address_of(made)}])
+        job.receipt.add("done", [*known, {"what": action.makes, "id": made.get("id"), "url": address_of(made)}])
         entry.done()
     return made, True
 

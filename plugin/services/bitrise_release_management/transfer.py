@@ -120,7 +120,7 @@ def follow(job: Job, kind: Kind, names: Mapping[str, str]) -> None:
                 now = stage_of(job, kind, id_)
                 if now != stages.get(id_):
                     stages[id_] = now
-                    job.log.line(f"{name}: {now}")
+                    job.say(f"{name}: {now}")
                     note(job, [*stages.values()])
         return [*stages.values()]
 
@@ -136,7 +136,12 @@ def follow(job: Job, kind: Kind, names: Mapping[str, str]) -> None:
 
 
 def note(job: Job, stages: Sequence[Stage]) -> None:
-    """Keep the state of the files as the outputs `status` and `service-status`: the earliest state, or a failure."""
+    """Keep the state of the files as the outputs `status` and `service-status`: the earliest state, or a failure.
+
+    A dry run does not know it.
+    """
+    if job.rest.connection.dry_run:
+        return
     order = (FAILED, UNKNOWN, QUEUED, RUNNING, SUCCEEDED)
     first = min(stages, key=lambda each: order.index(each.state))
     job.receipt.note(status=first.state, service_status=first.word or None)

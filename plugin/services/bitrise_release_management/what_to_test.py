@@ -20,7 +20,7 @@ CUT = "\n…"
 def text_of(job: Job) -> str | None:
     """Return the text that `what-to-test` means, None if it is not given.
 
-    Raises InputError for a file that cannot be read.
+    Raises InputError for a file that cannot be read, and for `git` without a checkout.
     """
     given = job.values.what_to_test
     if not given:
@@ -70,6 +70,9 @@ def _read(name: str) -> str:
 
 def _commits(job: Job) -> str:
     """The commits since the last tag before this one, the newest first; all, if there was no tag."""
+    if not job.ask_git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+        text = "`git` needs a checkout with commits, and git finds none here: check the code out first, or give a text"
+        raise InputError(Problem("what-to-test", text))
     commit = job.source.commit or "HEAD"
     if not re.fullmatch("[0-9a-fA-F]{4,64}|HEAD", commit) or not job.ask_git(
         "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"

@@ -125,7 +125,8 @@ def test_a_file_of_another_app_is_refused(
 ) -> None:
     done = rm(operation, artifacts=name, **app)
     assert (done.code, says in done.log) == (2, True), done.log
-    assert ": give the PLUGIN_APP_ID of its own app, or set PLUGIN_APP_CHECK to off" in done.log
+    own = "the PLUGIN_APP_ID" if "app_id" in app else "the PLUGIN_APP_PACKAGE or the PLUGIN_APP_ID"
+    assert f": give {own} of its own app, or set PLUGIN_APP_CHECK to off" in done.log
     assert len(sandbox.state()["requests"]) == 1
     assert not sent(sandbox, "GET", "/upload-url")
 
