@@ -94,16 +94,22 @@ def views(text: str, reach: int) -> Iterator[View]:
         return
     plain = _next(plain, _STEPS["invisible"]) or plain
     yield plain
-    signs = {sign for sign in _SIGNS.values() if sign in plain.text}
-    for name, sign in _SIGNS.items():
-        for depth, view in enumerate(_readings(plain, name) if sign in plain.text else ()):
-            within = {inner: sign for inner, sign in _SIGNS.items() if sign in view.text}
-            signs |= set(within.values())
+    kinds = _kinds(plain.text)
+    every = set(kinds)
+    for name in kinds:
+        for depth, view in enumerate(_readings(plain, name)):
+            within = _kinds(view.text)
+            every.update(within)
             yield view
             if depth == 0:  # one kind inside another, such as HTML in JSON: "any" would read some escapes twice
                 yield from filter(None, (_next(view, _STEPS[inner]) for inner in within if inner != name))
-    if len(signs) > 1:
+    if len(every) > 1:
         yield from _readings(plain, "any")
+
+
+def _kinds(text: str) -> list[str]:
+    """The kinds of escapes whose sign is in `text`."""
+    return [name for name, sign in _SIGNS.items() if sign in text]
 
 
 def _readings(view: View, kind: str) -> Iterator[View]:

@@ -27,8 +27,8 @@ _USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
 _ESCAPED_USER_INFO = re.compile(
     r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE
 )
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _ENDS = 8  # characters of base64 or hex: what shorter ends of a line show of a secret is of no use
+_ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{_ENDS},}}")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENDS_OF_URLS = " \t\"'<>"
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")

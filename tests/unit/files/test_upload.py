@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,25 @@ def test_a_file_is_sent_as_it_is_and_its_digest_known_afterwards(tmp_path: Path,
     body = file.body()
     assert body.length == size
     assert sent(body) == data
+    assert file.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_block_does_not_change_before_a_slow_digest_has_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.real = hashlib.sha256()
+            self.digest = self.real.digest
+
+        def update(self, block: memoryview) -> None:
+            time.sleep(0.02)  # longer than reading and sending a block takes
+            self.real.update(block)
+
+    data = os.urandom(6 * BLOCK)
+    file = upload(tmp_path / "app.apk", data)
+    monkeypatch.setattr("plugin.files.digest.hashlib.new", lambda _name, **_options: Slow())
+    assert sent(file.body()) == data
     assert file.sha256 == hashlib.sha256(data).hexdigest()
 
 
