@@ -15,7 +15,8 @@ TITLE = "GitHub"
 # Inside of a composite every GITHUB_ACTION may be the same; a default is evaluated outside, for the step that uses it.
 STEP_IDENTITY = {
     "step-identity": {
-        "description": "Leave this as it is: it distinguishes equal steps of one job, so that each starts its build.",
+        "description": "Leave this as it is: it distinguishes equal steps of one job, so that each starts its build "
+        "and keeps its own comment.",
         "default": "${{ github.action }}",
     }
 }
