@@ -39,10 +39,16 @@ class _Start:
     """One start of the program: its host, its log and its outputs, created when they are first needed."""
 
     def __init__(
-        self, env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO, seen: Sequence[int]
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        seen: Sequence[int],
     ) -> None:
+        self._argv = argv
         self._env = env
-        self._name = env.get("PLUGIN_HOST", "plain")
         self._stdin = stdin
         self._stdout = stdout
         self._stderr = stderr
@@ -51,9 +57,11 @@ class _Start:
 
     @cached_property
     def host(self) -> Host:
-        from plugin.hosts import HOSTS
+        """The host that its manifest names, else for `run` the one that is detected."""
+        from plugin.hosts import HOSTS, PLAIN, name_of
 
-        return HOSTS.get(self._name, HOSTS["plain"])
+        name = self._env.get("PLUGIN_HOST") or (name_of(self._env) if self._argv[:1] == ["run"] else PLAIN)
+        return HOSTS.get(name, HOSTS[PLAIN])
 
     @cached_property
     def log(self) -> Log:
@@ -77,10 +85,16 @@ class _Start:
     def read(self) -> dict[str, str]:
         """Return the raw inputs from the host."""
         from plugin.hosts import HOSTS
+        from plugin.hosts.spelling import own_variable
+        from plugin.hosts.variables import prefixed
 
-        if self._name not in HOSTS:
-            raise InputError(f"PLUGIN_HOST: {self._name!r} is not one of {', '.join(HOSTS)}")
-        return self.host.read(self._env)
+        named, host = self._env.get("PLUGIN_HOST"), self.host
+        if named and named not in HOSTS:
+            raise InputError(f"PLUGIN_HOST: {named!r} is not one of {', '.join(HOSTS)}")
+        if named or host.variable("service") == own_variable("service"):
+            return host.read(self._env)
+        # A script without the host's manifest, on a host that has variables of its own for inputs.
+        return {**prefixed("PLUGIN_", self._env), **host.read(self._env)}
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
@@ -178,7 +192,7 @@ def main(
     argv: list[str], env: Mapping[str, str], stdin: TextIO, stdout: TextIO, stderr: TextIO, seen: Sequence[int] = ()
 ) -> int:
     """Run the command line; return the exit code. `seen` holds the signals so far: the first raises Cancelled."""
-    start = _Start(env, stdin, stdout, stderr, seen)
+    start = _Start(argv, env, stdin, stdout, stderr, seen)
     failure = None
     try:
         try:

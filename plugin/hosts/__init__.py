@@ -1,13 +1,56 @@
 """The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
-`__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS;
-Publisher (publisher.py); find (source.py); the names' forms (spelling.py). A new host is a file here, with its record
-HOST, and its name in NAMES.
+`__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS,
+which loads a host when it is asked for; name_of; Publisher (publisher.py); find (source.py); the names' forms
+(spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from plugin.hosts.host import Host
+if TYPE_CHECKING:
+    from plugin.hosts.host import Env, Host
 
-NAMES = ("github", "bitrise", "jenkins", "plain")
-HOSTS: dict[str, Host] = {name: import_module(f"{__name__}.{name}").HOST for name in NAMES}
+PLAIN = "plain"
+# Each host, with the variables that are set there, any of them (`A+B`: both; `A=x`: with that value). The most specific
+# first, as some CI systems set others' variables too.
+VARIABLES = {
+    "github": "GITHUB_ACTIONS",
+    "bitrise": "BITRISE_IO",
+    "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
+    PLAIN: "",
+}
+
+
+class _Hosts(Mapping[str, "Host"]):
+    """The hosts by name; only those that are asked for are loaded."""
+
+    def __getitem__(self, name: str) -> Host:
+        if name not in VARIABLES:
+            raise KeyError(name)
+        host: Host = import_module(f"{__name__}.{name}").HOST
+        return host
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VARIABLES)
+
+    def __len__(self) -> int:
+        return len(VARIABLES)
+
+
+HOSTS = _Hosts()
+
+
+def name_of(env: Env) -> str:
+    """Return the host that a job with these variables runs on; `CI=false` says that it is none."""
+    if env.get("CI", "").strip().lower() == "false":
+        return PLAIN
+    return next((name for name, forms in VARIABLES.items() if any(_is_met(form, env) for form in forms.split())), PLAIN)
+
+
+def _is_met(form: str, env: Env) -> bool:
+    parts = (part.partition("=") for part in form.split("+"))
+    return all(env.get(name) == value if value else bool(env.get(name)) for name, _, value in parts)

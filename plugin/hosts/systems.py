@@ -1,0 +1,106 @@
+"""The variables of CI systems that say what is built; of systems without a host of their own here, all of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from plugin.hosts.host import Env
+from plugin.hosts.variables import first, number
+from plugin.source import Source, short
+
+
+class Names(NamedTuple):
+    """A CI system's variables, in the order to try them; `detect` is set there and nowhere else."""
+
+    detect: str
+    commit: str
+    branch: str = ""
+    pull_request: str = ""
+    target_branch: str = ""
+    tag: str = ""
+    run_url: str = ""
+    workflow: str = ""
+
+
+# The most specific first: some systems imitate others' variables. From each system's own documentation.
+SYSTEMS = (
+    Names(
+        "GITLAB_CI",
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA CI_COMMIT_SHA",
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME CI_COMMIT_BRANCH",
+        "CI_MERGE_REQUEST_IID",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+        "CI_COMMIT_TAG",
+        "CI_PIPELINE_URL CI_JOB_URL",
+    ),
+    Names("CIRCLECI", "CIRCLE_SHA1", "CIRCLE_BRANCH", "CIRCLE_PULL_REQUEST", "", "CIRCLE_TAG", "CIRCLE_BUILD_URL"),
+    Names(
+        "TF_BUILD",
+        "SYSTEM_PULLREQUEST_SOURCECOMMITID BUILD_SOURCEVERSION",
+        "SYSTEM_PULLREQUEST_SOURCEBRANCH BUILD_SOURCEBRANCH",
+        "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER SYSTEM_PULLREQUEST_PULLREQUESTID",
+        "SYSTEM_PULLREQUEST_TARGETBRANCH",
+    ),
+    Names(
+        "BUILDKITE",
+        "BUILDKITE_COMMIT",
+        "BUILDKITE_BRANCH",
+        "BUILDKITE_PULL_REQUEST",
+        "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+        "BUILDKITE_TAG",
+        "BUILDKITE_BUILD_URL",
+    ),
+    Names(
+        "BITBUCKET_BUILD_NUMBER",
+        "BITBUCKET_COMMIT",
+        "BITBUCKET_BRANCH",
+        "BITBUCKET_PR_ID",
+        "BITBUCKET_PR_DESTINATION_BRANCH",
+        "BITBUCKET_TAG",
+    ),
+    Names(
+        "TRAVIS",
+        "TRAVIS_PULL_REQUEST_SHA TRAVIS_COMMIT",
+        "TRAVIS_PULL_REQUEST_BRANCH TRAVIS_BRANCH",
+        "TRAVIS_PULL_REQUEST",
+        "",
+        "TRAVIS_TAG",
+        "TRAVIS_BUILD_WEB_URL",
+    ),
+    Names("CM_BUILD_ID", "CM_COMMIT", "CM_BRANCH", "CM_PULL_REQUEST_NUMBER", "CM_PULL_REQUEST_DEST", "CM_TAG"),
+    Names(
+        "CI_XCODE_CLOUD",
+        "CI_PULL_REQUEST_SOURCE_COMMIT CI_COMMIT",
+        "CI_PULL_REQUEST_SOURCE_BRANCH CI_BRANCH",
+        "CI_PULL_REQUEST_NUMBER",
+        "CI_PULL_REQUEST_TARGET_BRANCH",
+        "CI_TAG",
+        "CI_BUILD_URL",
+    ),
+    Names("AC_APPCIRCLE", "AC_GIT_COMMIT", "AC_GIT_BRANCH", "AC_PULL_NUMBER", "AC_GIT_TARGET_BRANCH", "AC_GIT_TAG"),
+    Names("TEAMCITY_VERSION", "BUILD_VCS_NUMBER", "", "", "", "", "BUILD_URL"),
+    Names(
+        "DRONE",
+        "DRONE_COMMIT_SHA",
+        "DRONE_SOURCE_BRANCH DRONE_BRANCH",
+        "DRONE_PULL_REQUEST",
+        "DRONE_TARGET_BRANCH",
+        "DRONE_TAG",
+        "DRONE_BUILD_LINK",
+    ),
+)
+
+
+def source_of(names: Names, env: Env) -> Source:
+    """Read what is built from the variables of one CI system."""
+    tag = first(env, names.tag.split())
+    found = Source(
+        commit=first(env, names.commit.split()),
+        branch=None if tag else first(env, names.branch.split()),
+        tag=tag,
+        pull_request_id=number(first(env, names.pull_request.split())),
+        target_branch=first(env, names.target_branch.split()),
+        run_url=first(env, names.run_url.split()),
+        ci_workflow=first(env, names.workflow.split()),
+    )
+    return short(found)  # Azure has one variable for refs/heads/…, refs/tags/… and refs/pull/…

@@ -1,0 +1,85 @@
+"""Which host a job runs on, by its variables, where no manifest names it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin import __main__ as entry
+from plugin import hosts, run
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"GITHUB_ACTIONS": "true", "CI": "true"}, "github"),
+        ({"BITRISE_IO": "true", "JENKINS_URL": "https://ci.example.com"}, "bitrise"),
+        ({"JENKINS_URL": "https://ci.example.com"}, "jenkins"),
+        ({"JENKINS_HOME": "/var/lib/jenkins", "BUILD_NUMBER": "7"}, "jenkins"),
+        ({"JENKINS_HOME": "/var/lib/jenkins"}, "plain"),
+        ({"BUILD_NUMBER": "7", "CI": "true"}, "plain"),
+        ({"GITHUB_ACTIONS": ""}, "plain"),
+        ({}, "plain"),
+    ],
+)
+def test_a_host_is_detected_by_the_variables_that_it_sets(env: dict[str, str], name: str) -> None:
+    assert hosts.name_of(env) == name
+
+
+@pytest.mark.parametrize("no", ["false", "False", " false "])
+@pytest.mark.parametrize("host", [name for name in hosts.HOSTS if name != hosts.PLAIN])
+def test_with_ci_false_no_host_is_detected(host: str, no: str) -> None:
+    (form, *_) = hosts.VARIABLES[host].split()
+    names = {name: value or "1" for name, _, value in (part.partition("=") for part in form.split("+"))}
+    assert hosts.name_of(names) == host
+    assert hosts.name_of({**names, "CI": no}) == hosts.PLAIN
+
+
+def test_only_the_host_that_is_used_is_loaded() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from plugin.hosts import HOSTS; HOSTS['plain']; print('plugin.hosts.bitrise' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_host_that_does_not_exist_is_not_there() -> None:
+    assert "no-such" not in hosts.HOSTS
+    assert len(hosts.HOSTS) == len(hosts.VARIABLES)
+
+
+def read_by(monkeypatch: pytest.MonkeyPatch, *arguments: str, **env: str) -> tuple[str, dict[str, Any]]:
+    """The host that a run is on, and the raw inputs that it gets."""
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(run, "run", lambda raw, around: seen.update(raw, HOST=around.host.name))
+    entry.main(list(arguments), env, io.StringIO(), io.StringIO(), io.StringIO())
+    return seen.pop("HOST"), seen
+
+
+@pytest.mark.parametrize("host", hosts.HOSTS)
+def test_the_manifest_names_the_host_whatever_is_detected(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = hosts.HOSTS[host].variable("app-id")
+    name, raw = read_by(monkeypatch, "run", PLUGIN_HOST=host, BITRISE_IO="true", **{variable: "x"})
+    assert (name, raw) == (host, {"app-id": "x"})
+
+
+def test_a_script_may_use_either_form_of_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(tmp_path / "output")}
+    given = {"PLUGIN_APP_ID": "plain", "PLUGIN_WORKFLOW": "w", "INPUT_APP_ID": "own"}
+    assert read_by(monkeypatch, "run", **env, **given) == ("github", {"app-id": "own", "workflow": "w"})
+
+
+def test_a_service_command_is_plain_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, raw = read_by(monkeypatch, "bitrise", "list-apps", GITHUB_ACTIONS="true", PLUGIN_LIMIT="5")
+    assert (name, raw) == ("plain", {"service": "bitrise", "operation": "list-apps", "limit": "5"})
+
+
+def test_a_named_host_that_does_not_exist_is_an_error_that_lists_them() -> None:
+    out = io.StringIO()
+    assert entry.main(["run"], {"PLUGIN_HOST": "no-such"}, io.StringIO(), out, io.StringIO()) == 2
+    assert json.loads(out.getvalue())["error"] == f"PLUGIN_HOST: 'no-such' is not one of {', '.join(hosts.HOSTS)}"
