@@ -1,7 +1,7 @@
 """The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
 `__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS,
-which loads a host when it is asked for; name_of; Publisher (publisher.py); find (source.py); the names' forms
+which loads a host when it is needed; name_of; Publisher (publisher.py); find (source.py); the names' forms
 (spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
 """
 
@@ -26,7 +26,7 @@ VARIABLES = {
 
 
 class _Hosts(Mapping[str, "Host"]):
-    """The hosts by name; only those that are asked for are loaded."""
+    """The hosts by name; each is loaded when it is needed."""
 
     def __getitem__(self, name: str) -> Host:
         if name not in VARIABLES:
