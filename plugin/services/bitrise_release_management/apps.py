@@ -5,6 +5,7 @@ from __future__ import annotations
 from plugin.errors import InputError, Problem
 from plugin.files.artifacts import Artifact
 from plugin.rest.exchange import Request
+from plugin.services.bitrise_release_management import records
 from plugin.services.bitrise_release_management.api import APPS, Query, Record, listed, path, record
 from plugin.services.service import Job, identifier
 
@@ -17,7 +18,7 @@ def list_apps(job: Job) -> None:
     query = {"platform": values.platform, "project_id": values.project, "search": values.search}
     wanted = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
     apps = listed(job, f"{APPS}/", wanted, values.limit)
-    job.receipt.add("apps", apps)
+    records.add(job, "apps", apps)
     for app in apps:
         job.log.line(_line(app))
     job.say(f"{len(apps)} apps")
@@ -26,7 +27,7 @@ def list_apps(job: Job) -> None:
 def show_app(job: Job) -> None:
     """Show one app."""
     app = record(job, Request("GET", path(APPS, app_id(job)), dry={}))
-    job.receipt.add("apps", [app])
+    records.add(job, "apps", [app])
     job.receipt.note(app_package=app.get("store_app_id"))
     job.log.line(_line(app))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
-from plugin.services.bitrise_release_management import links
+from plugin.services.bitrise_release_management import links, records
 from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, confirmed, listed, path, record
 from plugin.services.bitrise_release_management.apps import app_id
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
@@ -104,7 +104,7 @@ def list_tester_groups(job: Job) -> None:
     """List the groups of testers of an app; with `artifact-id` also whether each was notified of it."""
     kinds = (job.values.tester_type,) if job.values.tester_type else KINDS
     found = groups_of(job, app_id(job), job.values.artifact_id, kinds)
-    job.receipt.add("tester-groups", found)
+    records.add(job, "tester-groups", found)
     for group in found:
         sent = group.get("notification_sent")
         was_notified = "" if sent is None else ", notified" if sent else ", not notified"
@@ -133,7 +133,7 @@ def create_tester_group(job: Job) -> None:
     group, is_new = do_once(
         job, action, Request("POST", GROUPS, {"type": kind}, body=body, dry={"id": "GROUP-ID"}), parse
     )
-    job.receipt.add("tester-groups", [group])
+    records.add(job, "tester-groups", [group])
     if not is_new:
         _check_existing(job, app, group, kind)
     job.say(f"{'created ' if is_new else ''}{action.makes}{'' if is_new else ' already exists'}: {group.get('id')}")

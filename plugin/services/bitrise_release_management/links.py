@@ -11,6 +11,7 @@ from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
+from plugin.services.bitrise_release_management import records
 from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path, send
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created, identifier
@@ -88,7 +89,7 @@ def renew(job: Job, uid: str, known: Record, wanted: dict[str, Any]) -> None:
 def list_access_links(job: Job) -> None:
     """List the links of an artifact."""
     found = links_of(job, job.values.artifact_id)
-    job.receipt.add("access-links", found)
+    records.add(job, "access-links", found)
     for link in found:
         ends = f", until {link['expires_at']}" if link.get("expires_at") else ""
         group = f", for {link['tester_group_name']}" if link.get("tester_group_name") else ""
