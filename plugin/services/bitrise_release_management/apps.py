@@ -6,7 +6,15 @@ from plugin.errors import InputError, Problem
 from plugin.files.artifacts import Artifact
 from plugin.rest.exchange import Request
 from plugin.services.bitrise_release_management import records
-from plugin.services.bitrise_release_management.api import APPS, Query, Record, listed, path, record
+from plugin.services.bitrise_release_management.api import (
+    APPS,
+    WRONG_APP,
+    Query,
+    Record,
+    listed,
+    path,
+    record,
+)
 from plugin.services.service import Job, identifier
 
 PLATFORMS = {"IPA": "ios", "APK": "android", "AAB": "android"}  # by the kind of a file for them
@@ -26,7 +34,7 @@ def list_apps(job: Job) -> None:
 
 def show_app(job: Job) -> None:
     """Show one app."""
-    app = record(job, Request("GET", path(APPS, app_id(job)), dry={}))
+    app = record(job, Request("GET", path(APPS, app_id(job)), dry={}), WRONG_APP)
     records.add(job, "apps", [app])
     job.receipt.note(app_package=app.get("store_app_id"))
     job.log.line(_line(app))
@@ -56,8 +64,8 @@ def app_of_package(job: Job, package: str) -> Record:
     if len(found) == 1:
         return found[0]
     known = ", ".join(sorted({str(app.get("store_app_id")) for app in apps})) or "no app that the token may see"
-    several = f"has several apps of {package}: {'; '.join(map(_line, found))}: give §app-id§"
-    has = several if found else f"has no app of {package}; it has {known}"
+    several = f"has several apps with the package {package}: {'; '.join(map(_line, found))}; give §app-id§"
+    has = several if found else f"has no app with the package {package}; it has {known}"
     raise InputError(Problem("app-package", f"workspace {job.values.workspace} {has}"))
 
 

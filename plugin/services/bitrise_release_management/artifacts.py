@@ -136,7 +136,7 @@ def line(artifact: Record) -> str:
 def publish(job: Job, uid: str, wanted: bool) -> Record:
     """Switch an artifact's public page; return the artifact. Raises RefusedError when the service has not done it."""
     body = json_body({"with_public_page": wanted})
-    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}))
+    api.answered(job, Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}), api.ROLE)
     found = show(job, uid)
     page = found.get("public_install_page_url")
     if bool(page) is not wanted and not job.rest.connection.dry_run:
@@ -194,7 +194,7 @@ def _known(job: Job) -> Stage:
     """Return the state of the artifact. Raises RefusedError when the service does not know it."""
     stage = stage_of(job, ARTIFACT, job.values.artifact_id)
     if not stage.word:
-        raise RefusedError(f"the service knows no artifact {job.values.artifact_id}")
+        raise RefusedError(f"the service does not know artifact {job.values.artifact_id}: check §artifact-id§")
     return stage
 
 

@@ -66,7 +66,7 @@ def test_links_are_not_for_internal_groups(name: str, http: requests_mock.Mocker
     given: Any = {"access_link": "beta", **TERMS}[name]
     ran = run(tmp_path, "notify", artifact_id=UID, tester_groups="QA", wall=NOW, **{name: given})
     assert isinstance(ran.error, InputError), ran.log
-    assert f"{name.replace('_', '-')}: is for links, but none is made" in str(ran.error)
+    assert f"{name.replace('_', '-')}: applies to access links, but only external groups get one" in str(ran.error)
 
 
 @pytest.mark.parametrize("name", TERMS)

@@ -64,7 +64,7 @@ def test_a_mail_that_shows_late_is_found_within_the_lag(http: requests_mock.Mock
     ran = notify(tmp_path)
     assert ran.error is None, ran.log
     assert (len(seen), sum(ran.slept) < 32) == (1, True)
-    assert "the answer was lost, but the mail to QA about artifact" in ran.log
+    assert "the answer was lost, but the service shows the mail to QA about artifact" in ran.log
 
 
 def test_a_mail_that_never_shows_is_sent_again_after_the_lag(http: requests_mock.Mocker, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_list_without_the_state_leaves_a_mail_in_doubt(http: requests_mock.Moc
     ran = notify(tmp_path)
     assert isinstance(ran.error, UnavailableError)
     assert ran.error.is_in_doubt
-    assert "the list of groups does not show whether QA was notified" in str(ran.error)
+    assert "the service does not show whether QA was notified" in str(ran.error)
     assert len(seen) == 1
 
 
