@@ -118,9 +118,7 @@ def _items(job: Job, address: str, query: Query) -> Iterator[Record]:
         before = items
         if not items or not _has_more(answer, count, len(items)):
             return
-    raise RefusedError(
-        f"GET {address} returns the same page again, or never ends: check §service-url§"
-    )
+    raise RefusedError(f"GET {address} returns the same page again, or never ends: check §service-url§")
 
 
 def _has_more(answer: Record, count: int, here: int) -> bool:

@@ -86,14 +86,13 @@ def _adapted(job: Job, update: Record, was_there: bool) -> Record:
         return {name: wanted[name] for name, now in shown.items() if _word(now) != _word(wanted[name])}
 
     id_ = identifier(job, update, "the update", "id")
-    wanted = _about(job)
+    wanted = {name: value for name, value in _about(job).items() if name != "app_version"}  # part of the id
     changes = lacking(update, was_there)
     if changes.pop("description", None):
         job.log.notice(
             f"update {id_} keeps the description that it was uploaded with: the service cannot change it, so"
             " §description§ is not applied"
         )
-    changes.pop("app_version", None)  # by which an update is found
     if not changes:
         return update
     address = path(UPDATE.root, id_)

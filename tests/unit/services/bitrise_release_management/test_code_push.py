@@ -86,6 +86,7 @@ def test_an_update_is_uploaded_as_the_description_says(http: requests_mock.Mocke
     ("given", "shown", "body"),
     [
         ({}, {}, None),
+        ({}, {"app_version": "1.2"}, None),
         ({"rollout": "25", "mandatory": "true", "disabled": "false"}, {}, None),
         ({"rollout": "25"}, {"rollout": "25"}, None),
         ({"rollout": "25"}, {"rollout": 25.0}, None),
