@@ -66,7 +66,7 @@ def test_the_app_is_found_by_the_package_in_the_files(operation: str, sandbox: S
         (
             "App.ipa\nSecond.ipa\nOther.ipa",
             {},
-            "the files are of 2 apps: App.ipa (com.example.app), Other.ipa (com.example.other)",
+            "the files belong to 2 apps: App.ipa (com.example.app), Other.ipa (com.example.other)",
         ),
     ],
 )
@@ -81,7 +81,8 @@ def test_files_that_do_not_name_one_app_are_refused(
 
 def test_a_package_without_an_app_in_the_workspace_is_named(rm: Run) -> None:
     done = rm("upload", workspace=WORKSPACE, artifacts="Other.ipa")
-    assert (done.code, "has no app of com.example.other; it has com.example.a" in done.log) == (2, True), done.log
+    says = "has no app with the package com.example.other; it has com.example.a"
+    assert (done.code, says in done.log) == (2, True), done.log
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,11 @@ def test_apps_are_listed_and_found_by_their_package(rm: Run) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"app_package": "com.example.app"}, "has several apps of com.example.app: "),
-        ({"app_package": "com.example"}, "has no app of com.example; it has com.example.anything, com.example.app"),
+        ({"app_package": "com.example.app"}, "has several apps with the package com.example.app: "),
+        (
+            {"app_package": "com.example"},
+            "has no app with the package com.example; it has com.example.anything, com.example.app",
+        ),
     ],
 )
 def test_a_package_of_no_app_or_of_two_is_refused(more: dict[str, Any], says: str, rm: Run) -> None:
