@@ -93,7 +93,7 @@ def test_a_rerun_of_the_ci_run_meets_its_own_artifact(sandbox: SandboxProcess, f
     assert len(ids[2]) == 2
 
 
-@pytest.mark.parametrize("unknown", ["404", "upload_requested"])
+@pytest.mark.parametrize("unknown", ["404", "upload_requested", "other"])
 @pytest.mark.parametrize("again", ["address", "refused"])
 def test_an_uploaded_file_is_not_sent_again(again: str, unknown: str, sandbox: SandboxProcess, rm: Run) -> None:
     switch(sandbox, again=again, unknown_id=unknown)
