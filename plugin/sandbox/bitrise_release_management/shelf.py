@@ -156,8 +156,10 @@ class Artifact(File):
 
     @property
     def kind(self) -> str:
-        """What its file is, or else its ending."""
-        return self.contents.kind.lower() if self.contents else self.ending[1:]
+        """What its file is, or else its ending says; an APK if neither does."""
+        if self.contents:
+            return self.contents.kind.lower()
+        return self.ending[1:] if self.ending in (".aab", ".ipa") else "apk"
 
     @property
     def signature(self) -> str:

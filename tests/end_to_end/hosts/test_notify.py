@@ -93,7 +93,7 @@ def test_a_message_that_fails_is_a_warning(answer: Answer, said: str, sandbox: S
     done, server = deliver(answer, sandbox, work)
 
     assert done.code == 0, done.log
-    assert "warning: the message to PLUGIN_NOTIFY_URL was not sent" in done.log
+    assert "warning: the message to PLUGIN_NOTIFY_URL was not confirmed" in done.log
     assert said in done.log
     assert "s3cret" not in done.log
     assert done.result["status"] == "succeeded"

@@ -53,14 +53,14 @@ def test_a_folder_becomes_an_update(sandbox: SandboxProcess, rm: Run) -> None:
 def test_a_later_run_changes_the_update_that_exists(fault: str, sandbox: SandboxProcess, rm: Run) -> None:
     assert rm("upload-update", **UPDATE, description="The door", rollout=25).code == 0
     sandbox.faults(*filter(None, [fault]))
-    other = {"description": "The window", "mandatory": True, "disabled": False, "rollout": 50}
+    other = {"description": "The window", "mandatory": True, "disabled": True, "rollout": 50}
     done = rm("upload-update", **UPDATE, **other)
     assert done.code == 0, done.log
     (update,) = state_of(sandbox)["updates"]
-    about = {"mandatory": "true", "disabled": "false", "rollout": 50, "description": "The door"}
+    about = {"mandatory": "true", "disabled": "true", "rollout": 50, "description": "The door"}
     assert update["about"] == {**about, "app_version": "1.2.3"}
     assert update["times_stored"] == 1
-    assert f"update {update['id']} now has mandatory true, disabled false, rollout 50" in done.log
+    assert f"update {update['id']} now has mandatory true, disabled true, rollout 50" in done.log
     assert "PLUGIN_DESCRIPTION is not applied" in done.log
     changes = len(sent(sandbox, "PATCH"))
     assert rm("upload-update", **UPDATE, **other).code == 0
