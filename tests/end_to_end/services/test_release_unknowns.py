@@ -49,7 +49,7 @@ def test_a_list_that_lags_leads_to_no_second_upload(receipt: dict[str, str], san
 
 @pytest.mark.parametrize(
     ("unknown", "code", "says"),
-    [("404", 4, "the service does not know artifact"), ("upload_requested", 0, "upload_requested"), ("other", 0, "other")],
+    [("404", 4, "does not know artifact"), ("upload_requested", 0, "upload_requested"), ("other", 0, "other")],
 )
 def test_an_unknown_id_is_never_a_success(unknown: str, code: int, says: str, sandbox: SandboxProcess, rm: Run) -> None:
     switch(sandbox, unknown_id=unknown)
