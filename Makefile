@@ -20,8 +20,11 @@ sandbox: $(VENV)/sandbox
 			kill -0 $$! 2>/dev/null || { cat $(VENV)/sandbox.log; exit 1; }; sleep 0.1; \
 		done; cat $(VENV)/sandbox.log; echo "It runs until you stop it: kill $$!"
 
+# `check` has run the rules. The end-to-end tests come first, so that the many short ones fill up what the long files
+# leave; and bytecode is kept, for without it each worker compiles every test.
 test: check
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--ignore tests/unit/rules
 
 check: $(VENV)/test
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import ast
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -75,16 +76,23 @@ def imports(plugin: Path) -> Graph:
 
 def _named(path: Path, known: Iterable[str]) -> Iterable[str]:
     known = set(known)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in _dotted(path.read_text(encoding="utf-8")):
+        first, _, below = name.partition(".")
+        if first == "plugin" and below:
+            module = below.replace(".", "/")
+            yield from {module, f"{module}/__init__"} & known
+
+
+@cache  # the tests draw the picture many times
+def _dotted(source: str) -> tuple[str, ...]:
+    """Every name that a module's source imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            dotted = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-        else:
-            dotted = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in dotted:
-            first, _, below = name.partition(".")
-            if first == "plugin" and below:
-                module = below.replace(".", "/")
-                yield from {module, f"{module}/__init__"} & known
+            names += [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return tuple(names)
 
 
 def _ground(modules: Graph) -> set[str]:

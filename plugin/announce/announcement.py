@@ -91,7 +91,7 @@ def ending(announcement: Announcement, wrong: set[str]) -> Ending:
         comment(announcement, report, seconds)
 
     if values.notify_url and not wrong & {"notify-url", "notify-format"}:
-        channels["the message to §notify-url§ was not sent"] = notify
+        channels["the message to §notify-url§ was not confirmed"] = notify
     if values.comment_token and not wrong & {"comment-token", "comment-name"}:
         channels["the comment was not written"] = comment
     return Ending(asked, channels)

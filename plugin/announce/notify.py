@@ -16,6 +16,8 @@ HOSTS = {
     "teams": r"(.+\.)?(logic\.azure\.com|powerautomate\.com|powerplatform\.com|webhook\.office\.com)",
 }
 
+DOUBT = "check the chat"  # what people do about a message that may have arrived
+
 
 def notify(announcement: Announcement, report: Report, seconds: float) -> None:
     """Post the message, within `seconds`. It is not sent again when an earlier attempt may have arrived.
@@ -26,7 +28,7 @@ def notify(announcement: Announcement, report: Report, seconds: float) -> None:
     rest = announcement.rest(f"{parts.scheme}://{parts.netloc}", "§notify-url§")
     message = MESSAGES[announcement.values.notify_format or format_for(parts.hostname or "")](report)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = Request("POST", path, body=json_body(message), makes="the message", json=False, dry={})
+    request = Request("POST", path, body=json_body(message), makes="the message", doubt=DOUBT, json=False, dry={})
     with rest.within(seconds):
         rest.create(request, lambda _answer: None)
     if not announcement.values.dry_run:

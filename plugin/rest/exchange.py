@@ -33,6 +33,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | None = None
     makes: str = "the request"  # what it creates, for messages: "the build"
+    doubt: str = "check the service before you run this again"  # what to do when it may have taken effect
     has_credentials: bool = True  # whether our credentials and headers are sent: to the service's origins only
     is_signed: bool = False  # whether the URL itself is the permission: it is sent as it came, and may expire
     json: bool = True  # whether the answer must be JSON

@@ -209,9 +209,7 @@ def lost(
 
 def in_doubt(request: Request, failure: Failure, more: str = "") -> UnavailableError:
     """Return the error for a request that may have taken effect although no answer confirmed it."""
-    error = UnavailableError(
-        f"{failure.error}; {request.makes} may have gone through: check the service before you run this again{more}"
-    )
+    error = UnavailableError(f"{failure.error}; {request.makes} may have gone through: {request.doubt}{more}")
     error.is_in_doubt = True
     return error
 

@@ -1,7 +1,8 @@
 """The sandbox: a local server that speaks the services' APIs, for trials and for tests.
 
-It has two origins on the loopback: the API and, on another port, the storage of signed URLs. It knows nothing of the
-rest of the plugin. `/_sandbox/state` shows everything that was received; faults.py has the faults that it can simulate.
+It has two origins on the loopback: the API and, on another port, the storage of signed URLs. Of the rest of the plugin
+it uses the reader of apps alone. `/_sandbox/state` shows everything that was received; faults.py has the faults that it
+can simulate.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from plugin.sandbox.signing import signed
 
 PACKAGE = "com.example.app"
-LABEL, VERSION, CODE = "Example", "1.0", 1  # version and code as the sandbox's Release Management reports them
+LABEL, VERSION, CODE = "Example", "1.0", 1
 MINIMUM_SYSTEM = 24  # the first that needs no other scheme than v2
 # Attributes of Android's manifest, by the ids that they have in android.R.attr.
 LABEL_ID, MINIMUM_SYSTEM_ID, VERSION_CODE_ID, VERSION_NAME_ID = 0x01010001, 0x0101020C, 0x0101021B, 0x0101021C

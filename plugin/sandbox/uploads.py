@@ -28,6 +28,7 @@ class Blob:
     size: int
     chunks: Callable[[], Iterator[bytes]]
     digests: dict[str, bytes] = field(default_factory=dict)
+    path: Path | None = None  # where it is, unless it was made up
 
     def digest(self, algorithm: str) -> bytes:
         """Return a digest by its hashlib name; worked out once."""
@@ -66,7 +67,7 @@ class Upload:
     def finish(self) -> Blob:
         """Close the file and return what it holds."""
         self._file.close()
-        return Blob(self._size, lambda: _read(self._path), {"sha256": self._sha256.digest()})
+        return Blob(self._size, lambda: _read(self._path), {"sha256": self._sha256.digest()}, self._path)
 
     def discard(self) -> None:
         """Close and remove the file."""

@@ -5,10 +5,12 @@ The launcher fills the cache once per test session, from the package index; afte
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,14 +93,21 @@ def git(*arguments: str, folder: Path) -> str:
 
 
 def tool_cache(factory: pytest.TempPathFactory) -> Path:
-    """A tool cache that holds our Python environment; made once a session."""
-    cache = factory.getbasetemp() / "act" / "tool_cache"  # where act looks for it
-    if not cache.exists():
-        cache.mkdir(parents=True)
-        command = ["sh", str(published(factory) / "plugin" / "launch.sh"), "--version"]
-        environment = {**clean_environment(), "RUNNER_TOOL_CACHE": str(cache), "HOME": str(cache)}
-        subprocess.run(command, check=True, env=environment, timeout=PREPARED, capture_output=True)
-    return cache
+    """A tool cache that holds our Python environment; made once for all workers of a session."""
+    session = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session = session.parent  # each worker has a folder of its own in it
+    return _filled(session / "act" / "tool_cache", published(factory) / "plugin" / "launch.sh")  # where act looks
+
+
+@cache
+def _filled(folder: Path, launcher: Path) -> Path:
+    """The folder, with our environment in it: launchers that start simultaneously make one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**clean_environment(), "RUNNER_TOOL_CACHE": str(folder), "HOME": str(folder)}
+    command = ["sh", str(launcher), "--version"]
+    subprocess.run(command, check=True, env=environment, timeout=PREPARED, capture_output=True)
+    return folder
 
 
 def offline(cache: Path) -> dict[str, str]:

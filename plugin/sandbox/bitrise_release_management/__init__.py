@@ -12,8 +12,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from plugin.sandbox.bitrise_release_management import answers, artifacts, code_push, groups, pages
-from plugin.sandbox.bitrise_release_management.shelf import APPS, WORKSPACE, Artifact, File, Shelf, made_id
+from plugin.sandbox.bitrise_release_management import apps, artifacts, code_push, groups, pages
+from plugin.sandbox.bitrise_release_management.shelf import APPS, Artifact, File, Shelf, Switches, made_id
 from plugin.sandbox.bitrise_release_management.trials import TOUR, TRIALS, held
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
@@ -47,7 +47,10 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
         if request.headers.get("Authorization") != TOKEN:
             refuse(401, {"code": "ERR_UNAUTHORIZED", "message": "Unauthorized"})
 
-    inside.register_blueprint(_apps(state, storage))
+    api = Blueprint("apps", __name__, url_prefix="/apps/v1")
+    apps.add_to(api, state, storage)
+    api.register_blueprint(artifacts.blueprint(state, storage))
+    inside.register_blueprint(api)
     inside.register_blueprint(groups.blueprint(state))
     inside.register_blueprint(code_push.blueprint(state, storage))
     outside.register_blueprint(inside)
@@ -55,38 +58,17 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
     return outside
 
 
-def _apps(state: State, storage: Storage) -> Blueprint:
-    """Make the API below /apps/v1."""
-    api = Blueprint("apps", __name__, url_prefix="/apps/v1")
-
-    @api.get("/")
-    def list_apps() -> Response:
-        query = request.args
-        if query.get("workspace_slug") != WORKSPACE:
-            answers.error(403, "ERR_PERMISSION_DENIED", "you do not have permission to access this workspace")
-        found = [app.as_json() for app in APPS]
-        same = {name: query[name] for name in ("platform", "project_id") if query.get(name)}
-        search = query.get("search", "")
-        hits = [app for app in found if same.items() <= app.items() and search in str(app["app_name"])]
-        return jsonify(answers.paged(hits) | {"counts": {"total": len(hits)}})
-
-    @api.get("/<id_>")
-    def show_app(id_: str) -> Response:
-        return jsonify(answers.app_of(id_).as_json())
-
-    api.register_blueprint(artifacts.blueprint(state, storage))
-    return api
-
-
 def received(state: State) -> dict[str, object]:
     """Return what there is: artifacts with their links, updates, groups, and the mails that went out."""
     shelf = state.part(Shelf)
-    now, seconds = state.clock.now(), shelf.switches.processing_seconds
+    now, switches = state.clock.now(), shelf.switches
     files = {
-        "artifacts": [_entry(each, now, seconds) | _more(each) for each in shelf.artifacts.values()],
-        "updates": [_entry(each, now, seconds) for each in shelf.updates.values()],
+        "artifacts": [_entry(each, now, switches) | _more(each) for each in shelf.artifacts.values()],
+        "updates": [_entry(each, now, switches) for each in shelf.updates.values() if not each.is_released],
     }
-    deployments = [{"name": each.name, "app": each.app, "updates": each.updates} for each in shelf.deployments]
+    deployments = [
+        {"name": each.name, "app": each.app, "updates": code_push.updates_of(state, each)} for each in shelf.deployments
+    ]
     groups = [each.as_json() | {"app": each.app, "testers": each.testers} for each in shelf.groups]
     return {**files, "groups": groups, "deployments": deployments, "mails": shelf.mails}
 
@@ -96,7 +78,7 @@ SERVICE = Service(
 )
 
 
-def _entry(file: File, now: float, seconds: float) -> dict[str, Any]:
+def _entry(file: File, now: float, switches: Switches) -> dict[str, Any]:
     """Return a file as the state shows it."""
     return {
         "id": file.id,
@@ -104,7 +86,7 @@ def _entry(file: File, now: float, seconds: float) -> dict[str, Any]:
         "name": file.name,
         "size": file.size,
         "about": file.about,
-        "status": file.stage(now, seconds)[0],
+        "status": file.stage(now, switches)[0],
         "sha256": file.blob.sha256 if file.blob else None,
         "times_stored": file.times_stored,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from plugin.sandbox.bitrise_release_management.artifacts import SITE, shown
+from plugin.sandbox.bitrise_release_management.facts import SITE, shown
 from plugin.sandbox.bitrise_release_management.shelf import Shelf
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State

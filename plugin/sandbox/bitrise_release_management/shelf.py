@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
+from plugin.files.apps import App as Contents
+from plugin.files.apps import UnreadableError, read
 from plugin.sandbox.uploads import Blob
 
 WORKSPACE = "workspace1"
-T = TypeVar("T")
+FOR_TESTERS = ("ad-hoc", "development", "enterprise")  # signatures of IPAs that testers can install
 
 
 def made_id(name: str) -> str:
@@ -28,10 +30,12 @@ class Switches:
     again: str = "address"  # the answer to a second upload-url of an uploaded id; or `refused`
     headers: str = "object"  # of an upload; or `name`, `key`: lists of objects
     most_bytes: int = 4 << 30  # of a file
-    list_lag: float = 0.0  # seconds of the sandbox's clock until links and mails show
+    reasons: str = "own"  # what `status_reason` says: words of the sandbox's own, `none`, or else this text
+    arrival_seconds: float = 0.0  # of the sandbox's clock until `status` shows that a file was uploaded
+    list_lag: float = 0.0  # seconds of the sandbox's clock until artifacts, links and mails show in lists
     uid: str = "same"  # as the id that the client made; or `other`
     shows_sent: bool = True  # whether groups show `notification_sent`
-    shows_app: bool = True  # whether an artifact shows its app's package, version and version code
+    app_facts: str = "file"  # what an artifact shows of its app: what the file says; `other`: 1.0 (1); or `none`
     errors: bool = True  # whether add-testers reports the addresses that it refuses
 
     def turn(self, wanted: dict[str, Any]) -> None:
@@ -51,6 +55,8 @@ class App:
     platform: str
     package: str
     takes: Sequence[str] = ()  # endings of its files; empty is any
+    framework: str | None = None
+    credential: str = ""  # for its store
 
     @property
     def id(self) -> str:
@@ -61,16 +67,23 @@ class App:
         """Return it as list and show have it."""
         return {
             "id": self.id,
-            "app_name": self.name,
             "created_at": "2026-01-31T12:00:00Z",
-            "icon_url": None,
-            "latest_version": "1.0",
-            "license": "standard",
             "platform": self.platform,
-            "project_id": made_id("project"),
-            "store_app_id": self.package,
-            "store_connected": False,
+            "project_id": PROJECT,
             "workspace_slug": WORKSPACE,
+            "icon_id": None,
+            "icon_url": None,
+            "app_name": self.name,
+            "current_user_release_management_admin": True,
+            "framework": self.framework,
+            "latest_version": "1.0",
+            "latest_version_date": "2026-01-31T12:00:00Z",
+            "latest_build_version": "",
+            "latest_build_version_code": "",
+            "license": "standard",
+            "store_app_id": self.package,
+            "store_connected": bool(self.credential),
+            "store_credential_id": self.credential or None,
         }
 
 
@@ -79,6 +92,7 @@ APPS = (
     App("Example for iOS", "ios", "com.example.app", (".ipa",)),
     App("Anything", "android", "com.example.anything"),
 )
+PROJECT = made_id("project")
 FORBIDDEN = made_id("forbidden")  # an app that nobody may see
 
 
@@ -96,11 +110,16 @@ class File:
     stored_at: float = 0.0
     times_stored: int = 0
 
-    def stage(self, now: float, seconds: float) -> tuple[str, str]:
+    def arrive(self, blob: Blob, now: float) -> None:
+        """Keep its bytes, which have just been stored."""
+        self.blob, self.stored_at, self.times_stored = blob, now, self.times_stored + 1
+
+    def stage(self, now: float, switches: Switches) -> tuple[str, str]:
         """Return status and reason; a name with `invalid` in it is that of a file that cannot be used."""
-        if self.blob is None:
+        arrived_at = self.stored_at + switches.arrival_seconds
+        if self.blob is None or now < arrived_at:
             return "upload_requested", "Upload requested, waiting for the file."
-        if now < self.stored_at + seconds:
+        if now < arrived_at + switches.processing_seconds:
             return "uploaded", "Artifact uploaded, waiting for processing."
         if "invalid" in self.name:
             return "processed_invalid", "the file is not signed"
@@ -115,6 +134,15 @@ class Artifact(File):
     is_public: bool = False
     what_to_test: str | None = None
     links: list[dict[str, Any]] = field(default_factory=list)
+    contents: Contents | None = None  # what its file says, where that can be read
+
+    def arrive(self, blob: Blob, now: float) -> None:
+        """Keep its bytes, and read what they say."""
+        super().arrive(blob, now)
+        try:
+            self.contents = read(blob.path) if blob.path else None
+        except UnreadableError:
+            self.contents = None
 
     @property
     def ending(self) -> str:
@@ -124,7 +152,23 @@ class Artifact(File):
     @property
     def is_ready(self) -> bool:
         """Whether testers can install it."""
-        return self.ending != ".aab" and "app-store" not in self.name
+        return self.kind == "apk" or self.signature in FOR_TESTERS
+
+    @property
+    def kind(self) -> str:
+        """What its file is, or else its ending says; an APK if neither does."""
+        if self.contents:
+            return self.contents.kind.lower()
+        return self.ending[1:] if self.ending in (".aab", ".ipa") else "apk"
+
+    @property
+    def signature(self) -> str:
+        """How an IPA is signed; of one that cannot be read its name says whether it is for the App Store."""
+        if self.kind != "ipa":
+            return "unknown"
+        if self.contents is None:
+            return "app-store" if "app-store" in self.name else "ad-hoc"
+        return next((each for each in self.contents.signing if each in (*FOR_TESTERS, "app-store")), "unknown")
 
 
 @dataclass
@@ -152,13 +196,21 @@ class Group:
 
 
 @dataclass
+class Update(File):
+    """An update of CodePush; its owner is a deployment."""
+
+    is_released: bool = False  # by a promotion or a rollback, not uploaded
+
+
+@dataclass
 class Deployment:
-    """A deployment of CodePush, with its updates, the newest last."""
+    """A deployment of CodePush."""
 
     id: str
     app: str
     name: str
-    updates: list[dict[str, Any]] = field(default_factory=list)
+    key: str
+    created_at: str = "2026-01-31T12:00:00Z"
 
 
 def _groups() -> list[Group]:
@@ -170,7 +222,11 @@ def _groups() -> list[Group]:
 
 
 def _deployments() -> list[Deployment]:
-    return [Deployment(made_id(f"{app.id} {name}"), app.id, name) for app in APPS for name in ("Staging", "Production")]
+    return [
+        Deployment(made_id(f"{app.id} {name}"), app.id, name, f"key-of-{name}")
+        for app in APPS
+        for name in ("Staging", "Production")
+    ]
 
 
 @dataclass
@@ -178,8 +234,10 @@ class Shelf:
     """All that was received, forgotten at a reset."""
 
     switches: Switches = field(default_factory=Switches)
+    apps: list[App] = field(default_factory=lambda: [replace(app) for app in APPS])
     artifacts: dict[str, Artifact] = field(default_factory=dict)  # by the id that the client made
-    updates: dict[str, File] = field(default_factory=dict)
+    updates: dict[str, Update] = field(default_factory=dict)
+    icons: dict[str, File] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=_groups)
     deployments: list[Deployment] = field(default_factory=_deployments)
     mails: list[dict[str, Any]] = field(default_factory=list)  # to groups, about artifacts, since when

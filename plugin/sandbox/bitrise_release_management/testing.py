@@ -10,12 +10,13 @@ from flask import Blueprint, Response, jsonify, request
 
 from plugin.sandbox.bitrise_release_management import answers
 from plugin.sandbox.bitrise_release_management.answers import error, missing
+from plugin.sandbox.bitrise_release_management.facts import SITE
 from plugin.sandbox.bitrise_release_management.shelf import Artifact, Group, Shelf, made_id
 from plugin.sandbox.state import State
 
 LONGEST_TEXT = 4000  # characters
 CODE_LENGTHS = range(8, 65)
-SITE = "https://app.bitrise.io"
+CUSTOM = "custom access links"
 SORTS = ("name", "created_at", "expires_at")
 
 
@@ -29,7 +30,7 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
             error(400, "ERR_VALIDATION", "invalid body", with_public_page="must be a boolean")
         with state.lock:
             artifact = artifact_of(state, id_)
-            answers.may(state.part(Shelf), wanted)
+            answers.may(state, "public install pages")
             if wanted and not artifact.is_ready:
                 error(422, "ERR_UNPROCESSABLE_ENTITY", "no install methods are allowed")
             artifact.is_public = wanted
@@ -51,6 +52,7 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
 
     @api.get("/<id_>/custom-access-links")
     def list_links(id_: str) -> Response:
+        answers.may(state, CUSTOM)
         sort = request.args.get("sort_by", "created_at")
         if sort not in SORTS or request.args.get("sort_order", "asc") not in ("asc", "desc"):
             error(400, "ERR_VALIDATION", "invalid sort")
@@ -58,10 +60,11 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
             latest = state.clock.now() - state.part(Shelf).switches.list_lag
             found = [link for link in artifact_of(state, id_).links if link["since"] <= latest]
             found.sort(key=lambda link: link[sort] or "", reverse=request.args.get("sort_order") == "desc")
-            return jsonify(answers.paged([_shown(link) for link in found]))
+            return jsonify(answers.paged([_shown(link, True) for link in found]))
 
     @api.post("/<id_>/custom-access-links")
     def create_link(id_: str) -> tuple[Response, int]:
+        answers.may(state, CUSTOM)
         wanted = answers.body()
         with state.lock:
             artifact, shelf = artifact_of(state, id_), state.part(Shelf)
@@ -89,6 +92,7 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
 
     @api.patch("/<id_>/custom-access-links/<link_id>")
     def change_link(id_: str, link_id: str) -> Response:
+        answers.may(state, CUSTOM)
         with state.lock:
             artifact = artifact_of(state, id_)
             link = next((each for each in artifact.links if each["id"] == link_id), None) or missing("link")
@@ -100,6 +104,7 @@ def add_to(api: Blueprint, state: State, artifact_of: Callable[[State, str], Art
 
     @api.delete("/<id_>/custom-access-links/<link_id>")
     def delete_link(id_: str, link_id: str) -> tuple[str, int]:
+        answers.may(state, CUSTOM)
         with state.lock:
             artifact = artifact_of(state, id_)
             if not [link for link in artifact.links if link["id"] == link_id]:
@@ -114,8 +119,12 @@ def mail(state: State, group: Group, artifact: Artifact) -> None:
     state.part(Shelf).mails.append({**sent, "since": state.clock.now()})
 
 
-def _shown(link: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in link.items() if name not in ("tester_group_id", "has_code", "since")}
+def _shown(link: dict[str, Any], in_list: bool = False) -> dict[str, Any]:
+    """Return a link without what the service keeps to itself; only lists name the group that it was mailed to."""
+    hidden = {"tester_group_id", "has_code", "since"}
+    if not in_list or not link["tester_group_name"]:
+        hidden.add("tester_group_name")
+    return {name: value for name, value in link.items() if name not in hidden}
 
 
 def _group(shelf: Shelf, id_: Any) -> Group | None:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from plugin.errors import InputError, Problem, RefusedError
+from plugin.errors import AuthError, InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request
 from plugin.rest.failure import error_in
 from plugin.services.service import FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
@@ -27,7 +27,15 @@ ARTIFACTS = f"{APPS}/installable-artifacts"
 LARGEST_PAGE = 50  # items
 MOST_PAGES = 10_000  # of one list
 LARGEST_LIST = 64 * 1024 * 1024  # bytes of JSON
-MISSING = 404
+FORBIDDEN, MISSING = 403, 404
+# What a 403 may mean besides a token without permission, by what the request names in its query.
+ROLE = "§public-page§ requires the role of project admin, owner or workspace admin"
+WRONG_APP = "or §app-id§ is wrong: it must be an app that the token may see"
+REASONS = {
+    "with_public_page": ROLE,
+    "workspace_slug": "or §workspace§ is wrong: it must be the slug of a workspace that the token may see",
+    "app_id": WRONG_APP,
+}
 # The service's states of an upload. `ready_to_upload`, which only its own builds have, is unknown.
 STATES = {
     "created": QUEUED,
@@ -48,12 +56,23 @@ def path(root: str, *parts: str) -> str:
     return "/".join((root, *(quote(part, safe="") for part in parts)))
 
 
-def record(job: Job, request: Request) -> Record:
-    """Send `request`, whose answer is one JSON object. Raises RefusedError when it is not."""
-    answer = job.rest.send(request).data
+def record(job: Job, request: Request, reason: str = "") -> Record:
+    """Send `request`, whose answer is one JSON object. Raises RefusedError when it is not, and as `answered` does."""
+    answer = answered(job, request, reason).data
     if not isinstance(answer, dict):
         raise strange(request)
     return answer
+
+
+def answered(job: Job, request: Request, reason: str = "") -> Answer:
+    """Send `request`; return its answer. A 403 is raised with `reason`, or with what its query suggests."""
+    try:
+        return job.rest.send(request)
+    except AuthError as error:
+        why = reason or next((text for name, text in REASONS.items() if name in request.query), "")
+        if error.status == FORBIDDEN and why and (job.values.app_id or why != WRONG_APP):
+            error.args = (f"{error}; {why}",)
+        raise
 
 
 def confirmed(job: Job, answer: Answer, what: str) -> Record:
@@ -99,7 +118,7 @@ def _items(job: Job, address: str, query: Query) -> Iterator[Record]:
         before = items
         if not items or not _has_more(answer, count, len(items)):
             return
-    raise RefusedError(f"GET {address} gives the same page again and again, or a list without end; ask for less")
+    raise RefusedError(f"GET {address} returns the same page again, or never ends: check §service-url§")
 
 
 def _has_more(answer: Record, count: int, here: int) -> bool:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from plugin.errors import InputError, Problem
 from plugin.files.artifacts import Artifact
 from plugin.rest.exchange import Request
-from plugin.services.bitrise_release_management.api import APPS, Query, Record, listed, path, record
+from plugin.services.bitrise_release_management import records
+from plugin.services.bitrise_release_management.api import (
+    APPS,
+    WRONG_APP,
+    Query,
+    Record,
+    listed,
+    path,
+    record,
+)
 from plugin.services.service import Job, identifier
 
 PLATFORMS = {"IPA": "ios", "APK": "android", "AAB": "android"}  # by the kind of a file for them
@@ -17,7 +26,7 @@ def list_apps(job: Job) -> None:
     query = {"platform": values.platform, "project_id": values.project, "search": values.search}
     wanted = {**_of_workspace(job), **{name: text for name, text in query.items() if text}}
     apps = listed(job, f"{APPS}/", wanted, values.limit)
-    job.receipt.add("apps", apps)
+    records.add(job, "apps", apps)
     for app in apps:
         job.log.line(_line(app))
     job.say(f"{len(apps)} apps")
@@ -25,8 +34,8 @@ def list_apps(job: Job) -> None:
 
 def show_app(job: Job) -> None:
     """Show one app."""
-    app = record(job, Request("GET", path(APPS, app_id(job)), dry={}))
-    job.receipt.add("apps", [app])
+    app = record(job, Request("GET", path(APPS, app_id(job)), dry={}), WRONG_APP)
+    records.add(job, "apps", [app])
     job.receipt.note(app_package=app.get("store_app_id"))
     job.log.line(_line(app))
 
@@ -55,8 +64,8 @@ def app_of_package(job: Job, package: str) -> Record:
     if len(found) == 1:
         return found[0]
     known = ", ".join(sorted({str(app.get("store_app_id")) for app in apps})) or "no app that the token may see"
-    several = f"has several apps of {package}: {'; '.join(map(_line, found))}: give §app-id§"
-    has = several if found else f"has no app of {package}; it has {known}"
+    several = f"has several apps with the package {package}: {'; '.join(map(_line, found))}; give §app-id§"
+    has = several if found else f"has no app with the package {package}; it has {known}"
     raise InputError(Problem("app-package", f"workspace {job.values.workspace} {has}"))
 
 

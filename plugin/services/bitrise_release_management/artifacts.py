@@ -13,7 +13,7 @@ from plugin.files.receipt import Entry
 from plugin.files.record import Intent
 from plugin.files.upload import Upload
 from plugin.rest.exchange import Request, json_body
-from plugin.services.bitrise_release_management import api
+from plugin.services.bitrise_release_management import api, records
 from plugin.services.bitrise_release_management.api import (
     ARTIFACTS,
     MISSING,
@@ -40,7 +40,6 @@ from plugin.services.service import Job
 from plugin.units import size_text
 
 Ids = Mapping[tuple[str, str], str]  # of artifacts, by the path and the SHA-256 of the file
-SIGNED = ("download_url", "download_path_or_url")  # addresses with signatures, which are secrets
 
 
 def upload(job: Job) -> None:
@@ -88,9 +87,9 @@ def upload_to(job: Job, app: str, ids: Ids, with_page: bool = False) -> list[Rec
 
 
 def show(job: Job, id_: str) -> Record:
-    """Read one artifact, without its download addresses. Its id is at `uid`."""
+    """Read one artifact. Its id is at `uid`."""
     found = record(job, Request("GET", path(ARTIFACTS, id_), dry={"uid": id_}))
-    return {"uid": id_} | {name: value for name, value in found.items() if name not in SIGNED and value is not None}
+    return {"uid": id_} | {name: value for name, value in found.items() if value is not None}
 
 
 def report(job: Job, artifacts: Sequence[Record]) -> None:
@@ -106,7 +105,7 @@ def keep(job: Job, artifacts: Sequence[Record]) -> None:
     The service's answer decides what app it is; where it says nothing, an output stays as the file says.
     """
     first = artifacts[0]
-    job.receipt.add("installable-artifacts", artifacts)
+    records.add(job, "installable-artifacts", artifacts)
     job.receipt.note(
         artifact_ids=[str(each["uid"]) for each in artifacts],
         install_url=first.get("public_install_page_url"),
@@ -137,7 +136,7 @@ def line(artifact: Record) -> str:
 def publish(job: Job, uid: str, wanted: bool) -> Record:
     """Switch an artifact's public page; return the artifact. Raises RefusedError when the service has not done it."""
     body = json_body({"with_public_page": wanted})
-    job.rest.send(Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}))
+    api.answered(job, Request("PATCH", path(ARTIFACTS, uid, "public-install-page"), body=body, dry={}), api.ROLE)
     found = show(job, uid)
     page = found.get("public_install_page_url")
     if bool(page) is not wanted and not job.rest.connection.dry_run:
@@ -165,8 +164,7 @@ def list_artifacts(job: Job) -> None:
         "store_signed": _word(values.store_signed),
     }
     found = listed(job, ARTIFACTS, {name: text for name, text in query.items() if text}, values.limit)
-    found = [{name: value for name, value in each.items() if name not in SIGNED} for each in found]
-    job.receipt.add("installable-artifacts", found)
+    records.add(job, "installable-artifacts", found)
     job.receipt.note(artifact_ids=[str(each.get("uid")) for each in found])
     for each in found:
         job.log.line(line(each))
@@ -196,7 +194,7 @@ def _known(job: Job) -> Stage:
     """Return the state of the artifact. Raises RefusedError when the service does not know it."""
     stage = stage_of(job, ARTIFACT, job.values.artifact_id)
     if not stage.word:
-        raise RefusedError(f"the service knows no artifact {job.values.artifact_id}")
+        raise RefusedError(f"the service does not know artifact {job.values.artifact_id}: check §artifact-id§")
     return stage
 
 

@@ -39,7 +39,7 @@ def bundle_of(given: str, folder: Path) -> Artifact:
 def _zip(folder: Path, target: Path) -> None:
     found = sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts)
     if links := [str(path) for path in found if path.is_symlink()]:
-        raise InputError(Problem("bundle", f"{links[0]!r} is a symbolic link: replace it by the file it points to"))
+        raise InputError(Problem("bundle", f"{links[0]!r} is a symbolic link: replace it with the file itself"))
     files = [path for path in found if path.is_file()]
     if not files:
         raise InputError(Problem("bundle", f"{str(folder)!r} holds no files"))

@@ -13,7 +13,7 @@ from plugin.files.apps import App
 from plugin.files.apps.check import ANYWAY
 from plugin.files.artifacts import FEW
 from plugin.rest.exchange import Request
-from plugin.services.bitrise_release_management.api import APPS, Record, path, record
+from plugin.services.bitrise_release_management.api import APPS, WRONG_APP, Record, path, record
 from plugin.services.bitrise_release_management.apps import PLATFORMS, app_of_package
 from plugin.services.service import Job, identifier
 
@@ -31,7 +31,7 @@ def destination(job: Job, installing: Sequence[str]) -> str:
     if values.app_id and not any(file.app for file in job.artifacts):
         return values.app_id
     if values.app_id:
-        app = record(job, Request("GET", path(APPS, values.app_id), dry={}))
+        app = record(job, Request("GET", path(APPS, values.app_id), dry={}), WRONG_APP)
         id_ = values.app_id
     else:
         app = app_of_package(job, _package(job))
@@ -55,7 +55,7 @@ def _package(job: Job) -> str:
     packages = {file.app.package: file.shown for file in reversed(job.artifacts) if file.app}
     if len(packages) > 1:
         found = _few([f"{shown} ({package})" for package, shown in reversed(packages.items())])
-        text = f"the files are of {len(packages)} apps: {found}. Upload each app in a step of its own"
+        text = f"the files belong to {len(packages)} apps: {found}. Upload each app in its own step"
         raise InputError(Problem("artifacts", text))
     return next(iter(packages))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from plugin.errors import InputError, Problem, RefusedError, UnavailableError
 from plugin.rest.exchange import Answer, Request, json_body
-from plugin.services.bitrise_release_management import links
+from plugin.services.bitrise_release_management import links, records
 from plugin.services.bitrise_release_management.api import ARTIFACTS, TESTERS, Record, confirmed, listed, path, record
 from plugin.services.bitrise_release_management.apps import app_id
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
@@ -44,7 +44,7 @@ def check_links(job: Job, groups: Sequence[Record]) -> None:
     """Raise InputError for inputs about links when no group gets one: only external groups do."""
     if job.rest.connection.dry_run or any(group.get("type") == "external" for group in groups):
         return
-    text = "is for links, but none is made: §tester-groups§ names no external group. Leave it out"
+    text = "applies to access links, but only external groups get one, and §tester-groups§ names none: remove this"
     values = job.values
     about = {"access-link": values.access_link, "access-code": values.access_code}
     about["access-expires"] = values.access_expires
@@ -60,10 +60,12 @@ def action_of(job: Job, app: str, uid: str, group: str, name: str) -> Action:
         if found.get("notification_sent") or found.get("custom_access_link"):
             return found
         if may_be_done and "notification_sent" not in found:
-            raise UnavailableError(f"the list of groups does not show whether {name} was notified")
+            raise UnavailableError(f"the service does not show whether {name} was notified")
         return None
 
-    return Action(f"the mail to {name} about artifact {uid}", {"app": app, "artifact": uid, "group": group}, find)
+    return Action(
+        f"the mail to {name} about artifact {uid}", {"app": app, "artifact": uid, "group": group}, find, "sending"
+    )
 
 
 def notify(job: Job, app: str, uid: str, group: Record, link_name: str = "") -> str | None:
@@ -104,7 +106,7 @@ def list_tester_groups(job: Job) -> None:
     """List the groups of testers of an app; with `artifact-id` also whether each was notified of it."""
     kinds = (job.values.tester_type,) if job.values.tester_type else KINDS
     found = groups_of(job, app_id(job), job.values.artifact_id, kinds)
-    job.receipt.add("tester-groups", found)
+    records.add(job, "tester-groups", found)
     for group in found:
         sent = group.get("notification_sent")
         was_notified = "" if sent is None else ", notified" if sent else ", not notified"
@@ -133,7 +135,7 @@ def create_tester_group(job: Job) -> None:
     group, is_new = do_once(
         job, action, Request("POST", GROUPS, {"type": kind}, body=body, dry={"id": "GROUP-ID"}), parse
     )
-    job.receipt.add("tester-groups", [group])
+    records.add(job, "tester-groups", [group])
     if not is_new:
         _check_existing(job, app, group, kind)
     job.say(f"{'created ' if is_new else ''}{action.makes}{'' if is_new else ' already exists'}: {group.get('id')}")
@@ -169,4 +171,4 @@ def add_testers(job: Job) -> None:
     job.say(f"added {len(joined)} of {len(testers)} testers to {group.get('name')}")
     if errors:
         reasons = "; ".join(f"{each}: {job.log.redact.brief(str(why), 200)}" for each, why in errors.items())
-        raise RefusedError(f"{group.get('name')} refused {len(errors)} of {len(testers)} testers: {reasons}")
+        raise RefusedError(f"{len(errors)} of {len(testers)} testers were not added to {group.get('name')}: {reasons}")

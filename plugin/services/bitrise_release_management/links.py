@@ -11,12 +11,13 @@ from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
 from plugin.rest.exchange import Answer, Request, json_body
+from plugin.services.bitrise_release_management import records
 from plugin.services.bitrise_release_management.api import ARTIFACTS, MISSING, Record, listed, moment, path, send
 from plugin.services.bitrise_release_management.once import Action, address_of, do_once
 from plugin.services.service import Job, created, identifier
 
 LINKS = "custom-access-links"
-TERMS = {"expires_at": "end", "access_code": "code"}  # of a link, in words
+TERMS = {"expires_at": "expiry", "access_code": "access code"}  # of a link, in words
 DRY = {"id": "LINK-ID", "url": "https://app.bitrise.io/app-install/TOKEN"}
 
 
@@ -82,13 +83,13 @@ def renew(job: Job, uid: str, known: Record, wanted: dict[str, Any]) -> None:
     id_ = identifier(job, link, f"the access link {wanted['name']!r}", "id")
     send(job, Request("PATCH", path(ARTIFACTS, uid, LINKS, id_), body=json_body(terms), dry={}))
     said = " and ".join(TERMS[name] for name in terms)
-    job.say(f"the access link {wanted['name']!r} now has the given {said}")
+    job.say(f"the access link {wanted['name']!r} now has the new {said}")
 
 
 def list_access_links(job: Job) -> None:
     """List the links of an artifact."""
     found = links_of(job, job.values.artifact_id)
-    job.receipt.add("access-links", found)
+    records.add(job, "access-links", found)
     for link in found:
         ends = f", until {link['expires_at']}" if link.get("expires_at") else ""
         group = f", for {link['tester_group_name']}" if link.get("tester_group_name") else ""
@@ -105,7 +106,7 @@ def delete_access_link(job: Job) -> None:
         found = [{"id": named}]
     if len(found) != 1:
         has = ", ".join(f"{link.get('name')} ({link.get('id')})" for link in known) or "none"
-        text = f"{named!r} is not one link of artifact {uid}; it has {has}"
+        text = f"{named!r} is not the name or the id of exactly one link of artifact {uid}; it has {has}"
         raise InputError(Problem("access-link", text))
     try:
         send(job, Request("DELETE", path(ARTIFACTS, uid, LINKS, str(found[0].get("id"))), dry={}))

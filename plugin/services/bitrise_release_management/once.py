@@ -27,6 +27,7 @@ class Action:
     makes: str  # "the access link 'beta' of app.apk"
     facts: Mapping[str, str]  # by which a later run can look it up
     find: Callable[[bool], Record | None]  # what shows that it is done; True says that it may have been
+    verb: str = "making"
 
 
 def do_once(job: Job, action: Action, request: Request, parse: Callable[[Answer], Record]) -> tuple[Record, bool]:
@@ -39,13 +40,13 @@ def do_once(job: Job, action: Action, request: Request, parse: Callable[[Answer]
         return kept, False
     if not job.rest.connection.dry_run and (found := action.find(False)) is not None:
         return found, False
-    with job.receipt.intent(f"making {action.makes}", **action.facts) as entry:
+    with job.receipt.intent(f"{action.verb} {action.makes}", **action.facts) as entry:
         wanted = replace(request, makes=action.makes, begin=entry.begin)
 
         def look() -> Record | None:
             found = search(job, action)
             if found is not None:
-                job.log.line(f"the answer was lost, but {action.makes} is there")
+                job.log.line(f"the answer was lost, but the service shows {action.makes}")
             return found
 
         made = job.rest.create(wanted, parse, look)
@@ -80,7 +81,7 @@ def is_settled(job: Job, action: Action) -> bool:
     """Return whether the outcome of an earlier run's action is known now."""
     try:
         if search(job, action) is not None:
-            job.log.line(f"the interrupted run has done it: {action.makes} is there")
+            job.log.line(f"the interrupted run has done this: the service shows {action.makes}")
     except UnavailableError as error:
         job.log.line(str(error))
         return False

@@ -49,8 +49,8 @@ class Stage:
 
     @property
     def is_there(self) -> bool:
-        """Whether the service has the file: it is not to be sent again."""
-        return bool(self.word) and self.state != QUEUED
+        """Whether the service certainly has the file: it is not to be sent again."""
+        return self.state in (RUNNING, SUCCEEDED, FAILED)
 
     def __str__(self) -> str:
         """Return the service's words."""

@@ -39,7 +39,9 @@ def shortened(job: Job, text: str) -> str:
         return text
     kept = text[: LONGEST - len(CUT)]
     kept = kept.rpartition("\n")[0].rstrip() or kept
-    job.log.notice(f"§what-to-test§ has {len(text)} characters, the service takes {LONGEST}: {len(kept)} are sent")
+    job.log.notice(
+        f"§what-to-test§ has {len(text)} characters, but the service accepts {LONGEST}: the first {len(kept)} are sent"
+    )
     return kept + CUT
 
 

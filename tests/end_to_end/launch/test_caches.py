@@ -88,19 +88,23 @@ def test_a_copied_cache_is_used_and_not_recreated(cold: Machine, tmp_path: Path)
     [(0o1777, 0o755, 65534), (0o777, 0o700, 0), (0o755, 0o775, 0), (0o755, 0o1777, 0), (0o755, 0o755, 65534)],
 )
 def test_a_cache_that_others_can_write_is_ignored(
-    cold: Machine, tmp_path: Path, variable: str, mode: int, inner: int, owner: int
+    warm: Machine, tmp_path: Path, variable: str, mode: int, inner: int, owner: int
 ) -> None:
-    shared = tmp_path / "shared"
+    shared, later = tmp_path / "shared", tmp_path / "later"
     others = {"XDG_CACHE_HOME": "", "HOME": os.devnull, "TMPDIR": str(tmp_path)}
-    environment = Path(cold.report(**others | {variable: str(shared)})["environment"])
+    private = f"buildferry-{os.geteuid()}" if variable == "TMPDIR" else "buildferry"
+    for folder in (shared / private, later / ".cache" / "buildferry"):  # later comes later, but for TMPDIR
+        shutil.copytree(warm.caches / "buildferry", folder, symlinks=True)
+    (shared / private).chmod(0o700)
+    environment = Path(warm.report(**others | {variable: str(shared)})["environment"])
+    assert environment.parent == shared / private
     script(environment / "bin" / "python", f"touch {tmp_path}/stolen")
     os.chown(environment.parent, owner, owner)
     environment.parent.chmod(inner)
     shared.chmod(mode)
-    (tmp_path / "later").mkdir()
-    others["HOME"] = str(tmp_path / "later")  # its .cache comes later, but for the temporary folder
+    others["HOME"] = str(later)
 
-    done = cold.run(**others | {variable: str(shared)})
+    done = warm.run(**others | {variable: str(shared)})
 
     assert not (tmp_path / "stolen").exists()
-    assert json.loads(done.stdout)["environment"].startswith(others["HOME"]), done.stderr
+    assert json.loads(done.stdout)["environment"].startswith(str(later)), done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.program import SandboxProcess
-from tests.end_to_end.services.release_management import ANDROID, Run, folder, rm, state_of
+from tests.end_to_end.services.release_management import ANDROID, Run, folder, rm, sent, state_of
 
 __all__ = ["folder", "rm"]
 UPDATE = {"app_id": ANDROID, "deployment": "Staging", "app_version": "1.2.3", "bundle": "bundle"}
@@ -45,6 +45,26 @@ def test_a_folder_becomes_an_update(sandbox: SandboxProcess, rm: Run) -> None:
     assert (done.result["status"], done.result["app-version"]) == ("succeeded", "1.2.3")
     assert rm("upload-update", **UPDATE, **more).code == 0
     assert [each["times_stored"] for each in state_of(sandbox)["updates"]] == [1]
+    assert sent(sandbox, "PATCH") == []
+
+
+@pytest.mark.parametrize("fault", ["", "PATCH /release-management/v2/code-push/v1/updates/* reset-after"])
+@pytest.mark.usefixtures("bundle")
+def test_a_later_run_changes_the_update_that_exists(fault: str, sandbox: SandboxProcess, rm: Run) -> None:
+    assert rm("upload-update", **UPDATE, description="The door", rollout=25).code == 0
+    sandbox.faults(*filter(None, [fault]))
+    other = {"description": "The window", "mandatory": True, "disabled": True, "rollout": 50}
+    done = rm("upload-update", **UPDATE, **other)
+    assert done.code == 0, done.log
+    (update,) = state_of(sandbox)["updates"]
+    about = {"mandatory": "true", "disabled": "true", "rollout": 50, "description": "The door"}
+    assert update["about"] == {**about, "app_version": "1.2.3"}
+    assert update["times_stored"] == 1
+    assert f"update {update['id']} now has mandatory true, disabled true, rollout 50" in done.log
+    assert "PLUGIN_DESCRIPTION is not applied" in done.log
+    changes = len(sent(sandbox, "PATCH"))
+    assert rm("upload-update", **UPDATE, **other).code == 0
+    assert len(sent(sandbox, "PATCH")) == changes
 
 
 def test_a_zip_is_sent_as_it_is(sandbox: SandboxProcess, rm: Run, folder: Path) -> None:
@@ -119,7 +139,8 @@ def test_a_rollback_that_may_be_done_is_not_repeated(sandbox: SandboxProcess, rm
     across = {"app_id": ANDROID, "deployment": "Staging", "target_deployment": "Production"}
     sandbox.faults(f"POST {DEPLOYMENTS}/*/promote reset-after")
     done = rm("promote", **across, receipt="receipt.json")
-    assert (done.code, "the promote of Staging may have gone through" in done.log) == (5, True), done.log
+    says = "the promotion from Staging to Production may have gone through"
+    assert (done.code, says in done.log) == (5, True), done.log
     assert rm("promote", **across, receipt="receipt.json").code == 0
     assert len(released(sandbox, "Production")) == 1
     assert rm("promote", **across, app_version="9.9.9").code == 0

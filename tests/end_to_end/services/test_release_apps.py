@@ -66,7 +66,7 @@ def test_the_app_is_found_by_the_package_in_the_files(operation: str, sandbox: S
         (
             "App.ipa\nSecond.ipa\nOther.ipa",
             {},
-            "the files are of 2 apps: App.ipa (com.example.app), Other.ipa (com.example.other)",
+            "the files belong to 2 apps: App.ipa (com.example.app), Other.ipa (com.example.other)",
         ),
     ],
 )
@@ -81,7 +81,8 @@ def test_files_that_do_not_name_one_app_are_refused(
 
 def test_a_package_without_an_app_in_the_workspace_is_named(rm: Run) -> None:
     done = rm("upload", workspace=WORKSPACE, artifacts="Other.ipa")
-    assert (done.code, "has no app of com.example.other; it has com.example.a" in done.log) == (2, True), done.log
+    says = "has no app with the package com.example.other; it has com.example.a"
+    assert (done.code, says in done.log) == (2, True), done.log
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_an_expired_profile_is_refused(sandbox: SandboxProcess, rm: Run) -> None
     [
         ("Other.ipa", IOS, {}),
         ("Expired.ipa", IOS, {}),
-        ("Unsigned.ipa", IOS, GROUPS),
+        ("Other.ipa", IOS, {"public_page": True}),
         ("App.ipa", ANYTHING, {}),
     ],
 )
@@ -153,12 +154,20 @@ def test_without_the_check_each_file_is_sent(name: str, app: str, more: dict[str
     assert "PLUGIN_APP_CHECK is ignored" not in done.log
 
 
+def test_without_the_check_the_service_says_who_can_install(sandbox: SandboxProcess, rm: Run) -> None:
+    done = rm("deliver", app_id=IOS, artifacts=["App.ipa", "Unsigned.ipa"], app_check="off", **GROUPS)
+    assert (done.code, "testers cannot install Unsigned.ipa" in done.log) == (4, True), done.log
+    assert state_of(sandbox)["mails"] == []
+
+
 @pytest.mark.parametrize("operation", ["upload", "deliver"])
-@pytest.mark.parametrize(("shows_app", "wanted"), [(True, ("1.0", "1")), (False, ("5.2.8", "1234"))])
+@pytest.mark.parametrize(
+    ("app_facts", "wanted"), [("file", ("5.2.8", "1234")), ("other", ("1.0", "1")), ("none", ("5.2.8", "1234"))]
+)
 def test_outputs_say_what_the_service_says_else_the_file(
-    shows_app: bool, wanted: tuple[str, str], operation: str, sandbox: SandboxProcess, rm: Run
+    app_facts: str, wanted: tuple[str, str], operation: str, sandbox: SandboxProcess, rm: Run
 ) -> None:
-    switch(sandbox, shows_app=shows_app)
+    switch(sandbox, app_facts=app_facts)
     done = rm(operation, app_id=IOS, artifacts="App.ipa")
     assert done.code == 0, done.log
     assert (done.result["app-version"], done.result["app-version-code"]) == wanted

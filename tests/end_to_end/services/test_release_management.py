@@ -93,7 +93,7 @@ def test_a_rerun_of_the_ci_run_meets_its_own_artifact(sandbox: SandboxProcess, f
     assert len(ids[2]) == 2
 
 
-@pytest.mark.parametrize("unknown", ["404", "upload_requested"])
+@pytest.mark.parametrize("unknown", ["404", "upload_requested", "other"])
 @pytest.mark.parametrize("again", ["address", "refused"])
 def test_an_uploaded_file_is_not_sent_again(again: str, unknown: str, sandbox: SandboxProcess, rm: Run) -> None:
     switch(sandbox, again=again, unknown_id=unknown)
@@ -203,8 +203,11 @@ def test_apps_are_listed_and_found_by_their_package(rm: Run) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"app_package": "com.example.app"}, "has several apps of com.example.app: "),
-        ({"app_package": "com.example"}, "has no app of com.example; it has com.example.anything, com.example.app"),
+        ({"app_package": "com.example.app"}, "has several apps with the package com.example.app: "),
+        (
+            {"app_package": "com.example"},
+            "has no app with the package com.example; it has com.example.anything, com.example.app",
+        ),
     ],
 )
 def test_a_package_of_no_app_or_of_two_is_refused(more: dict[str, Any], says: str, rm: Run) -> None:

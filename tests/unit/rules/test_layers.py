@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "services": {"files", "inputs", "rest"},
     "announce": {"files", "hosts", "inputs", "rest"},
     "run": {"announce", "files", "hosts", "inputs", "rest", "services"},
-    "sandbox": set(),
+    "sandbox": {"files"},  # files/apps alone: what an uploaded app says of itself
     "prepare": {"packages"},
     "packages": set(),
     "load": set(),
@@ -88,6 +88,12 @@ def test_a_service_knows_no_other_service(module: str) -> None:
     family = "/".join(module.split("/")[:2])
     ours = {name for name in map(_our_module, _imports(MODULES[module])) if name and name.startswith("services/")}
     assert {name for name in ours if name not in SHARED and not name.startswith(family)} == set()
+
+
+def test_of_the_rest_the_sandbox_uses_the_reader_of_apps_alone() -> None:
+    inside = [path for name, path in MODULES.items() if _room(name) == "sandbox"]
+    used = {name for path in inside for name in _imports(path) if name.startswith("plugin.")}
+    assert {name for name in used if not name.startswith(("plugin.sandbox", "plugin.files.apps"))} == set()
 
 
 def test_the_layers_have_no_cycle() -> None:

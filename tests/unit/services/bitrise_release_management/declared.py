@@ -9,35 +9,13 @@ from typing import Any
 import requests_mock
 
 from tests.unit.running import Ran, perform
+from tests.unit.services.bitrise_release_management.examples import ARTIFACT, UID
 
 API = "https://api.bitrise.io/release-management/v2"
 ARTIFACTS = f"{API}/apps/v1/installable-artifacts"
-APP = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"
 STORAGE = "https://storage.googleapis.com/installable-artifacts-storage-prod/app.apk"
 SIGNED = f"{STORAGE}?X-Goog-Signature=abc"
 UPLOAD = {"headers": {"Content-Type": "application/vnd.android.package-archive"}, "method": "PUT", "url": SIGNED}
-UID = "7d241d87-511a-4538-9a83-2c2dfd6157ca"
-PAGE = f"https://app.bitrise.io/installable-artifacts/{UID}/public-install-page/abc"
-SHOWN: dict[str, Any] = {
-    "app_name": "Example",
-    "branch": "main",
-    "connected_app_id": APP,
-    "distribution_ready": True,
-    "download_url": "https://storage.example.com/app.apk?Signature=abc",
-    "filename": "app.apk",
-    "formatted_version": "1.0 (1)",
-    "id": "another id",
-    "is_processed": True,
-    "platform": "android",
-    "public_install_page_url": PAGE,
-    "signature": "unknown",
-    "source": "api",
-    "store_app_id": "com.example.app",
-    "uid": UID,
-    "version": "1.0",
-    "version_code": "1",
-    "file_size_bytes": 6,
-}
 
 
 def run(folder: Path, operation: str, wall: float = 0, **more: Any) -> Ran:
@@ -70,7 +48,7 @@ def reading(answer: Any, status: int = 200, seen: list[Any] | None = None) -> An
     return reply
 
 
-def artifact_of(http: requests_mock.Mocker, *stages: str, shown: Any = SHOWN) -> None:
+def artifact_of(http: requests_mock.Mocker, *stages: str, shown: Any = ARTIFACT) -> None:
     """Declare the one artifact: what its status says, one after another, and how it is shown."""
     http.get(f"{ARTIFACTS}/{UID}/status", [{"json": stage(word)} for word in stages or ("processed_valid",)])
     http.get(f"{ARTIFACTS}/{UID}", json=shown)

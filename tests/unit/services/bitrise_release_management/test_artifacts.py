@@ -13,19 +13,16 @@ import requests_mock
 
 from plugin.errors import BuildFailedError, InputError, NotFinishedError, PluginError, RefusedError
 from tests.unit.services.bitrise_release_management.declared import (
-    APP,
     ARTIFACTS,
-    PAGE,
-    SHOWN,
     SIGNED,
     STORAGE,
-    UID,
     UPLOAD,
     artifact_of,
     reading,
     run,
     stage,
 )
+from tests.unit.services.bitrise_release_management.examples import APP, ARTIFACT, PAGE, UID
 
 ANY = re.compile(rf"{ARTIFACTS}/[0-9a-f-]{{36}}")
 
@@ -34,7 +31,7 @@ def declare(http: requests_mock.Mocker, *stages: Any, upload: Any = UPLOAD) -> N
     first = {"status_code": 404, "json": {"code": "ERR_NOT_FOUND", "message": "not found"}}
     http.get(re.compile(ANY.pattern + "/status"), [first, *({"json": stage(*each)} for each in stages)])
     http.get(re.compile(ANY.pattern + "/upload-url"), json=upload)
-    http.get(re.compile(ANY.pattern + "$"), json=SHOWN)
+    http.get(re.compile(ANY.pattern + "$"), json=ARTIFACT)
     http.put(STORAGE, text=reading(""))
 
 

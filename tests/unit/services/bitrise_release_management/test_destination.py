@@ -13,9 +13,7 @@ from plugin.errors import InputError, RefusedError
 from tests.unit.files.apps.made import ad_hoc, ipa
 from tests.unit.services.bitrise_release_management.declared import (
     API,
-    APP,
     ARTIFACTS,
-    SHOWN,
     SIGNED,
     STORAGE,
     UPLOAD,
@@ -23,6 +21,7 @@ from tests.unit.services.bitrise_release_management.declared import (
     run,
     stage,
 )
+from tests.unit.services.bitrise_release_management.examples import APP, ARTIFACT
 
 APPS = f"{API}/apps/v1"
 
@@ -34,7 +33,7 @@ def upload(http: requests_mock.Mocker, folder: Path, app: Any) -> Any:
     status = re.compile(rf"{ARTIFACTS}/[^/]+/status")
     http.get(status, [{"status_code": 404}, {"json": stage("processed_valid")}])
     http.get(re.compile(rf"{ARTIFACTS}/[^/]+/upload-url"), json=UPLOAD)
-    http.get(re.compile(rf"{ARTIFACTS}/[^/]+$"), json=SHOWN)
+    http.get(re.compile(rf"{ARTIFACTS}/[^/]+$"), json=ARTIFACT)
     http.put(STORAGE, text=reading(""))
     return run(folder, "upload", app_id=APP, artifacts="App.ipa")
 

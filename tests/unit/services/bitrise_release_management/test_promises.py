@@ -10,29 +10,18 @@ import pytest
 import requests_mock
 
 from plugin.errors import InputError, PluginError, RefusedError
-from tests.unit.services.bitrise_release_management.declared import (
-    API,
-    APP,
-    ARTIFACTS,
-    PAGE,
-    SHOWN,
-    UID,
-    artifact_of,
-    reading,
-    run,
-    stage,
-)
-from tests.unit.services.bitrise_release_management.test_testers import GROUPS, LINK, LINKS, QA, groups
+from tests.unit.services.bitrise_release_management.declared import API, ARTIFACTS, artifact_of, reading, run, stage
+from tests.unit.services.bitrise_release_management.examples import APP, ARTIFACT, FRIENDS, LINK, PAGE, UID
+from tests.unit.services.bitrise_release_management.test_testers import GROUPS, LINKS, groups
 
 NOW = 1_800_000_000
-FRIENDS = {**QA, "id": "g2", "name": "Friends", "type": "external", "custom_access_link": {**LINK, "name": "Friends"}}
 TERMS: dict[str, Any] = {"access_code": "s3cretcode", "access_expires": "2w"}
 
 
 def test_a_file_that_was_there_is_published(http: requests_mock.Mocker, tmp_path: Path) -> None:
     seen: list[Any] = []
     http.get(re.compile(f"{ARTIFACTS}/[^/]+/status"), json=stage("processed_valid"))
-    pages = [{"json": {**SHOWN, "public_install_page_url": page}} for page in (None, PAGE)]
+    pages = [{"json": {**ARTIFACT, "public_install_page_url": page}} for page in (None, PAGE)]
     http.get(re.compile(f"{ARTIFACTS}/[^/]+$"), pages)
     http.patch(f"{ARTIFACTS}/{UID}/public-install-page", json=reading({}, 200, seen))
     ran = run(tmp_path, "upload", app_id=APP, artifacts="app.apk", public_page="true")
@@ -63,7 +52,7 @@ def test_the_link_of_a_notified_group_gets_code_and_end(http: requests_mock.Mock
     seen: list[Any] = []
     artifact_of(http)
     http.get(f"{GROUPS}?type=internal", json={"items": []})
-    http.get(f"{GROUPS}?type=external", json={"items": [{**FRIENDS, "notification_sent": True}]})
+    http.get(f"{GROUPS}?type=external", json={"items": [FRIENDS]})
     http.patch(f"{LINKS}/b1", json=reading(LINK, 200, seen))
     ran = run(tmp_path, "notify", artifact_id=UID, tester_groups="Friends", wall=NOW, **TERMS)
     assert ran.error is None, ran.log
@@ -77,7 +66,7 @@ def test_links_are_not_for_internal_groups(name: str, http: requests_mock.Mocker
     given: Any = {"access_link": "beta", **TERMS}[name]
     ran = run(tmp_path, "notify", artifact_id=UID, tester_groups="QA", wall=NOW, **{name: given})
     assert isinstance(ran.error, InputError), ran.log
-    assert f"{name.replace('_', '-')}: is for links, but none is made" in str(ran.error)
+    assert f"{name.replace('_', '-')}: applies to access links, but only external groups get one" in str(ran.error)
 
 
 @pytest.mark.parametrize("name", TERMS)

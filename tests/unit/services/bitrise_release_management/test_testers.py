@@ -10,37 +10,11 @@ import pytest
 import requests_mock
 
 from plugin.errors import RefusedError, UnavailableError
-from tests.unit.services.bitrise_release_management.declared import (
-    API,
-    ARTIFACTS,
-    SHOWN,
-    UID,
-    artifact_of,
-    reading,
-    run,
-)
+from tests.unit.services.bitrise_release_management.declared import API, ARTIFACTS, artifact_of, reading, run
+from tests.unit.services.bitrise_release_management.examples import ARTIFACT, LINK, QA, UID
 
 GROUPS = f"{API}/build-distributions/v1/tester-groups"
 LINKS = f"{ARTIFACTS}/{UID}/custom-access-links"
-LINK: dict[str, Any] = {
-    "id": "b1",
-    "name": "beta",
-    "created_at": "2026-01-31T12:00:00Z",
-    "expires_at": None,
-    "url": "https://app.bitrise.io/app-install/TOKEN",
-    "creator_email": "someone@example.com",
-    "creator_name": "Someone",
-    "creator_avatar": None,
-}
-QA: dict[str, Any] = {
-    "id": "g1",
-    "name": "QA",
-    "type": "internal",
-    "auto_notify": False,
-    "notification_types": {"email": {"enabled": True}},
-    "tester_count": 3,
-    "enabled_notification_types": ["email"],
-}
 
 
 def groups(http: requests_mock.Mocker, *shown: dict[str, Any]) -> None:
@@ -90,7 +64,7 @@ def test_a_mail_that_shows_late_is_found_within_the_lag(http: requests_mock.Mock
     ran = notify(tmp_path)
     assert ran.error is None, ran.log
     assert (len(seen), sum(ran.slept) < 32) == (1, True)
-    assert "the answer was lost, but the mail to QA about artifact" in ran.log
+    assert "the answer was lost, but the service shows the mail to QA about artifact" in ran.log
 
 
 def test_a_mail_that_never_shows_is_sent_again_after_the_lag(http: requests_mock.Mocker, tmp_path: Path) -> None:
@@ -109,7 +83,7 @@ def test_a_list_without_the_state_leaves_a_mail_in_doubt(http: requests_mock.Moc
     ran = notify(tmp_path)
     assert isinstance(ran.error, UnavailableError)
     assert ran.error.is_in_doubt
-    assert "the list of groups does not show whether QA was notified" in str(ran.error)
+    assert "the service does not show whether QA was notified" in str(ran.error)
     assert len(seen) == 1
 
 
@@ -163,7 +137,7 @@ def test_a_page_that_has_not_changed_fails_the_run(
     page: str | None, wanted: str, http: requests_mock.Mocker, tmp_path: Path
 ) -> None:
     http.patch(f"{ARTIFACTS}/{UID}/public-install-page", json=reading({}))
-    http.get(f"{ARTIFACTS}/{UID}", json={**SHOWN, "public_install_page_url": page})
+    http.get(f"{ARTIFACTS}/{UID}", json={**ARTIFACT, "public_install_page_url": page})
     ran = run(tmp_path, "publish-artifact", artifact_id=UID, public_page=wanted)
     assert isinstance(ran.error, RefusedError)
     assert "the public install page of artifact" in str(ran.error)
