@@ -35,7 +35,8 @@ META_DATA_TIMEOUT = 20.0  # seconds, to read one key
 ANNOTATION_TIMEOUT, REDACTION_TIMEOUT = 5.0, 5.0  # seconds; a cancelled job has 10 in all
 STYLES = {"succeeded": "success", "failed": "error", "aborted": "warning", "unknown": "warning"}
 AGENT_NEEDS = r"""
-BUILDKITE_(AGENT_(ACCESS_TOKEN|ENDPOINT|JOB_API_(SOCKET|TOKEN))|JOB_ID|NO_HTTP2)|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)
+BUILDKITE_(AGENT_(ACCESS_TOKEN|ENDPOINT|JOB_API_(SOCKET|TOKEN))|JOB_ID|NO_HTTP2)
+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)
 """
 LONGEST_REASON = 500  # characters of what the agent says
 COMMAND = (
@@ -79,7 +80,7 @@ def _from_meta_data(name: str, key: Any, found: Mapping[str, str], env: Env) -> 
 
 
 def _configuration(env: Env) -> Mapping[str, Any]:
-    """Return what the pipeline gives: the JSON, which tells keys and items apart, else the agent's single variables.
+    """Return what the pipeline gives: the JSON, whose keys and items are exact, else the agent's single variables.
 
     Raises ValueError if there is neither.
     """

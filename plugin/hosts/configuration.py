@@ -59,7 +59,7 @@ def texts(given: Mapping[str, Any], env: Env) -> dict[str, str]:
 
 
 def written_out(given: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the secret inputs whose value stands in the configuration itself."""
+    """Yield the secret inputs whose value the configuration itself has."""
     for name, value in given.items():
         if _is_secret(name) and value:
             is_variables = inputs.inputs()[name].kind == "variables"

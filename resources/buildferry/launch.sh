@@ -72,7 +72,9 @@ hand_to_agent() { # as hosts/buildkite.py does
     case $prefix in
         '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=buildferry ;;
     esac
-    known=" $(agent meta-data keys </dev/null | tr '\n' ' ') "
+    known=$(agent meta-data keys </dev/null)
+    [ "$?" != 124 ] || return 0 # it hangs
+    known=" $(printf '%s' "$known" | tr '\n' ' ') "
     for output in $OUTPUTS; do
         case $known in *" $prefix-$output "*) printf '%s' - | agent meta-data set "$prefix-$output" >&2 ;; esac
     done
@@ -81,13 +83,14 @@ hand_to_agent() { # as hosts/buildkite.py does
 }
 
 agent() ( # arguments; the agent gets no secret of the job, and its own is not an argument of a program
-    for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
-        case $name in
+    for variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+        case $variable in
             PATH | HOME | TMPDIR | BUILDKITE_JOB_ID | BUILDKITE_AGENT_ACCESS_TOKEN | BUILDKITE_AGENT_ENDPOINT) ;;
             BUILDKITE_NO_HTTP2 | [Hh][Tt][Tt][Pp]*_[Pp]* | [Nn][Oo]_[Pp]* | SSL_CERT_FILE | SSL_CERT_DIR) ;;
-            *) command unset "$name" ;;
+            *) command unset "$variable" ;;
         esac
     done 2>/dev/null
+    command -v timeout >/dev/null && exec timeout 5 buildkite-agent "$@"
     exec buildkite-agent "$@"
 )
 

@@ -101,7 +101,8 @@ class Build:
 
     def upload(self, text: str) -> dict[str, Any]:
         """Read a pipeline, with the variables in it interpolated."""
-        made: dict[str, Any] = interpolated(yaml.load(text, Loader), {**self.environment, **self._variables({})})  # noqa: S506 - a SafeLoader
+        parsed = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+        made: dict[str, Any] = interpolated(parsed, {**self.environment, **self._variables({})})
         return made
 
     def run(self, text: str) -> int:

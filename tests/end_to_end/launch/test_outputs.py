@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -132,6 +133,15 @@ def test_on_buildkite_outputs_of_an_earlier_use_become_a_dash(cold: Machine, tmp
     assert "s3cret" not in known
     assert "BUILDKITE_AGENT_ACCESS_TOKEN=0wn" in known
     assert not (cold.checkout / "evil").exists()
+
+
+@pytest.mark.skipif(not shutil.which("timeout"), reason="the system has no `timeout`")
+def test_a_buildkite_agent_that_hangs_is_waited_for_once(cold: Machine, tmp_path: Path) -> None:
+    surroundings = _surroundings(cold, tmp_path, "buildkite")
+    script(cold.commands / "buildkite-agent", f"echo >>{tmp_path}/calls; exec sleep 60")
+    (cold.commands / "timeout").symlink_to(str(shutil.which("timeout")))
+    assert cold.run(**surroundings, **no_python(cold)).returncode == 2
+    assert (tmp_path / "calls").read_text() == "\n"
 
 
 def test_the_launcher_knows_every_output() -> None:

@@ -200,7 +200,7 @@ def test_the_agent_gets_what_it_needs_and_no_secret(tmp_path: Path) -> None:
 
 
 @posix_only
-def test_an_empty_output_is_not_set_and_a_large_one_said(tmp_path: Path) -> None:
+def test_empty_outputs_are_not_set_and_large_ones_are_reported(tmp_path: Path) -> None:
     agent = Agent(tmp_path)
     half = "x" * (LARGEST_VALUE // 2)
     agent.publisher().publish({"build-url": "", "artifact-ids": [half, half[1:]], "build-ids": [half, half]})
