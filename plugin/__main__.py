@@ -69,7 +69,8 @@ class _Start:
         from plugin.redact import Redactor
 
         stream = self._stdout if self.host.logs_to_stdout else self._stderr
-        return Log(stream, Redactor(), self.host.dialect, spell=self.host.spell)
+        host, env = self.host, self._env
+        return Log(stream, Redactor(), host.dialect, spell=host.spell, hide=lambda secret: host.hide(secret, env))
 
     @cached_property
     def publisher(self) -> Publisher:

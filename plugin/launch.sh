@@ -28,6 +28,10 @@ fail() { # exit code, one sentence
             printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
             ! command -v envman >/dev/null || hand_to_envman
             ;;
+        buildkite)
+            printf '^^^ +++\nbuildferry: %s\n' "$sentence" >&2
+            ! command -v buildkite-agent >/dev/null || hand_to_agent
+            ;;
         *)
             printf 'buildferry: %s\n' "$sentence" >&2
             quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
@@ -38,6 +42,10 @@ fail() { # exit code, one sentence
     exit "$1"
 }
 
+# The outputs that an earlier use may have set; each run sets `status` and `error` itself.
+OUTPUTS='build-id build-ids build-number build-url artifact-ids service-status upload-context-id app-label app-package
+app-version app-version-code downloaded-files install-url access-url qr-file log-file receipt dry-run result'
+
 hand_to_envman() { # as hosts/bitrise.py does
     case ${output_prefix-} in
         '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=BUILDFERRY ;;
@@ -45,9 +53,7 @@ hand_to_envman() { # as hosts/bitrise.py does
     esac
     # Those of an earlier use of the step in this workflow still exist.
     known=$(env)
-    for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \
-        APP_LABEL APP_PACKAGE APP_VERSION APP_VERSION_CODE DOWNLOADED_FILES INSTALL_URL ACCESS_URL QR_FILE LOG_FILE \
-        RECEIPT DRY_RUN RESULT; do
+    for output in $(printf '%s' "$OUTPUTS" | tr 'a-z-' 'A-Z_'); do
         case $known in *"${prefix}_$output="?*) add "${prefix}_$output" --value '' </dev/null ;; esac
     done
     printf '%s' "$state" | add "${prefix}_STATUS"
@@ -60,6 +66,33 @@ add() { # variable, more arguments; envman gets no secret of the job
     env -i PATH="$PATH" HOME="${HOME-}" ${ENVMAN_ENVSTORE_PATH:+"ENVMAN_ENVSTORE_PATH=$ENVMAN_ENVSTORE_PATH"} \
         envman add --key "$variable" --no-expand ${1+"$@"} >&2
 }
+
+hand_to_agent() { # as hosts/buildkite.py does
+    prefix=$(env | sed -n "s/^BUILDKITE_PLUGIN_${BUILDKITE_PLUGIN_NAME-}_OUTPUT_PREFIX=//p")
+    case $prefix in
+        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=buildferry ;;
+    esac
+    known=$(agent meta-data keys </dev/null)
+    [ "$?" != 124 ] || return 0 # it hangs
+    known=" $(printf '%s' "$known" | tr '\n' ' ') "
+    for output in $OUTPUTS; do
+        case $known in *" $prefix-$output "*) printf '%s' - | agent meta-data set "$prefix-$output" >&2 ;; esac
+    done
+    printf '%s' "$state" | agent meta-data set "$prefix-status" >&2
+    printf '%s' "$sentence" | agent meta-data set "$prefix-error" >&2
+}
+
+agent() ( # arguments; the agent gets no secret of the job, and its own is not an argument of a program
+    for variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+        case $variable in
+            PATH | HOME | TMPDIR | BUILDKITE_JOB_ID | BUILDKITE_AGENT_ACCESS_TOKEN | BUILDKITE_AGENT_ENDPOINT) ;;
+            BUILDKITE_NO_HTTP2 | [Hh][Tt][Tt][Pp]*_[Pp]* | [Nn][Oo]_[Pp]* | SSL_CERT_FILE | SSL_CERT_DIR) ;;
+            *) command unset "$variable" ;;
+        esac
+    done 2>/dev/null
+    command -v timeout >/dev/null && exec timeout 5 buildkite-agent "$@"
+    exec buildkite-agent "$@"
+)
 
 # Calls $1 for each folder that may hold our environments, until one suits: $cache, and $above it a folder that others
 # must not change either.

@@ -51,6 +51,7 @@ class Dialect:
     group: Callable[[str], str] = lambda title: f"--- {title}"
     end_group: str | None = None
     mask: Callable[[str], str] | None = None
+    is_live: bool = True  # a terminal there is a person's: a CI's would keep each redrawn line
     stop_commands: Callable[[], tuple[str, str]] | None = None  # the lines before and after text without effect
 
 
@@ -64,8 +65,12 @@ class Log:
         dialect: Dialect | None = None,
         verbose: bool = False,
         spell: Callable[[str], str] = str,
+        hide: Callable[[str], None] | None = None,
     ) -> None:
-        """Write to `stream` in the host's `dialect`, else plain text; `spell` writes an input's name as users do."""
+        """Write to `stream` in the host's `dialect`, else plain text.
+
+        `spell` writes an input's name as users do; `hide` has the host hide a secret by a program, and raises OSError.
+        """
         self._stream = stream
         self._dialect = dialect or Dialect()
         self._lock = threading.RLock()
@@ -75,7 +80,9 @@ class Log:
         self.verbose = verbose
         self.spell = spell
         self.lost: OSError | ValueError | None = None  # why a line could not be written, the first time
-        self.is_terminal = not stream.closed and stream.isatty()
+        self.is_terminal = self._dialect.is_live and not stream.closed and stream.isatty()
+        self._hide = hide
+        self._hidden: set[str] = set()
 
     def line(self, text: str) -> None:
         """Write one line, or several, for people."""
@@ -131,8 +138,17 @@ class Log:
     def mask(self, secret: str) -> None:
         """Hide `secret` from now on, and have the host mask it."""
         self.redact.add(secret)
-        if self._dialect.mask and len(secret.strip()) >= SHORTEST_SECRET:
+        if len(secret.strip()) < SHORTEST_SECRET:
+            return
+        if self._dialect.mask:
             self._write(self._dialect.mask(secret))
+        if self._hide and secret.rpartition(" ")[2] not in self._hidden:  # of `token SECRET` the last word
+            self._hidden.add(secret)
+            try:
+                self._hide(secret)
+            except OSError as error:
+                self._hide = None  # one failure is enough to wait for
+                self.notice(f"secrets are hidden in this log alone, not in what later hooks of the job print: {error}")
 
     def silence(self) -> float:
         """Return for how many seconds nothing has been written."""

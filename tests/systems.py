@@ -13,6 +13,8 @@ MODES = "Windows keeps no such modes of files"
 WINDOWS: Mapping[str, str] = {
     "tests/end_to_end/launch/": POSIX_PROGRAMS,
     "tests/end_to_end/hosts/test_bitrise_step.py": "Bitrise has no machines with Windows",
+    "tests/end_to_end/hosts/test_buildkite.py": "the hook is run by bash on a terminal",
+    "tests/end_to_end/hosts/test_buildkite_examples.py": "the hook is run by bash on a terminal",
     "tests/end_to_end/hosts/test_github.py": "starts the action with POSIX shells; ci.yml runs it on Windows",
     "tests/end_to_end/hosts/test_jenkins.py": "the Jenkins step needs a Unix agent",
     "tests/end_to_end/hosts/test_jenkins_deliveries.py": "the Jenkins step needs a Unix agent",

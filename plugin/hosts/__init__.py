@@ -20,6 +20,7 @@ PLAIN = "plain"
 VARIABLES = {
     "github": "GITHUB_ACTIONS",
     "bitrise": "BITRISE_IO",
+    "buildkite": "BUILDKITE",
     "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
     PLAIN: "",
 }

@@ -41,6 +41,7 @@ class Host:
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
+    hide: Callable[[str, Env], None] = lambda _secret, _env: None  # by a program of the host's. Raises OSError
     output_file: str = ""  # the variable that names a file for the outputs, which is tried before anything is sent
     prefilled: frozenset[str] = frozenset()  # inputs that the host's manifest fills from the CI system
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # the probable reason for a missing secret

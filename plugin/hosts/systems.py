@@ -42,15 +42,6 @@ SYSTEMS = (
         "SYSTEM_PULLREQUEST_TARGETBRANCH",
     ),
     Names(
-        "BUILDKITE",
-        "BUILDKITE_COMMIT",
-        "BUILDKITE_BRANCH",
-        "BUILDKITE_PULL_REQUEST",
-        "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
-        "BUILDKITE_TAG",
-        "BUILDKITE_BUILD_URL",
-    ),
-    Names(
         "BITBUCKET_BUILD_NUMBER",
         "BITBUCKET_COMMIT",
         "BITBUCKET_BRANCH",

@@ -21,10 +21,12 @@ from plugin.inputs.fields import (
     services,
     used_by,
 )
+from plugin.inputs.parse import Unusable
 from plugin.inputs.values import Values
 
 __all__ = [
     "Field",
+    "Unusable",
     "Values",
     "about_service",
     "attribute",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from plugin import address
 from plugin.errors import Problem
 from plugin.inputs.fields import Field, default_url, field_of, from_host, inputs, schema, services, used_by
-from plugin.inputs.parse import parse
+from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
     `raw` maps input names to the host's text (or to a list of texts, from the command line).
     """
     values: dict[str, Any] = {}
-    problems = [_unknown(name) for name in raw if name not in inputs()]
+    problems = [_unknown(name, text) for name, text in raw.items() if name not in inputs()]
     bad = set()
     for name, text in raw.items():
         if name in inputs():
@@ -96,7 +96,9 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near}?" if near else ""
 
 
-def _unknown(name: str) -> Problem:
+def _unknown(name: str, text: str | Sequence[str]) -> Problem:
+    if isinstance(text, Unusable):
+        return Problem(name, text)
     near = _similar(name.lower().replace("_", "-"), inputs())
     if not near:
         return Problem(name, "this input does not exist")

@@ -15,11 +15,19 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 SEPARATORS = {"lines": r"\n", "paths": r"[\n|]", "variables": r"\n"}
 
 
+class Unusable(str):
+    """A host's value that cannot be read: the sentence that says why, and quotes nothing of it."""
+
+    __slots__ = ()
+
+
 def parse(field: Field, text: str | Sequence[str]) -> Any:
     """Turn the host's text into a value of the field's kind; blank text becomes `field.empty`.
 
     Raises ValueError, whose message never quotes a secret.
     """
+    if isinstance(text, Unusable):
+        raise ValueError(text)
     if field.kind not in ("path", "paths", "file") and HALVES.search("".join(text)):
         raise ValueError("is not valid UTF-8")
     if field.is_list:

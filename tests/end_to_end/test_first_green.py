@@ -22,7 +22,7 @@ import pytest
 
 from tests.documents import blocks
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, bitrise
+from tests.end_to_end.hosts import act, bitrise, buildkite
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, clean_environment, logged
@@ -115,6 +115,17 @@ def test_the_bitrise_example_is_green(clone: Clone, tmp_path: Path) -> None:
         failed = bitrise.run_workflow(text, "try", machine, {"git-clone": dict})
         with _started([machine.log], port):
             assert not failed, machine.log
+            _arrived(state())
+
+
+def test_the_buildkite_example_is_green(clone: Clone, tmp_path: Path) -> None:
+    text, port = _example("buildkite/sandbox.yml")
+    checkout = shutil.copytree(clone.folder, tmp_path / "buildferry")  # which the agent cleans before each job
+    build = buildkite.Build(tmp_path, checkout, clone.environment)
+    with _started([], port) as state:
+        failed = build.run(text)
+        with _started([build.log], port):
+            assert not failed, build.log
             _arrived(state())
 
 

@@ -36,7 +36,11 @@ def test_zizmor_finds_nothing_in_the_action_and_the_examples() -> None:
 
 @pytest.mark.parametrize(
     ("schema", "files"),
-    [("vendor.github-actions", "action.yml"), ("vendor.github-workflows", "examples/github/*.yml")],
+    [
+        ("vendor.github-actions", "action.yml"),
+        ("vendor.github-workflows", "examples/github/*.yml"),
+        ("vendor.buildkite", "examples/buildkite/*.yml"),
+    ],
 )
 def test_the_published_schemas_accept_what_we_write(schema: str, files: str) -> None:
     _passes(str(TOOLS / "check-jsonschema"), "--builtin-schema", schema, *map(str, ROOT.glob(files)))

@@ -23,7 +23,10 @@ from plugin.services.service import Job
 MARKER_FORM = re.compile("[0-9a-f]{32}-[0-9a-f]{8}")
 # What distinguishes the jobs of one CI run, and a job's steps, and stays the same in a rerun.
 STEP_VARIABLES = ("INPUT_STEP_IDENTITY", "GITHUB_ACTION", "BITRISE_STEP_EXECUTION_ID")
-JOB_VARIABLES = ("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME")
+JOB_VARIABLES = (
+    *("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME"),
+    *("BUILDKITE_STEP_ID", "BUILDKITE_PARALLEL_JOB"),
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,8 +21,13 @@ Fault = Callable[[Machine], Mapping[str, str]]
 
 
 def _surroundings(machine: Machine, folder: Path, host: str) -> dict[str, str]:
-    """What `host` gives a step, with an envman that keeps each variable in a file, and what it knew in another."""
+    """What `host` gives a step, with an envman that keeps each variable in a file, and what it knew in another.
+
+    So does buildkite-agent, which also lists the keys that `keys` names.
+    """
     script(machine.commands / "envman", f'env >>{folder}/known; (test "$5" = --value || cat) >"{folder}/$3"')
+    list_keys = f'test "$2" = keys && {{ cat {folder}/keys 2>&1; exit; }}'
+    script(machine.commands / "buildkite-agent", f'env >>{folder}/known; {list_keys}; cat >"{folder}/$3"')
     host_files = {"github": "GITHUB_OUTPUT", "bitrise": "ENVMAN_ENVSTORE_PATH"}
     return {"PLUGIN_HOST": host, host_files.get(host, "PLUGIN_OUTPUT_FILE"): str(folder / "outputs")}
 
@@ -29,6 +35,8 @@ def _surroundings(machine: Machine, folder: Path, host: str) -> dict[str, str]:
 def _outputs(folder: Path, host: str) -> dict[str, str]:
     if host == "bitrise":
         return {name: (folder / f"BUILDFERRY_{name.upper()}").read_text() for name in ("status", "error")}
+    if host == "buildkite":
+        return {name: (folder / f"buildferry-{name}").read_text() for name in ("status", "error")}
     text = (folder / "outputs").read_text(encoding="utf-8")
     return read_like_the_runner(text) if host == "github" else dict(json.loads(text))
 
@@ -111,8 +119,32 @@ def test_on_bitrise_outputs_of_an_earlier_use_are_emptied(cold: Machine, tmp_pat
     assert not (cold.checkout / "evil").exists()
 
 
+@pytest.mark.parametrize("prefix", ["", "IOS", "1; touch evil"])
+def test_on_buildkite_outputs_of_an_earlier_use_become_a_dash(cold: Machine, tmp_path: Path, prefix: str) -> None:
+    used = prefix if prefix.isalpha() else "buildferry"
+    (tmp_path / "keys").write_text(f"{used}-build-id\n{used}-launcher\nother-build-url\n", encoding="utf-8")
+    given = {"BUILDKITE_PLUGIN_NAME": "BUILDFERRY", "BUILDKITE_PLUGIN_BUILDFERRY_OUTPUT_PREFIX": prefix}
+    given |= {"BUILDKITE_AGENT_ACCESS_TOKEN": "0wn", "DIST_TOKEN": "s3cret", "BUILDKITE_JOB_ID": "7"}
+    cold.run(**_surroundings(cold, tmp_path, "buildkite"), **no_python(cold), **given)
+    written = {path.name: path.read_text() for path in tmp_path.glob(f"{used}-*")}
+    assert written.pop(f"{used}-error").startswith("Python 3.10 or newer is needed.")
+    assert written == {f"{used}-build-id": "-", f"{used}-status": "failed"}
+    known = (tmp_path / "known").read_text()
+    assert "s3cret" not in known
+    assert "BUILDKITE_AGENT_ACCESS_TOKEN=0wn" in known
+    assert not (cold.checkout / "evil").exists()
+
+
+@pytest.mark.skipif(not shutil.which("timeout"), reason="the system has no `timeout`")
+def test_a_buildkite_agent_that_hangs_is_waited_for_once(cold: Machine, tmp_path: Path) -> None:
+    surroundings = _surroundings(cold, tmp_path, "buildkite")
+    script(cold.commands / "buildkite-agent", f"echo >>{tmp_path}/calls; exec sleep 60")
+    (cold.commands / "timeout").symlink_to(str(shutil.which("timeout")))
+    assert cold.run(**surroundings, **no_python(cold)).returncode == 2
+    assert (tmp_path / "calls").read_text() == "\n"
+
+
 def test_the_launcher_knows_every_output() -> None:
     text = (ROOT / "plugin" / "launch.sh").read_text(encoding="utf-8")
-    listed = text.partition("for output in ")[2].partition(";")[0].replace("\\", "").split()
-    declared = [name.upper().replace("-", "_") for name in outputs()]
-    assert sorted([*listed, "STATUS", "ERROR"]) == sorted(declared)
+    listed = text.partition("OUTPUTS='")[2].partition("'")[0].split()
+    assert sorted([*listed, "status", "error"]) == sorted(outputs())

@@ -18,6 +18,7 @@ from plugin import hosts, run
     [
         ({"GITHUB_ACTIONS": "true", "CI": "true"}, "github"),
         ({"BITRISE_IO": "true", "JENKINS_URL": "https://ci.example.com"}, "bitrise"),
+        ({"BUILDKITE": "true", "JENKINS_URL": "https://ci.example.com"}, "buildkite"),
         ({"JENKINS_URL": "https://ci.example.com"}, "jenkins"),
         ({"JENKINS_HOME": "/var/lib/jenkins", "BUILD_NUMBER": "7"}, "jenkins"),
         ({"JENKINS_HOME": "/var/lib/jenkins"}, "plain"),
