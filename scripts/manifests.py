@@ -1,4 +1,4 @@
-"""Write everything that is generated: each host's manifest, the dataclass of the inputs, the documents' tables and
+"""Write everything that is generated: each host's manifest, the record of the inputs, the documents' tables and
 examples, and the picture of the rooms.
 
 All of it follows from plugin/schema.json, the classes in plugin/errors.py, the imports and the files in examples/.

@@ -1,4 +1,4 @@
-"""Write plugin/inputs/values.py: the inputs as a typed dataclass, so that mypy sees every use of one."""
+"""Write plugin/inputs/values.py: the inputs as a typed record, so that mypy sees every use of one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ HEAD = '''"""The checked inputs of one run. Made by scripts/manifests.py from pl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from plugin.inputs.fields import inputs
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(NamedTuple):
     """The inputs by their Python names.
 
     What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
@@ -26,6 +24,10 @@ class Values:
 
 '''
 TAIL = '''
+    def __repr__(self) -> str:
+        """Return the inputs that have a value, without secrets."""
+        return f"Values({self.as_dict()})"
+
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs that have a value, by input name, without secrets."""
         found = {each.name: getattr(self, each.attribute) for each in inputs().values() if not each.secret}
@@ -49,8 +51,7 @@ def _line(each: inputs.Field) -> str:
         kind = f"Literal[{listed}]" if len(listed) < MOST_WORDS else f"Literal[\n        {listed}\n    ]"
     if default is None:
         kind += " | None"
-    shown = f"field(default={_literal(default)}, repr=False)" if each.secret else _literal(default)
-    return f"{each.attribute}: {kind} = {shown}"
+    return f"{each.attribute}: {kind} = {_literal(default)}"
 
 
 def _literal(value: Any) -> str:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from plugin import address, inputs
 from plugin.clock import Clock
 from plugin.errors import RefusedError
-from plugin.files.record import fingerprint
 from plugin.hosts.host import Host
 from plugin.hosts.publisher import Ending
-from plugin.hosts.report import Report
 from plugin.log import Log
 
 if TYPE_CHECKING:
+    from plugin.hosts.report import Report
     from plugin.rest.client import Rest
 
 LONGEST_STALL = 10.0  # seconds without a byte: the job is otherwise finished
@@ -47,6 +46,8 @@ class Announcement:
         given = self.values.as_dict()
         step = [self.values.service, self.values.operation, *map(self.environment.get, self.host.step)]
         by_itself = {"step": step, **{name: given.get(name) for name in STABLE}}
+        from plugin.files.record import fingerprint
+
         return fingerprint({"name": given["comment-name"]} if "comment-name" in given else by_itself)[:LONGEST_KEY]
 
     def rest(self, origin: str, what: str, authorization: str | None = None) -> Rest:

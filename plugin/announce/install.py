@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.announce.announcement import Announcement
-from plugin.hosts.report import followable
 
 
 def show_install_link(announcement: Announcement, outputs: Mapping[str, Any]) -> dict[str, str]:
@@ -15,6 +14,10 @@ def show_install_link(announcement: Announcement, outputs: Mapping[str, Any]) ->
     It is not drawn in a CI log, where scanners fail on it: some CI systems give their jobs a terminal.
     """
     log, values = announcement.log, announcement.values
+    if not (values.qr_file or outputs.get("install-url")):
+        return {}
+    from plugin.hosts.report import followable  # here, as below: few runs need it
+
     url = followable(outputs.get("install-url"), log.redact.declared)
     is_for_a_person = log.is_terminal and not announcement.environment.get("CI")
     if values.qr_file and not url:

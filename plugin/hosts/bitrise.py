@@ -11,16 +11,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
-from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import first, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
+
+if TYPE_CHECKING:
+    from plugin.hosts.report import Report
 
 PREFIX = "BUILDFERRY"
 UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one

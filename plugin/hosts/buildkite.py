@@ -10,17 +10,19 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugin import inputs
 from plugin.hosts import children, configuration
 from plugin.hosts.host import OUTPUT_FILE, Env, Host, publish_file
-from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, first, number
 from plugin.inputs import Unusable
 from plugin.log import Dialect, Log
 from plugin.source import Source
+
+if TYPE_CHECKING:
+    from plugin.hosts.report import Report
 
 NAME = "buildkite"
 AGENT = "buildkite-agent"

@@ -6,16 +6,18 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from plugin.hosts import checkout
 from plugin.hosts.host import Env, Host, PullRequest
-from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
 from plugin.hosts.variables import declared, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
+
+if TYPE_CHECKING:
+    from plugin.hosts.report import Report
 
 LARGEST_EVENT = 25 * 1024 * 1024  # bytes of GitHub's event file
 STEP_IDENTITY = "INPUT_STEP_IDENTITY"  # set by action.yml; inside of a composite, GITHUB_ACTION may be the same for all

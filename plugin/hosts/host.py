@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugin.files.whole import write_whole
-from plugin.hosts.report import Report
 from plugin.log import Dialect, Log
 from plugin.source import Source
+
+if TYPE_CHECKING:
+    from plugin.hosts.report import Report
 
 Env = Mapping[str, str]
 OUTPUT_FILE = "PLUGIN_OUTPUT_FILE"

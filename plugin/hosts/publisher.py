@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plugin.errors import (
     AuthError,
@@ -17,10 +17,11 @@ from plugin.errors import (
     RefusedError,
     UnavailableError,
 )
-from plugin.hosts.host import Env, Host
-from plugin.hosts.report import Report, report
-from plugin.hosts.summary import markdown
+from plugin.hosts.host import Env, Host, no_summary
 from plugin.log import Log
+
+if TYPE_CHECKING:
+    from plugin.hosts.report import Report
 
 PATIENCE, HURRIED = 20.0, 1.0  # seconds that a host's program may take for one output, before and after a signal
 ANNOUNCEMENT, HURRIED_ANNOUNCEMENT = 30.0, 2.0  # seconds that one may take
@@ -99,9 +100,11 @@ class Publisher:
 
     def summarize(self) -> None:
         """Write a summary for people, once, where the host shows one."""
-        if not self._is_summarized:
+        if not self._is_summarized and self._host.summarize is not no_summary:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
+                from plugin.hosts.summary import markdown
+
                 shown = self._report()
                 self._host.summarize(markdown(shown), shown, self._env)
 
@@ -113,6 +116,8 @@ class Publisher:
                 send(self._report(), HURRIED_ANNOUNCEMENT if self._seen else ANNOUNCEMENT)
 
     def _report(self) -> Report:
+        from plugin.hosts.report import report
+
         return report(self.outputs, self._ending.asked, self._log.redact.declared)
 
     @property

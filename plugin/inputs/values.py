@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from plugin.inputs.fields import inputs
 
 
-@dataclass(frozen=True)
-class Values:
+class Values(NamedTuple):
     """The inputs by their Python names.
 
     What was not given and has no default is empty: "" for a text, () for a list, None for a number and for yes or no.
@@ -20,9 +18,9 @@ class Values:
     ] = ""
     operation: str = "deliver"
     service_url: str = ""
-    api_token: str = field(default="", repr=False)
+    api_token: str = ""
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     artifacts: tuple[str, ...] = ()
     app_check: bool = True
     build_id: tuple[str, ...] = ()
@@ -43,7 +41,7 @@ class Values:
     pipeline: str = ""
     message: str = ""
     environment: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = ()
     priority: int | None = None
     stack: str = ""
     machine_type: str = ""
@@ -81,7 +79,7 @@ class Values:
     store_signed: bool | None = None
     what_to_test: str = ""
     access_link: str = ""
-    access_code: str = field(default="", repr=False)
+    access_code: str = ""
     access_expires: str = ""
     tester_groups: tuple[str, ...] = ()
     tester_type: Literal["", "internal", "external"] = ""
@@ -103,8 +101,8 @@ class Values:
     certificate_file: str = ""
     keystore_file: str = ""
     key_alias: str = ""
-    key_password: str = field(default="", repr=False)
-    keystore_password: str = field(default="", repr=False)
+    key_password: str = ""
+    keystore_password: str = ""
     csk_file: str = ""
     db_file: str = ""
     parallel: int = 4
@@ -117,13 +115,17 @@ class Values:
     client_certificate: str = ""
     allow_http: bool = False
     qr_file: str = ""
-    notify_url: str = field(default="", repr=False)
+    notify_url: str = ""
     notify_format: Literal["", "slack", "teams", "json"] = ""
-    comment_token: str = field(default="", repr=False)
+    comment_token: str = ""
     comment_name: str = ""
     output_prefix: str = ""
     dry_run: bool = False
     verbose: bool = False
+
+    def __repr__(self) -> str:
+        """Return the inputs that have a value, without secrets."""
+        return f"Values({self.as_dict()})"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the inputs that have a value, by input name, without secrets."""
