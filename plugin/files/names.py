@@ -1,6 +1,6 @@
 """File names for a service's titles: one path component each, valid on every file system, no two the same.
 
-Everybody can see files, and outputs must name them as they are: so no name contains a secret.
+Everybody can see files, and outputs must name them as they are: so no name contains a secret or a command.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
+
+from plugin.commands import defuse
 
 LONGEST = 200  # bytes of UTF-8; file systems allow 255, and a mark may follow
 LONGEST_MARK = 48  # bytes of the mark that makes a name unique
@@ -57,7 +59,7 @@ def safe_name(title: str) -> str:
     seen = (each for each in unicodedata.normalize("NFC", title) if unicodedata.category(each) not in _UNSEEN)
     parts = [part.strip(" ") for part in _BAD.split("".join(seen))]
     name = "_".join(part for part in parts if part.strip(". "))
-    name = re.sub(r"\.{2,}", ".", name).rstrip(". ") or "artifact"
+    name = defuse(re.sub(r"\.{2,}", ".", name).rstrip(". "), "_") or "artifact"  # later steps may list the folder
     return _shortened(f"_{name}" if _RESERVED.match(name) else name, LONGEST)
 
 
