@@ -63,20 +63,17 @@ _BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]"
 _CURSOR = re.compile(rf"\x1b(?!\[[0-9;]*m)(?:{AFTER_ESCAPE}|{_TITLE})?")  # and all others except colours
 
 
-def breaker(table: Iterable[Obeyed]) -> Callable[..., str]:
-    """Return the function that breaks up, in a text of any number of lines, every command in `table` by a `space`."""
+def breaker(table: Iterable[Obeyed], space: str = " ") -> Callable[[str], str]:
+    """Return the function that breaks up, in a text of any number of lines, every command in `table`."""
     rows = tuple(table)
     # A pattern that begins with a fixed character is fast: so a line's start is the line feed before it.
     at_start = re.compile(f"\n(?:{_any(row for row in rows if row.is_at_start)})").sub
     anywhere = re.compile(_any(row for row in rows if not row.is_at_start)).sub
 
-    def broken_up(text: str, space: str = " ") -> str:
-        def spaced(found: re.Match[str]) -> str:
-            return found[0] + space
+    def spaced(found: re.Match[str]) -> str:
+        return found[0] + space
 
-        return anywhere(spaced, at_start(spaced, f"\n{text}")[1:])
-
-    return broken_up
+    return lambda text: anywhere(spaced, at_start(spaced, f"\n{text}")[1:])
 
 
 def _any(rows: Iterable[Obeyed]) -> str:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
-from plugin.commands import defuse
+from plugin.commands import OBEYED, breaker
 
 LONGEST = 200  # bytes of UTF-8; file systems allow 255, and a mark may follow
 LONGEST_MARK = 48  # bytes of the mark that makes a name unique
@@ -18,6 +18,7 @@ LONGEST_MARK = 48  # bytes of the mark that makes a name unique
 # direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]|\.buildferry)(?:\.|$)", re.IGNORECASE)
+_inert = breaker(OBEYED, "_")  # later steps may list the folder in their log
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -59,7 +60,7 @@ def safe_name(title: str) -> str:
     seen = (each for each in unicodedata.normalize("NFC", title) if unicodedata.category(each) not in _UNSEEN)
     parts = [part.strip(" ") for part in _BAD.split("".join(seen))]
     name = "_".join(part for part in parts if part.strip(". "))
-    name = defuse(re.sub(r"\.{2,}", ".", name).rstrip(". "), "_") or "artifact"  # later steps may list the folder
+    name = _inert(re.sub(r"\.{2,}", ".", name).rstrip(". ")) or "artifact"
     return _shortened(f"_{name}" if _RESERVED.match(name) else name, LONGEST)
 
 

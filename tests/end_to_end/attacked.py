@@ -41,6 +41,7 @@ def attack_with(
         "app-distribution": {"api-token": TOKEN, "phase-id": "7", "artifacts": "app.apk"},
         "product-science": {"api-token": TOKEN, "project": "p", "artifacts": "app.apk"},
         "bitrise": {"api-token": TOKEN, "app-id": "a", "build-id": "b"},
+        "bitrise-release-management": {"api-token": TOKEN},
         "phonegap-build": {"username": "u", "password": PASSWORD, "app-id": "1"},
     }
     made = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STEP_SUMMARY")}

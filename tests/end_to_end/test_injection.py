@@ -70,6 +70,9 @@ LISTED = dict.fromkeys(("slug", "title", "status_text", "triggered_workflow", "b
 ACCOUNT = {"username": FEW, "email": FEW}
 STATES = {f"p{number}_status": text for number, text in enumerate(FEW.split("\n"))}
 APP = {"id": 1, "title": FEW, "android_status": "complete", **STATES, "version": FEW, FEW: FEW}
+CONNECTED = dict.fromkeys(("id", "app_name", "platform", "store_app_id", "project_id"), FEW)
+GROUP = {"id": FEW, "name": FEW, "auto_notify": False}
+APP_ID = {"app-id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"}
 REFUSED = always({"message": FEW}, "400 Bad Request")
 SOON = {"poll-interval": "0.01"}
 PLACES = {
@@ -90,6 +93,11 @@ PLACES = {
     "fields": Place("phonegap-build", "show-app", always(APP)),
     "a platform's state": Place("phonegap-build", "status", always(APP)),
     "titles": Place("phonegap-build", "list-apps", always([APP])),
+    "connected apps": Place(
+        "bitrise-release-management", "list-apps", always({"items": [CONNECTED]}), {"workspace": "w"}
+    ),
+    "tester groups": Place("bitrise-release-management", "list-tester-groups", always({"items": [GROUP]}), APP_ID),
+    "an upload's refusal": Place("product-science", "deliver", REFUSED),
     "an app's label": Place("app-distribution", "deliver", REFUSED, {"receipt": "r.json"}),
     "a chat's refusal": Place("bitrise", "wait", ours_or(REFUSED), {**SOON, "notify-url": f"{SERVER}/chat"}),
     "a forge's refusal": Place("bitrise", "wait", ours_or(REFUSED), {**SOON, "comment-token": "any-token"}),
