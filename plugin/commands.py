@@ -38,8 +38,9 @@ OBEYED = (
     Obeyed("Azure Pipelines", "#", r"#(?i:vso)\["),
     # `##teamcity[name key='value']` anywhere in mixed text: JetBrains' ServiceMessage.java, parse (indexOf).
     Obeyed("TeamCity", "#", r"#(?i:teamcity)\["),
-    # `##octopus[name key='value']`: OctopusDeploy/Calamari, ServiceMessageParser.cs.
-    Obeyed("Octopus Deploy", "#", r"#(?i:octopus)\["),
+    # `##octopus[name key='value']` anywhere, its bracket is not looked for, over several lines: OctopusDeploy/Calamari,
+    # ServiceMessageParser.cs.
+    Obeyed("Octopus Deploy", "#", "#(?i:octopus)"),
     # `--- title`, `+++ title`, `~~~ title`, `^^^ +++`, colours left out before: buildkite/agent,
     # agent/header_times_streamer.go, isHeader and isHeaderExpansion.
     Obeyed("Buildkite", _COLOURS, rf"(?P<mark>[-+~^])(?:{_COLOURS}(?P=mark)){{2}}{_COLOURS}{_BLANK}", is_at_start=True),

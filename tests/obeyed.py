@@ -59,16 +59,19 @@ def _vso(log: str) -> Iterator[str]:
                 yield _first(properties, line[end + 1 :])
 
 
-def _messages(start: str) -> Parser:
-    """ServiceMessage.parse of TeamCity, and its like: a bar escapes the end."""
+def _messages(log: str) -> Iterator[str]:
+    """ServiceMessage.parse of TeamCity, in mixed text: a bar escapes the end."""
+    for line in log.splitlines():
+        for found in re.finditer(r"##teamcity\[((?:\|.|[^|\]])*)\]", line, re.IGNORECASE):
+            name, _, rest = found[1].strip().partition(" ")
+            yield _first(rest, name)
 
-    def parse(log: str) -> Iterator[str]:
-        for line in log.splitlines():
-            for found in re.finditer(rf"{re.escape(start)}((?:\|.|[^|\]])*)\]", line, re.IGNORECASE):
-                name, _, rest = found[1].strip().partition(" ")
-                yield _first(rest, name)
 
-    return parse
+def _octopus(log: str) -> Iterator[str]:
+    """ServiceMessageParser.Parse of Octopus' Calamari: it knows neither lines nor the bracket that begins."""
+    for found in re.finditer(r"##octopus([^\]]*)\]", log):
+        name, _, rest = found[1].strip().lstrip("[").partition(" ")
+        yield _first(rest, name)
 
 
 def _groups(log: str) -> Iterator[str]:
@@ -116,8 +119,8 @@ PARSERS: dict[str, Parser] = {
     "GitHub, Gitea, Forgejo, act": _colons,
     "GitHub, act, Azure Pipelines": _brackets,
     "Azure Pipelines": _vso,
-    "TeamCity": _messages("##teamcity["),
-    "Octopus Deploy": _messages("##octopus["),
+    "TeamCity": _messages,
+    "Octopus Deploy": _octopus,
     "Buildkite": _groups,
     "GitLab": _sections,
     "Travis CI (folds)": _travis("fold"),
@@ -131,7 +134,7 @@ SPELLED: dict[str, tuple[str, ...]] = {
     "GitHub, act, Azure Pipelines": (f"##[group]{MARK}", f"a ##[error file={MARK}]b", f"###[section]{MARK}"),
     "Azure Pipelines": (f"##vso[task.setvariable variable={MARK}]a", f"a##VSO[task.setsecret]{MARK}"),
     "TeamCity": (f"##teamcity[buildNumber '{MARK}']", f"a##teamcity[setParameter name='{MARK}' value='|]']"),
-    "Octopus Deploy": (f"##octopus[setVariable name='{MARK}']",),
+    "Octopus Deploy": (f"##octopus[setVariable name='{MARK}']", f"a##octopus\nfail name='{MARK}'\n]"),
     "Buildkite": (f"--- {MARK}", f"+++\t{MARK}", f"~\x1b[1m~~\x1b[0m {MARK}", f"\x1b[31m--- {MARK}", "^^^ +++"),
     "GitLab": (f"section_start:1:{MARK}[collapsed=true]\r\x1b[0Ka", f"\x1b[0Ksection_end:1:{MARK}\r\x1b[0K"),
     "Travis CI (folds)": (f"travis_fold:start:{MARK}", f"fold:end:{MARK}"),

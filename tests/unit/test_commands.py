@@ -82,7 +82,7 @@ def test_no_parser_obeys_a_log_that_comes_in_pieces(text: str, cuts: list[int]) 
 
 @pytest.mark.parametrize("host", HOSTS)
 @given(TEXTS)
-def test_only_the_hosts_own_words_are_commands_in_its_log(host: str, text: str) -> None:
+def test_only_the_hosts_dialect_writes_commands_in_its_log(host: str, text: str) -> None:
     stream = io.StringIO()
     log = Log(stream, Redactor(), HOSTS[host].dialect)
     log.line(text)
