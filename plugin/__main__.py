@@ -18,7 +18,6 @@ import signal
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until entry() handles it: no traceback of an import
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -148,6 +147,8 @@ class _Start:
         """
         if failure is None and "publisher" not in vars(self):
             return 0  # the help, the sandbox
+        from plugin.commands import json_text
+
         if failure and not self._is_said:
             self._is_said = True
             self.log.error(str(failure))
@@ -155,7 +156,7 @@ class _Start:
         self.publisher.summarize()
         if not self.host.logs_to_stdout and not self._is_written:
             self._is_written = True
-            self._write(json.dumps(self.publisher.outputs, indent=2) + "\n")
+            self._write(json_text(self.publisher.outputs, indent=2) + "\n")
         self.publisher.announce()
         return failure.exit_code if failure else 0
 

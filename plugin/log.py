@@ -1,12 +1,11 @@
 """The log: lines for people, groups, and text relayed from a service. Every line passes the redaction.
 
-Only the host's Dialect writes workflow commands. In everything else their sequences are broken up, because titles,
-error bodies and remote logs are not trusted.
+Only the host's Dialect writes commands. In everything else they are broken up (see the module commands), because
+titles, error bodies and remote logs are not trusted.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,31 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
-from plugin.encodings import AFTER_ESCAPE, UNSEEN
+from plugin.commands import coloured, defuse, visible, without_controls
 from plugin.errors import spelled
 from plugin.redact import SHORTEST_SECRET, Redactor
 
-_COMMAND = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
-_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{UNSEEN}]")
-_TITLE = r"\][^\x07\x1b\n]{0,999}(?:\x07|\x1b\\)"  # after ESC: a window's title, or a link
-_SEQUENCE = re.compile(rf"\x1b(?:{AFTER_ESCAPE}|{_TITLE})")
-_BACKSPACE_TRICKS = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f{UNSEEN}]")
-_CURSOR = re.compile(rf"\x1b(?!\[[0-9;]*m)(?:{AFTER_ESCAPE}|{_TITLE})?")  # and all others except colours
 LONGEST = 60_000  # characters of one text in the log
 
 
 def inert(text: str) -> str:
     """Untrusted text, so that it has no effect on a terminal or a CI, and does not fill its log."""
-    return defuse(_cut(_CONTROL.sub(" ", _SEQUENCE.sub("", text))))
+    return defuse(_cut(without_controls(text)))
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def defuse(text: str) -> str:
-    """Break up workflow commands: `::command::` at a line's start, `##[`, `##vso[`, `##teamcity[` anywhere."""
-    return _COMMAND.sub(lambda match: f"{match[1]}: " if match[0].endswith(":") else "# ", text)
 
 
 @dataclass(frozen=True)
@@ -163,7 +151,7 @@ class Log:
                 self._draw()
 
     def _clean(self, text: str) -> str:
-        shown = self.redact.declared(_SEQUENCE.sub("", text))
+        shown = self.redact.declared(visible(text))
         told = spelled(shown, self.spell)
         return inert(shown if told == shown else self.redact.declared(told))
 
@@ -196,12 +184,12 @@ class Log:
 def _relayed(lines: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
     given = "\n".join(lines)
-    text = _BACKSPACE_TRICKS.sub("", _CURSOR.sub("", given))
+    text = coloured(given)
     text = text if is_redacted and text == given else redact(text)
-    return "\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text]))
+    return defuse("\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text])))
 
 
 def _relayed_line(line: str) -> str:
     line = line.rstrip("\r")
     line = _cut(line.rpartition("\r")[2] or line)
-    return defuse(line) + ("\x1b[0m" if "\x1b[" in line else "")
+    return line + ("\x1b[0m" if "\x1b[" in line else "")

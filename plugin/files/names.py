@@ -1,6 +1,6 @@
 """File names for a service's titles: one path component each, valid on every file system, no two the same.
 
-Everybody can see files, and outputs must name them as they are: so no name contains a secret.
+Everybody can see files, and outputs must name them as they are: so no name contains a secret or a command.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
+from plugin.commands import OBEYED, breaker
+
 LONGEST = 200  # bytes of UTF-8; file systems allow 255, and a mark may follow
 LONGEST_MARK = 48  # bytes of the mark that makes a name unique
 # Path separators, what Windows refuses, what output_directory reserves, and what is invisible: controls, and marks of
 # direction.
 _BAD = re.compile(r"[/\\<>:\"|?*]+")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]|\.buildferry)(?:\.|$)", re.IGNORECASE)
+_inert = breaker(OBEYED, "_")  # later steps may list the folder in their log
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -57,7 +60,7 @@ def safe_name(title: str) -> str:
     seen = (each for each in unicodedata.normalize("NFC", title) if unicodedata.category(each) not in _UNSEEN)
     parts = [part.strip(" ") for part in _BAD.split("".join(seen))]
     name = "_".join(part for part in parts if part.strip(". "))
-    name = re.sub(r"\.{2,}", ".", name).rstrip(". ") or "artifact"
+    name = _inert(re.sub(r"\.{2,}", ".", name).rstrip(". ")) or "artifact"
     return _shortened(f"_{name}" if _RESERVED.match(name) else name, LONGEST)
 
 

@@ -7,7 +7,6 @@ receipt.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import __version__
+from plugin.commands import json_text
 from plugin.errors import InputError, PluginError, Problem
 from plugin.files.lock import HeldError, held
 from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
@@ -260,6 +260,6 @@ class Receipt:
     def _save(self) -> None:
         if self._path:
             try:
-                self._write(self._path, json.dumps(self.as_json(), indent=2) + "\n")
+                self._write(self._path, json_text(self.as_json(), indent=2) + "\n")
             except OSError as error:
                 raise InputError(Problem("receipt", f"cannot write {self._path}: {error.strerror}")) from None

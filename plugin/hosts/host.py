@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plugin.commands import json_text
 from plugin.files.whole import write_whole
 from plugin.log import Dialect, Log
 from plugin.source import Source
@@ -56,7 +56,7 @@ def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, 
     """Write all outputs as JSON to $PLUGIN_OUTPUT_FILE, whole or not at all."""
     path = env.get(OUTPUT_FILE)
     if path:
-        write_whole(Path(path), json.dumps(outputs, indent=2) + "\n", private=False)
+        write_whole(Path(path), json_text(outputs, indent=2) + "\n", private=False)
 
 
 def no_summary(_markdown: str, _report: Report, _env: Env) -> None:

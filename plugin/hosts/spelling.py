@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from plugin import inputs
+from plugin.commands import json_text
 from plugin.log import inert
 
 
@@ -39,5 +39,5 @@ def text_of(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "\n".join(map(text_of, value))
     if isinstance(value, (dict, bool)):
-        return json.dumps(value)
+        return json_text(value)
     return " ".join(inert(str(value)).encode("utf-8", "replace").decode().splitlines())

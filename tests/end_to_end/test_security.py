@@ -8,58 +8,18 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plugin.hosts import HOSTS
-from tests.end_to_end.hostile import Answer, Asked, answered, hostile
-from tests.end_to_end.program import Done, clean_environment, command, run, variables
-from tests.rendered import rendered
-from tests.unit.hosts.test_hosts import read_like_the_runner
-
-TOKEN = "t0ken-S3cr3t"
-PASSWORD = "pä\"s's/w0rd+\\x S3cr3t"
-COMMANDS = (
-    "\n[a](https://a.example.com)\n::add-mask::e\n##[error]e\r::set-output name=a::b\u2028##vso[a]b\x1b[2J\x00\u202e"
-    "##teamcity[c"
-)
-NOBODYS = "the text of an answer that nobody asked for"
+from tests.end_to_end.attacked import NOBODYS, PASSWORD, TOKEN, attack, everything, lay_out
+from tests.end_to_end.hostile import Answer, Asked, answered
+from tests.end_to_end.program import clean_environment, command, variables
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    work, tools = tmp_path / "work", tmp_path / "tools"
-    for each in (work, tools):
-        each.mkdir()
-    (work / "app.apk").write_bytes(b"x" * 10)
-    for name, keeps in (("envman", 'cat >"$0-$3"'), ("bitrise", 'cat >"$0-summary"')):
-        (tools / name).write_text(f"#!/bin/sh\n{keeps}\n")
-        (tools / name).chmod(0o755)
-    return work
-
-
-def attack(answer: Answer, folder: Path, service: str, host: str = "plain", **inputs: Any) -> Done:
-    """Run the program against a server of this answer, with everything on that a host can hand out."""
-    own: dict[str, dict[str, str]] = {
-        "app-distribution": {"api-token": TOKEN, "phase-id": "7", "artifacts": "app.apk"},
-        "product-science": {"api-token": TOKEN, "project": "p", "artifacts": "app.apk"},
-        "bitrise": {"api-token": TOKEN, "app-id": "a", "build-id": "b"},
-        "phonegap-build": {"username": "u", "password": PASSWORD, "app-id": "1"},
-    }
-    env = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STEP_SUMMARY")}
-    env |= {"PLUGIN_OUTPUT_FILE": str(folder / "outputs.json"), "BITRISE_BUILD_SLUG": "1"}
-    env["PATH"] = f"{folder.parent / 'tools'}{os.pathsep}{os.environ['PATH']}"
-    more = {name.replace("_", "-"): value for name, value in inputs.items()}
-    with hostile(answer) as server:
-        return run({"service": service, "service-url": server.url, **own[service], **more}, folder, host, env)
-
-
-def everything(done: Done) -> str:
-    """All that anybody gets to see or to keep, the hosts' own masks apart."""
-    files = [path for path in (done.folder.parent).rglob("*") if path.is_file()]
-    log = [line for line in done.log.split("\n") if not line.startswith("::add-mask::")]
-    return "\n".join([*log, *(path.read_text(encoding="utf-8", errors="replace") for path in files)])
+    return lay_out(tmp_path)
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -102,40 +62,6 @@ def test_a_passed_on_variable_is_hidden_when_bitrise_echoes_it(host: str, folder
     assert done.code == 4
     assert '"PLUGIN_OUTPUT_FILE", "value": "***"' in done.log.replace("\\", "")
     assert str(folder / "outputs.json") not in everything(done)
-
-
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("where", ["word", "reason", "error", "title"])
-def test_a_services_text_never_acts_as_a_command(where: str, host: str, folder: Path) -> None:
-    text = f"{NOBODYS}{COMMANDS}\ud800"
-    build = {"slug": "b", "status": 2, "status_text": text if where == "word" else "x", "build_number": 1}
-    build |= {"abort_reason": text, "commit_message": text} if where == "reason" else {}
-    listed = {"data": [{"slug": "s", "title": text, "file_size_bytes": -1}]}
-    answers: dict[str, Answer] = {
-        "error": lambda _: answered({"message": text}, "400 Bad"),
-        "title": lambda _: answered(listed),
-    }
-    operation = {"error": "status", "title": "list-artifacts"}.get(where, "wait")
-    answer = answers.get(where, lambda _: answered({"data": build}))
-    done = attack(answer, folder, "bitrise", host, operation=operation, poll_interval="0.01")
-
-    assert done.code == {"error": 4, "title": 0}.get(where, 6), done.log
-    assert "Traceback" not in done.log
-    assert NOBODYS in everything(done)
-    lines = done.log.split("\n") if HOSTS[host].logs_to_stdout else done.stderr.split("\n")
-    assert not [line for line in lines if line.lstrip().startswith(("::add-mask::e", "::set-output"))]
-    assert not [line for line in lines for command in ("##[", "##vso[", "##teamcity[") if command in line]
-    assert not [char for char in "\x00\r\u2028\u202e" if char in "".join(lines)]
-    if host == "github":
-        outputs = read_like_the_runner((folder / "OUTPUT").read_bytes().decode())
-        outputs.pop("result")
-        assert not [value for value in outputs.values() if "\n" in value or value.startswith("::")]
-        summary = rendered((folder / "STEP_SUMMARY").read_text(encoding="utf-8"))
-        assert {address for _, address in summary.links} <= {"https://app.bitrise.io/build/b"}
-    if host == "bitrise":
-        kept = [path.read_bytes() for path in (folder.parent / "tools").iterdir() if "-" in path.name]
-        assert kept
-        assert not [data for data in kept if b"\x00" in data]
 
 
 def bomb(_asked: Asked) -> bytes:

@@ -7,11 +7,9 @@ import re
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from plugin.hosts import HOSTS
-from plugin.log import LONGEST, Dialect, Log, defuse
+from plugin.log import LONGEST, Dialect, Log
 from plugin.redact import Redactor
 
 SECRET = 'pä ss/"w0rd+x'
@@ -90,41 +88,6 @@ def test_no_mark_of_direction_and_no_foreign_line_end_reaches_the_log() -> None:
         write("a\u202eb\u2066c\u2028d\x9b2Je")
 
     assert stream.getvalue() == "a b c d e\nabcd2Je\n"
-
-
-COMMANDS = [
-    "::error::x",
-    "  ::set-output name=a::b",
-    "::add-mask::e",
-    "\t::stop-commands::x",
-    "##[group]x",
-    "a ##[error]x",
-    "##vso[task.complete result=Failed]",
-    "text ##VSO[task.setvariable variable=a]b",
-    "##teamcity[buildProblem description='x']",
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("host", list(HOSTS))
-def test_text_from_elsewhere_cannot_act_in_a_line_or_a_relay(command: str, host: str) -> None:
-    log, stream = written(HOSTS[host].dialect)
-    log.line(f"{command}\n{command}")
-    log.error(f"said:\n{command}")
-    with log.relay() as write:
-        write(command)
-
-    for line in stream.getvalue().splitlines():
-        own = line.lstrip().startswith(("::error title=buildferry::", "::stop-commands::")) or line.count("::") == 2
-        assert own or not line.lstrip().startswith("::"), line
-        assert not any(mark in line.lower() for mark in ("##[", "##vso[", "##teamcity[")), line
-
-
-@given(st.text())
-def test_defusing_leaves_no_command_whatever_the_text(text: str) -> None:
-    for line in defuse(text).split("\n"):
-        assert not line.lstrip().startswith("::")
-        assert "##[" not in line
 
 
 def test_on_github_relayed_text_stands_between_unguessable_markers() -> None:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from plugin.files.names import file_names, safe_name
 from plugin.redact import Redactor
+from tests.obeyed import SPELLED, acting
 
 ODD = st.text(st.sampled_from('./\\:*?"<>|\0 \n\u202eCOMNUL1aé-_') | st.characters(), max_size=300)
+ODD |= st.lists(st.sampled_from(sum(SPELLED.values(), ())) | ODD, max_size=4).map("".join)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,8 @@ ODD = st.text(st.sampled_from('./\\:*?"<>|\0 \n\u202eCOMNUL1aé-_') | st.charact
         ("\u202egpj.exe", "gpj.exe"),
         ("Größe 🚀.zip", "Größe 🚀.zip"),
         ("x" * 300 + ".apk", "x" * 196 + ".apk"),
+        ("##vso[task.setsecret]a.apk", "#_#vso[task.setsecret]a.apk"),
+        ("--- a.apk", "_--- a.apk"),
     ],
 )
 def test_a_title_becomes_a_name(title: str, name: str) -> None:
@@ -55,6 +59,7 @@ def test_no_title_leaves_the_folder_and_no_two_share_a_name(titles: list[str]) -
         assert (folder / name).parent == folder
         assert not re.search(r"[/\\\x00-\x1f]|\.\.|[. ]$", name)
         assert 0 < len(name.encode()) <= 255
+        assert acting(name) == []
 
 
 def test_of_equal_titles_the_later_get_their_id_before_the_suffix() -> None:

@@ -15,8 +15,8 @@ SERVICE_FILES = [name for name in MODULES if name.startswith("services/") and na
 SHARED = {"services/service", "services/delivery", "services/creation"}  # by all services
 
 GROUND = {
-    *("__init__", "address", "clock", "encodings", "errors", "foreign", "log", "paths", "redact", "source", "units"),
-    "wait",
+    *("__init__", "address", "clock", "commands", "encodings", "errors", "foreign", "log", "paths", "redact", "source"),
+    *("units", "wait"),
 }
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
