@@ -18,14 +18,12 @@ from plugin.hosts import children
 from plugin.hosts.host import Env, Host
 from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
-from plugin.hosts.variables import first, number
+from plugin.hosts.variables import LARGEST_VARIABLE, first, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
 PREFIX = "BUILDFERRY"
 UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one
-# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
-LARGEST_VARIABLE = 120_000
 SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
 STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state

@@ -103,7 +103,8 @@ class Publisher:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
                 shown = self._report()
-                self._host.summarize(markdown(shown), shown, self._env)
+                if command := self._host.summarize(markdown(shown), shown, self._env):
+                    self._log.command(command)
 
     def announce(self) -> None:
         """Send the announcements, each once."""
