@@ -6,6 +6,7 @@ ProcessInvoker.cs, the task BashV3's bash.ts, and the documentation of templates
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -131,9 +132,9 @@ class Job:
 
         def value(name: str, within: frozenset[str] = frozenset()) -> str | None:
             key, found = name.lower(), self.variables.get(name.lower())
-            return (
-                expand(found.value, lambda other: value(other, within | {key})) if found and key not in within else None
-            )
+            if not found or key in within:
+                return None
+            return expand(found.value, lambda other: value(other, within | {key}))
 
         made = {key: value(key) or "" for key in self.variables}
         for key, text in made.items():
@@ -160,11 +161,10 @@ class Job:
         self.set(f"{step}.{properties['variable']}", data)
 
 
-def run_jobs(text: str, make: Callable[[str], Job]) -> dict[str, Job]:
+def run_jobs(declared: list[Any], make: Callable[[str], Job]) -> dict[str, Job]:
     """Run the jobs of a pipeline in order; `make` gives each its agent. A job's variables may be outputs of others."""
-    pipeline = load(text)
     jobs: dict[str, Job] = {}
-    for each in pipeline.get("jobs", [{"job": "Job", "steps": pipeline.get("steps")}]):
+    for each in declared:
         job = jobs[each["job"]] = make(each["job"])
         for name, given in each.get("variables", {}).items():
             job.set(name, OUTPUT_OF_A_JOB.sub(lambda found: jobs[found[1]].outputs[found[2]][found[3]], given))
@@ -175,6 +175,14 @@ def run_jobs(text: str, make: Callable[[str], Job]) -> dict[str, Job]:
 def load(text: str) -> Any:
     """Read YAML as Azure does: each scalar is a text."""
     return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - which makes nothing but texts, lists and maps
+
+
+def written(pipeline: Path, repositories: Mapping[str, Path], is_expanded: bool, file: Path) -> Path:
+    """Write a pipeline with texts for scalars, before or after its templates are expanded; return the file."""
+    whole = load(pipeline.read_text(encoding="utf-8"))
+    steps = list(_expanded(whole["steps"], repositories)) if is_expanded else whole["steps"]
+    file.write_text(json.dumps(whole | {"steps": steps}), encoding="utf-8")
+    return file
 
 
 def _expanded(steps: list[Any], repositories: Mapping[str, Path]) -> Iterator[Any]:
