@@ -44,7 +44,7 @@ _MACRO = re.compile(r"\$\(([\w.\- ]+)\)")
 
 
 def _read(env: Env) -> dict[str, str]:
-    """Read the inputs. Raises InputError if Azure left a variable's name in place of its value."""
+    """Read the inputs. Raises InputError if a variable's name arrived instead of its value."""
     given = declared("PLUGIN_", env)
     unset = {name: found for name, text in given.items() if (found := list(_left(inputs.inputs()[name], text)))}
     problems: list[Problem | str] = [Problem(name, _explain(found)) for name, found in unset.items()]

@@ -127,13 +127,13 @@ def test_a_variable_that_does_not_exist_is_named_and_nothing_is_sent(
     assert sandbox.state()["bitrise"]["builds"] == []
 
 
-def test_a_fork_is_told_why_it_has_no_secrets(sandbox: SandboxProcess, make: Make) -> None:
+def test_a_fork_without_secrets_gets_the_reason(sandbox: SandboxProcess, make: Make) -> None:
     job = make(variables=FORK)
     assert job.run([*CHECKOUTS, _use(sandbox.url, operation="create-build", workflow="release")]) == 2
     assert "a pull request from a fork: Azure gives it no secrets, so skip this step" in job.issues[0][1]
 
 
-def test_a_services_words_neither_command_the_agent_nor_name_a_secret(make: Make) -> None:
+def test_a_services_message_gives_no_command_and_reads_no_secret(make: Make) -> None:
     words = "no ##vso[task.setvariable variable=TOKEN]x ##VSO[task.complete result=Succeeded;] ##[error]y $(TOKEN) %0A"
 
     def refuse(_asked: Asked) -> bytes:

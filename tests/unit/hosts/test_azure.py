@@ -49,7 +49,7 @@ def _variables(text: str) -> dict[str, str]:
     return {properties["variable"]: data for _, properties, data in found}
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",))))
+@given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_the_agent_reads_any_text_back(text: str) -> None:
     carried = azure.HOST.dialect.error(text)
     assert "\n" not in carried
@@ -95,7 +95,7 @@ def test_a_secret_is_masked_whole_and_by_line() -> None:
     assert masked == ["first line\r\n{\n100%;]", "first line", "100%;]"]
 
 
-def test_without_a_temporary_folder_there_is_no_summary() -> None:
+def test_without_a_temporary_folder_the_summary_is_left_out() -> None:
     stream = io.StringIO()
     Publisher(azure.HOST, {}, Log(stream, Redactor(), azure.HOST.dialect)).summarize()
     assert stream.getvalue() == ""
