@@ -23,6 +23,7 @@ from plugin.log import Log
 from plugin.redact import Redactor
 from plugin.source import Source
 from scripts.hosts import azure as template
+from scripts.words import text_of
 from tests.end_to_end.hosts.azure import expand, load, parse, unescape, written
 
 ROOT = Path(__file__).parents[3]
@@ -189,6 +190,24 @@ def test_the_template_declares_and_maps_every_input_once() -> None:
     assert step["env"]["PLUGIN_HOST"] == "azure"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "values"),
+    [
+        ("service", "string", list(inputs.services())),
+        ("wait", "boolean", None),
+        ("abortOnCancel", "string", None),  # it has no default, and Azure has no empty boolean
+        ("parallel", "number", None),
+        ("phaseId", "string", None),
+        ("artifacts", "string", None),
+        ("onOutage", "string", ["fail", "warn"]),
+        ("status", "string", None),  # none of the values that Azure accepts may be empty
+    ],
+)
+def test_the_template_has_types_that_azure_can_check(name: str, kind: str, values: list[str] | None) -> None:
+    (declared,) = [each for each in TEMPLATE["parameters"] if each["name"] == name]
+    assert (declared["type"], declared.get("values")) == (kind, values)
+
+
 def test_the_templates_script_holds_no_expression() -> None:
     (step,) = TEMPLATE["steps"]
     assert "${{" not in step["bash"]
@@ -199,6 +218,8 @@ def test_the_templates_script_holds_no_expression() -> None:
 def test_the_templates_defaults_are_the_inputs_own() -> None:
     defaults = {each["name"]: each.get("default") for each in TEMPLATE["parameters"]}
     assert defaults["service"] is None
+    declared = {azure.HOST.spell(name): text_of(field.default) for name, field in inputs.inputs().items()}
+    assert declared.items() <= (defaults | {"service": ""}).items()
     env = {azure.HOST.variable(name): defaults[azure.HOST.spell(name)] for name in inputs.inputs() if name != "service"}
     values, _, ignored = inputs.check(azure.HOST.read(env) | {"service": "bitrise", "operation": "whoami"})
     assert ignored == []
