@@ -24,6 +24,11 @@ fail() { # exit code, one sentence
             printf '::error title=buildferry::%s\n' "$(printf '%s' "$sentence" | sed 's/%/%25/g')" >&2
             [ -z "${GITHUB_OUTPUT-}" ] || printf 'status=%s\nerror=%s\n' "$state" "$sentence" >>"$GITHUB_OUTPUT"
             ;;
+        azure)
+            carried=$(printf '%s' "$sentence" | sed 's/%/%AZP25/g')
+            printf '##vso[task.logissue type=error]buildferry: %s\n' "$carried" >&2
+            printf '##vso[task.setvariable variable=%s;isOutput=true]%s\n' status "$state" error "$carried" >&2
+            ;;
         bitrise)
             printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
             ! command -v envman >/dev/null || hand_to_envman

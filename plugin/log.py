@@ -93,6 +93,10 @@ class Log:
         """Write why the run fails and what to do."""
         self._write(self._dialect.error(self._clean(text)))
 
+    def command(self, text: str) -> None:
+        """Write a line that the host obeys and people don't see; the caller escapes what is not its own."""
+        self._write(text)
+
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Group the lines written inside, where the host can fold them."""

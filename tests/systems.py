@@ -12,6 +12,7 @@ POSIX_SHELL = "starts its programs with a POSIX shell"
 MODES = "Windows keeps no such modes of files"
 WINDOWS: Mapping[str, str] = {
     "tests/end_to_end/launch/": POSIX_PROGRAMS,
+    "tests/end_to_end/hosts/test_azure.py": "runs scripts as the agent's bash does on Unix",
     "tests/end_to_end/hosts/test_bitrise_step.py": "Bitrise has no machines with Windows",
     "tests/end_to_end/hosts/test_buildkite.py": "the hook is run by bash on a terminal",
     "tests/end_to_end/hosts/test_buildkite_examples.py": "the hook is run by bash on a terminal",

@@ -21,6 +21,7 @@ VARIABLES = {
     "github": "GITHUB_ACTIONS",
     "bitrise": "BITRISE_IO",
     "buildkite": "BUILDKITE",
+    "azure": "TF_BUILD",
     "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
     PLAIN: "",
 }

@@ -17,7 +17,7 @@ from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
 from plugin.hosts.spelling import text_of, upper
-from plugin.hosts.variables import first, number
+from plugin.hosts.variables import LARGEST_VARIABLE, first, number
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 PREFIX = "BUILDFERRY"
 UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one
-# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
-LARGEST_VARIABLE = 120_000
 SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
 STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state

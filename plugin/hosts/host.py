@@ -39,7 +39,8 @@ class Host:
     read: Callable[[Env], dict[str, str]]  # the raw inputs by name; unknown names as they are
     # Outputs: the new ones, and all so far. A program of the host's has this many seconds for each.
     publish: Callable[[Mapping[str, Any], Mapping[str, Any], Env, Log, float], None]
-    summarize: Callable[[str, Report, Env], None]  # Markdown, for people who view the job, and what it is made of
+    # Markdown, for people who view the job, and what it is made of; returns a command for the log, if there is one.
+    summarize: Callable[[str, Report, Env], str | None]
     find_source: Callable[[Env, Path], Source]
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)

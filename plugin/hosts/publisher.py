@@ -106,7 +106,8 @@ class Publisher:
                 from plugin.hosts.summary import markdown
 
                 shown = self._report()
-                self._host.summarize(markdown(shown), shown, self._env)
+                if command := self._host.summarize(markdown(shown), shown, self._env):
+                    self._log.command(command)
 
     def announce(self) -> None:
         """Send the announcements, each once."""

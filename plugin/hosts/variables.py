@@ -10,6 +10,8 @@ from plugin.hosts.host import Env
 from plugin.hosts.spelling import upper
 
 OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE"})  # variables of ours that are not inputs
+# Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
+LARGEST_VARIABLE = 120_000
 
 
 def prefixed(prefix: str, env: Env) -> dict[str, str]:

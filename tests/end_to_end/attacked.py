@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.hostile import Answer, hostile
-from tests.end_to_end.program import Done, run
+from tests.end_to_end.program import MASKS, Done, run
 
 TOKEN = "t0ken-S3cr3t"
 PASSWORD = "pä\"s's/w0rd+\\x S3cr3t"
@@ -61,5 +61,5 @@ def files(done: Done) -> list[Path]:
 
 def everything(done: Done) -> str:
     """All that anybody gets to see or to keep, the hosts' own masks apart."""
-    log = [line for line in done.log.split("\n") if not line.startswith("::add-mask::")]
+    log = [line for line in done.log.split("\n") if not line.startswith(MASKS)]
     return "\n".join([*log, *(path.read_text(encoding="utf-8", errors="replace") for path in files(done))])

@@ -16,6 +16,7 @@ from typing import Any
 from plugin.hosts import HOSTS
 
 ROOT = Path(__file__).parents[2]
+MASKS = ("::add-mask::", "##vso[task.setsecret]")  # lines that have a host hide a secret, and that it does not show
 LIMIT = 180  # seconds that a program may take; a create that is sent three times takes 100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from plugin.hosts import HOSTS
 from tests.end_to_end.delivery import FILES, TOKENS, asked, digest, lay_out
-from tests.end_to_end.program import Done, SandboxProcess, run
+from tests.end_to_end.hosts import azure
+from tests.end_to_end.program import MASKS, Done, SandboxProcess, run
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
 
@@ -43,6 +45,10 @@ def run_on(host: str, inputs: dict[str, Any], folder: Path) -> tuple[Done, dict[
     if host == "bitrise":
         found = {path.name: path.read_text() for path in (outside / "tools").glob("BUILDFERRY_*")}
         return done, {name.removeprefix("BUILDFERRY_").lower().replace("_", "-"): text for name, text in found.items()}
+    if host == "azure":
+        commands = [command for line in done.stdout.splitlines() if (command := azure.parse(line))]
+        found = {each["variable"]: text for name, each, text in commands if name == "task.setvariable"}
+        return done, {re.sub("[A-Z]", r"-\g<0>", name).lower(): text for name, text in found.items()}
     outputs = json.loads((outside / "result").read_text())
     assert outputs == done.result
     return done, {name: "\n".join(value) if isinstance(value, list) else value for name, value in outputs.items()}
@@ -99,8 +105,9 @@ def test_product_science_gets_one_build_a_file_in_one_context(host: str, sandbox
 
 
 def assert_the_token_is_nowhere(service: str, done: Done, folder: Path, host: str) -> None:
-    """On github the token stands in `::add-mask::` alone, which the runner does not show."""
-    shown = [line for line in done.log.splitlines() if not (host == "github" and line.startswith("::add-mask::"))]
+    """On github and azure the token stands in the commands that mask it, which they do not show."""
+    masks = MASKS if host in ("github", "azure") else ()
+    shown = [line for line in done.log.splitlines() if not line.startswith(masks)]
     assert TOKENS[service] not in "\n".join(shown)
     for path in folder.parent.rglob("*"):
         if path.is_file():

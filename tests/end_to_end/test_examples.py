@@ -129,7 +129,8 @@ ARRIVED: Mapping[str, Callable[[Any], None]] = {
 }
 
 
-def _assert_arrived(service: str, state: Any) -> None:
+def assert_arrived(service: str, state: Any) -> None:
+    """Assert that the sandbox has what the example of a service sends."""
     ARRIVED.get(service, _held(service))(state)
 
 
@@ -151,7 +152,7 @@ def test_a_github_workflow(
 
     assert run.code == 0, run.log
     assert _leaked(run.log) == []
-    _assert_arrived(service, sandbox.state()[service])
+    assert_arrived(service, sandbox.state()[service])
 
 
 @pytest.mark.parametrize("service", inputs.services())
@@ -171,7 +172,7 @@ def test_a_bitrise_workflow(
     failed = bitrise.run_workflow(text, name, machine, {"git-clone": dict, "android-build": android_build})
 
     assert not failed, machine.log
-    _assert_arrived(service, sandbox.state()[service])
+    assert_arrived(service, sandbox.state()[service])
 
 
 @pytest.mark.parametrize("service", inputs.services())
@@ -201,7 +202,7 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
     )
 
     assert done.returncode == 0, done.stderr
-    _assert_arrived(service, sandbox.state()[service])
+    assert_arrived(service, sandbox.state()[service])
     outputs = (ROOT / "docs" / f"{service}.md").read_text(encoding="utf-8").partition("## Outputs")[2]
     described = {*re.findall(r"^\| `([\w-]+)` \|", outputs, re.MULTILINE), "result"}
     for file in folder.glob("*.json"):
@@ -239,7 +240,7 @@ def test_a_jenkinsfile(name: str, jenkins: dict[str, Any]) -> None:
 @builds.needs_groovy
 @pytest.mark.parametrize("service", inputs.services())
 def test_builds_sent_by_the_jenkinsfiles_arrive(service: str, jenkins: dict[str, Any]) -> None:
-    _assert_arrived(service, jenkins["received"][service])
+    assert_arrived(service, jenkins["received"][service])
 
 
 @builds.needs_groovy

@@ -22,7 +22,7 @@ import pytest
 
 from tests.documents import blocks
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, bitrise, buildkite
+from tests.end_to_end.hosts import act, azure, bitrise, buildkite
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, clean_environment, logged
@@ -126,6 +126,16 @@ def test_the_buildkite_example_is_green(clone: Clone, tmp_path: Path) -> None:
         failed = build.run(text)
         with _started([build.log], port):
             assert not failed, build.log
+            _arrived(state())
+
+
+def test_the_azure_example_is_green(clone: Clone, tmp_path: Path) -> None:
+    text, port = _example("azure/sandbox.yml")
+    job = azure.Job(tmp_path, clone.environment, {"self": clone.folder})
+    with _started([], port) as state:
+        code = job.run(azure.load(text)["steps"])
+        with _started([job.raw], port):
+            assert code == 0, job.log
             _arrived(state())
 
 

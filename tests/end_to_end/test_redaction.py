@@ -14,7 +14,7 @@ import pytest
 from plugin.files.output_directory import RECORD
 from plugin.hosts import HOSTS
 from tests.end_to_end.hostile import Asked, answered, hostile
-from tests.end_to_end.program import Done, clean_environment, command, run, variables
+from tests.end_to_end.program import MASKS, Done, clean_environment, command, run, variables
 
 TOKEN = "t0ken-S3cr3t/with+signs~and?more-of-1234567"
 PARTS = [TOKEN[at : at + 6] for at in range(len(TOKEN) - 6)]
@@ -33,7 +33,7 @@ def bitrise(answer: Callable[[Asked], bytes], folder: Path, host: str = "plain",
 def told(done: Done) -> str:
     """All that anybody gets to see or to keep, names of files too; GitHub's own masks apart."""
     files = [path for path in done.folder.rglob("*") if path.is_file()]
-    log = [line for line in done.log.split("\n") if not line.startswith("::add-mask::")]
+    log = [line for line in done.log.split("\n") if not line.startswith(MASKS)]
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
     return "\n".join([*log, *map(str, files), *texts])
 

@@ -13,6 +13,7 @@ import pytest
 
 from plugin.hosts import HOSTS
 from plugin.inputs import outputs
+from tests.end_to_end.hosts import azure
 from tests.end_to_end.launch.machine import ROOT, Machine, end_tree, script, wait_for
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
@@ -32,7 +33,10 @@ def _surroundings(machine: Machine, folder: Path, host: str) -> dict[str, str]:
     return {"PLUGIN_HOST": host, host_files.get(host, "PLUGIN_OUTPUT_FILE"): str(folder / "outputs")}
 
 
-def _outputs(folder: Path, host: str) -> dict[str, str]:
+def _outputs(folder: Path, host: str, log: str) -> dict[str, str]:
+    if host == "azure":
+        found = filter(None, map(azure.parse, log.splitlines()))
+        return {properties["variable"]: value for name, properties, value in found if name == "task.setvariable"}
     if host == "bitrise":
         return {name: (folder / f"BUILDFERRY_{name.upper()}").read_text() for name in ("status", "error")}
     if host == "buildkite":
@@ -83,9 +87,12 @@ def test_a_launcher_that_fails_sets_status_and_error(
     cold: Machine, tmp_path: Path, host: str, fault: Fault, code: int, status: str
 ) -> None:
     done = cold.run(**_surroundings(cold, tmp_path, host), **fault(cold))
-    said = done.stderr.splitlines()[-1].removeprefix("::error title=buildferry::").removeprefix("\x1b[31;1m")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("##vso[task.setvariable ")]
+    said = lines[-1].removeprefix("::error title=buildferry::").removeprefix("\x1b[31;1m")
+    said = said.removeprefix("##vso[task.logissue type=error]")
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
-    assert _outputs(tmp_path, host) == {"status": status, "error": said.removeprefix("buildferry: ").rstrip("\x1b[0m")}
+    error = said.removeprefix("buildferry: ").rstrip("\x1b[0m")
+    assert _outputs(tmp_path, host, done.stderr) == {"status": status, "error": error}
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the tree of processes is read from /proc")
@@ -101,9 +108,9 @@ def test_a_launcher_that_is_cancelled_sets_status(
             end_tree(process)
         else:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        _, log = process.communicate(timeout=10)
     assert process.returncode == 143
-    assert _outputs(tmp_path, host) == {"status": "aborted", "error": "cancelled by SIGTERM"}
+    assert _outputs(tmp_path, host, log) == {"status": "aborted", "error": "cancelled by SIGTERM"}
 
 
 @pytest.mark.parametrize("prefix", ["", "IOS", "1; touch evil"])

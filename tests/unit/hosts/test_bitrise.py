@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from plugin.hosts import HOSTS
-from plugin.hosts.bitrise import LARGEST_VARIABLE
 from plugin.hosts.publisher import Publisher
+from plugin.hosts.variables import LARGEST_VARIABLE
 from plugin.log import Log
 from plugin.redact import Redactor
 
