@@ -28,21 +28,35 @@ fail() { # exit code, one sentence
             printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
             ! command -v envman >/dev/null || hand_to_envman
             ;;
+        gitlab)
+            printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
+            write_outputs
+            [ -z "${BUILDFERRY_DOTENV_FILE-}" ] ||
+                printf '%s_STATUS=%s\n' "$(prefix_of "${PLUGIN_OUTPUT_PREFIX-}")" "$state" >"$BUILDFERRY_DOTENV_FILE"
+            ;;
         *)
             printf 'buildferry: %s\n' "$sentence" >&2
-            quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
-            [ -z "${PLUGIN_OUTPUT_FILE-}" ] ||
-                printf '{"status": "%s", "error": "%s"}\n' "$state" "$quoted" >"$PLUGIN_OUTPUT_FILE"
+            write_outputs
             ;;
     esac
     exit "$1"
 }
 
-hand_to_envman() { # as hosts/bitrise.py does
-    case ${output_prefix-} in
-        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=BUILDFERRY ;;
-        *) prefix=$output_prefix ;;
+write_outputs() {
+    quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
+    [ -z "${PLUGIN_OUTPUT_FILE-}" ] ||
+        printf '{"status": "%s", "error": "%s"}\n' "$state" "$quoted" >"$PLUGIN_OUTPUT_FILE"
+}
+
+prefix_of() { # what the input output-prefix gives, if that is valid
+    case $1 in
+        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) echo BUILDFERRY ;;
+        *) echo "$1" ;;
     esac
+}
+
+hand_to_envman() { # as hosts/bitrise.py does
+    prefix=$(prefix_of "${output_prefix-}")
     # Those of an earlier use of the step in this workflow still exist.
     known=$(env)
     for output in BUILD_ID BUILD_IDS BUILD_NUMBER BUILD_URL ARTIFACT_IDS SERVICE_STATUS UPLOAD_CONTEXT_ID \

@@ -21,6 +21,7 @@ VARIABLES = {
     "github": "GITHUB_ACTIONS",
     "bitrise": "BITRISE_IO",
     "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
+    "gitlab": "GITLAB_CI",
     PLAIN: "",
 }
 

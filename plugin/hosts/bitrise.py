@@ -18,11 +18,10 @@ from plugin.hosts import children
 from plugin.hosts.host import Env, Host
 from plugin.hosts.report import Report
 from plugin.hosts.spelling import text_of, upper
-from plugin.hosts.variables import first, number
+from plugin.hosts.variables import first, number, output_prefix
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
-PREFIX = "BUILDFERRY"
 UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one
 # Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
 LARGEST_VARIABLE = 120_000
@@ -68,9 +67,7 @@ def may_be_unset(field: inputs.Field) -> bool:
 
 
 def _prefix(env: Env) -> str:
-    """The prefix of the outputs' names; an invalid one is reported under the default one."""
-    given = env.get("output_prefix", "").strip()
-    return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
+    return output_prefix(env.get("output_prefix", ""))
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
