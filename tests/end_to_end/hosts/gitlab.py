@@ -20,12 +20,12 @@ import pytest
 
 from plugin import __version__
 from tests.end_to_end import project
-from tests.end_to_end.program import ROOT, clean_environment, logged
+from tests.end_to_end.program import ROOT, logged
 
 PACKAGE = "gitlab-ci-local@4.72.0"
 OLDEST_NODE = 20
 HOST, TAG = "gitlab.example.com", f"v{__version__}"
-INSTALLED, LIMIT = 300, 120  # seconds that the installation and a pipeline may take
+INSTALLED, LIMIT = 300, 180  # seconds that the installation and a pipeline may take
 
 
 @cache
@@ -79,37 +79,39 @@ class Run:
 
 @dataclass(frozen=True)
 class Server:
-    """Where the pipelines come from: the program's repository, and the environment of a runner."""
+    """Where pipelines come from: the program's repository, and the environment of a runner without a network."""
 
     source: Path
     environment: Mapping[str, str]
 
     def run(self, text: str, folder: Path, variables: Mapping[str, str], more: Mapping[str, str] | None = None) -> Run:
         """Run a pipeline in an app's repository at `folder`; OWNER/buildferry@v1 means this project."""
-        lay_out(folder, {".gitlab-ci.yml": text, **(more or {})})
-        command = [str(_program()), "--force-shell-executor", "--shell-isolation", "--cwd", str(folder)]
-        for name, value in variables.items():
-            command += ["--variable", f"{name}={value}"]
-        done = logged(command, folder, self.environment, LIMIT)
-        return Run(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout), folder)
+        project.lay_out(folder, {".gitlab-ci.yml": text, ".gitignore": ".gitlab-ci-local/\n", **(more or {})})
+        project.git("remote", "add", "origin", f"https://{HOST}/group/app.git", folder=folder)
+        lay_out_components(folder / ".gitlab-ci-local/includes" / HOST / "OWNER/buildferry/v1/templates")
+        settings = {"BUILDFERRY_SOURCE": str(self.source), **variables}
+        return run_in(folder, self.environment, settings, "--shell-isolation")
 
 
 def server(factory: pytest.TempPathFactory) -> Server:
-    """What is at its place before a pipeline starts: a tagged repository, and our Python environment."""
+    """Prepare what is there before a pipeline starts: a tagged repository, and our Python environment."""
     folder = factory.mktemp("gitlab")
     project.tagged(factory, folder, TAG)
-    environment = project.offline(project.tool_cache(factory))
-    _program()
-    return Server(folder / "origin", {**environment, "BUILDFERRY_SOURCE": str(folder / "origin")})
+    return Server(folder / "origin", project.offline(project.tool_cache(factory)))
 
 
-def lay_out(folder: Path, files: Mapping[str, str]) -> None:
-    """Make the app's repository, with the components that GitLab would get from its own server."""
-    project.lay_out(folder, files)
-    project.git("remote", "add", "origin", f"https://{HOST}/group/app.git", folder=folder)
-    shutil.copytree(ROOT / "templates", folder / f".gitlab-ci-local/includes/{HOST}/OWNER/buildferry/v1/templates")
+def run_in(folder: Path, environment: Mapping[str, str], variables: Mapping[str, str], *options: str) -> Run:
+    """Run the pipeline of a repository; `variables` are those of the project's settings."""
+    command = [str(_program()), "--force-shell-executor", *options]
+    for name, value in variables.items():
+        command += ["--variable", f"{name}={value}"]
+    done = logged(command, folder, environment, LIMIT)
+    return Run(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout), folder)
 
 
-def local(folder: Path) -> dict[str, str]:
-    """The environment of somebody at `folder` who runs gitlab-ci-local with a network."""
-    return {**clean_environment(), "HOME": str(folder)}
+def lay_out_components(folder: Path) -> None:
+    """Write the components as a shell runner takes them: gitlab-ci-local takes `image` as a sign of a container."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (ROOT / "templates").glob("*.yml"):
+        text = re.sub(r"(?m)^  image: .*\n", "", path.read_text(encoding="utf-8"))
+        (folder / path.name).write_text(text, encoding="utf-8")

@@ -111,6 +111,13 @@ def test_on_bitrise_outputs_of_an_earlier_use_are_emptied(cold: Machine, tmp_pat
     assert not (cold.checkout / "evil").exists()
 
 
+@pytest.mark.parametrize(("prefix", "name"), [("", "BUILDFERRY"), ("IOS", "IOS"), ("1; touch evil", "BUILDFERRY")])
+def test_on_gitlab_the_dotenv_report_gets_the_status(cold: Machine, tmp_path: Path, prefix: str, name: str) -> None:
+    report = {"BUILDFERRY_DOTENV_FILE": str(tmp_path / "job.env"), "PLUGIN_OUTPUT_PREFIX": prefix}
+    cold.run(**_surroundings(cold, tmp_path, "gitlab"), **no_python(cold), **report)
+    assert (tmp_path / "job.env").read_text() == f"{name}_STATUS=failed\n"
+
+
 def test_the_launcher_knows_every_output() -> None:
     text = (ROOT / "plugin" / "launch.sh").read_text(encoding="utf-8")
     listed = text.partition("for output in ")[2].partition(";")[0].replace("\\", "").split()
