@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugin import inputs
 from plugin.errors import InputError
 from plugin.hosts import HOSTS, gitlab
 from plugin.hosts.publisher import Publisher
+from plugin.hosts.spelling import text_of
 from plugin.log import Log
 from plugin.redact import Redactor
 from plugin.source import Source
@@ -158,14 +159,14 @@ VALUES = (
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
 @given(st.dictionaries(st.sampled_from([*inputs.outputs()]), VALUES))
 def test_every_report_is_one_that_gitlab_accepts(outputs: dict[str, Any]) -> None:
     lines, left_out = gitlab.dotenv(outputs, "BUILDFERRY")
     found = parsed("".join(f"{line}\n" for line in lines))
     assert len(found) == len(lines)
     assert not any("$" in value for value in found.values())
-    assert len(found) + len(left_out) == len([value for value in outputs.values() if gitlab.text_of(value)])
+    assert len(found) + len(left_out) == len([value for value in outputs.values() if text_of(value)])
 
 
 def test_reports_of_an_earlier_job_are_removed(job: Job) -> None:
