@@ -190,7 +190,7 @@ def test_the_links_of_the_run_are_shown_on_the_jobs_page(job: Job) -> None:
     }
 
 
-def test_without_a_link_there_is_no_annotations_report(job: Job) -> None:
+def test_without_a_link_the_annotations_report_is_not_written(job: Job) -> None:
     job.publisher.publish({"status": "failed"})
     job.publisher.summarize()
     assert not (job.folder / "links.json").exists()
