@@ -37,7 +37,7 @@ class Dialect:
     warning: Callable[[str], str] = lambda text: f"warning: {text}"
     error: Callable[[str], str] = lambda text: f"error: {text}"
     group: Callable[[str], str] = lambda title: f"--- {title}"
-    end_group: str | None = None
+    end_group: str | Callable[[str], str] | None = None  # by the title, if it depends on that
     mask: Callable[[str], str] | None = None
     is_live: bool = True  # a terminal there is a person's: a CI's would keep each redrawn line
     stop_commands: Callable[[], tuple[str, str]] | None = None  # the lines before and after text without effect
@@ -100,12 +100,13 @@ class Log:
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Group the lines written inside, where the host can fold them."""
-        self._write(self._dialect.group(self._clean(title)))
+        shown, end = self._clean(title), self._dialect.end_group
+        self._write(self._dialect.group(shown))
         try:
             yield
         finally:
-            if self._dialect.end_group:
-                self._write(self._dialect.end_group)
+            if end:
+                self._write(end(shown) if callable(end) else end)
 
     @contextmanager
     def relay(self, is_redacted: bool = False) -> Iterator[Callable[..., None]]:

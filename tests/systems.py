@@ -17,6 +17,7 @@ WINDOWS: Mapping[str, str] = {
     "tests/end_to_end/hosts/test_buildkite.py": "the hook is run by bash on a terminal",
     "tests/end_to_end/hosts/test_buildkite_examples.py": "the hook is run by bash on a terminal",
     "tests/end_to_end/hosts/test_github.py": "starts the action with POSIX shells; ci.yml runs it on Windows",
+    "tests/end_to_end/hosts/test_gitlab.py": "starts the pipelines with POSIX shells",
     "tests/end_to_end/hosts/test_jenkins.py": "the Jenkins step needs a Unix agent",
     "tests/end_to_end/hosts/test_jenkins_deliveries.py": "the Jenkins step needs a Unix agent",
     "tests/end_to_end/hosts/test_jenkins_outputs.py": "the Jenkins step needs a Unix agent",

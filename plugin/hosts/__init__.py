@@ -23,6 +23,7 @@ VARIABLES = {
     "buildkite": "BUILDKITE",
     "azure": "TF_BUILD",
     "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
+    "gitlab": "GITLAB_CI",
     PLAIN: "",
 }
 

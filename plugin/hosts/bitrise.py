@@ -17,14 +17,13 @@ from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
 from plugin.hosts.spelling import text_of, upper
-from plugin.hosts.variables import LARGEST_VARIABLE, first, number
+from plugin.hosts.variables import LARGEST_VARIABLE, first, number, output_prefix
 from plugin.log import Dialect, Log
 from plugin.source import Source
 
 if TYPE_CHECKING:
     from plugin.hosts.report import Report
 
-PREFIX = "BUILDFERRY"
 UNSET = "unset"  # what step.yml gives an input with a list of values and no default: the StepLib refuses an empty one
 SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
@@ -68,9 +67,7 @@ def may_be_unset(field: inputs.Field) -> bool:
 
 
 def _prefix(env: Env) -> str:
-    """The prefix of the outputs' names; an invalid one is reported under the default one."""
-    given = env.get("output_prefix", "").strip()
-    return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
+    return output_prefix(env.get("output_prefix", ""))
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:

@@ -24,15 +24,6 @@ class Names(NamedTuple):
 
 # The most specific first: some systems imitate others' variables. From each system's own documentation.
 SYSTEMS = (
-    Names(
-        "GITLAB_CI",
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA CI_COMMIT_SHA",
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME CI_COMMIT_BRANCH",
-        "CI_MERGE_REQUEST_IID",
-        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
-        "CI_COMMIT_TAG",
-        "CI_PIPELINE_URL CI_JOB_URL",
-    ),
     Names("CIRCLECI", "CIRCLE_SHA1", "CIRCLE_BRANCH", "CIRCLE_PULL_REQUEST", "", "CIRCLE_TAG", "CIRCLE_BUILD_URL"),
     Names(
         "BITBUCKET_BUILD_NUMBER",

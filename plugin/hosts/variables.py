@@ -9,6 +9,7 @@ from plugin import inputs
 from plugin.hosts.host import Env
 from plugin.hosts.spelling import upper
 
+OUTPUT_PREFIX = "BUILDFERRY"  # of the outputs' variables, where these belong to more than one step
 OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE"})  # variables of ours that are not inputs
 # Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
 LARGEST_VARIABLE = 120_000
@@ -28,6 +29,12 @@ def prefixed(prefix: str, env: Env) -> dict[str, str]:
 def declared(prefix: str, env: Env) -> dict[str, str]:
     """Only the inputs among these: another variable with the prefix is the job's own."""
     return {name: value for name, value in prefixed(prefix, env).items() if name in inputs.inputs()}
+
+
+def output_prefix(given: str) -> str:
+    """The prefix of the outputs' names; an invalid one is reported under the default one."""
+    pattern = inputs.schema()["properties"]["output-prefix"]["pattern"]
+    return given.strip() if re.fullmatch(pattern, given.strip()) else OUTPUT_PREFIX
 
 
 def first(env: Env, names: Iterable[str]) -> str | None:

@@ -37,11 +37,15 @@ fail() { # exit code, one sentence
             printf '^^^ +++\nbuildferry: %s\n' "$sentence" >&2
             ! command -v buildkite-agent >/dev/null || hand_to_agent
             ;;
+        gitlab)
+            printf '\033[31;1mbuildferry: %s\033[0m\n' "$sentence" >&2
+            write_outputs
+            [ -z "${BUILDFERRY_DOTENV_FILE-}" ] ||
+                printf '%s_STATUS=%s\n' "$(prefix_of "${PLUGIN_OUTPUT_PREFIX-}")" "$state" >"$BUILDFERRY_DOTENV_FILE"
+            ;;
         *)
             printf 'buildferry: %s\n' "$sentence" >&2
-            quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
-            [ -z "${PLUGIN_OUTPUT_FILE-}" ] ||
-                printf '{"status": "%s", "error": "%s"}\n' "$state" "$quoted" >"$PLUGIN_OUTPUT_FILE"
+            write_outputs
             ;;
     esac
     exit "$1"
@@ -51,11 +55,21 @@ fail() { # exit code, one sentence
 OUTPUTS='build-id build-ids build-number build-url artifact-ids service-status upload-context-id app-label app-package
 app-version app-version-code downloaded-files install-url access-url qr-file log-file receipt dry-run result'
 
-hand_to_envman() { # as hosts/bitrise.py does
-    case ${output_prefix-} in
-        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) prefix=BUILDFERRY ;;
-        *) prefix=$output_prefix ;;
+write_outputs() {
+    quoted=$(printf '%s' "$sentence" | sed 's/[\\"]/\\&/g')
+    [ -z "${PLUGIN_OUTPUT_FILE-}" ] ||
+        printf '{"status": "%s", "error": "%s"}\n' "$state" "$quoted" >"$PLUGIN_OUTPUT_FILE"
+}
+
+prefix_of() { # what the input output-prefix gives, if that is valid
+    case $1 in
+        '' | [!A-Za-z_]* | *[!A-Za-z0-9_]*) echo BUILDFERRY ;;
+        *) echo "$1" ;;
     esac
+}
+
+hand_to_envman() { # as hosts/bitrise.py does
+    prefix=$(prefix_of "${output_prefix-}")
     # Those of an earlier use of the step in this workflow still exist.
     known=$(env)
     for output in $(printf '%s' "$OUTPUTS" | tr 'a-z-' 'A-Z_'); do

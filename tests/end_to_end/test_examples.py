@@ -1,6 +1,6 @@
 """Each example is run the way its host would run it, against the sandbox: there is one for every host and service.
 
-The examples that start the sandbox themselves are run in test_first_green.py.
+The examples that start the sandbox themselves are run in test_first_green.py, those of GitLab in hosts/test_gitlab.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, co
 
 EXAMPLES = ROOT / "examples"
 ADDRESS = "https://dist.example.com"  # of the examples' App Distribution; other services have a default
-NAMES = {"github": "{}.yml", "bitrise": "{}.yml", "jenkins": "Jenkinsfile.{}", "shell": "{}.sh"}  # by folder
+NAMES = {
+    "github": "{}.yml",
+    "bitrise": "{}.yml",
+    "jenkins": "Jenkinsfile.{}",
+    "shell": "{}.sh",
+    "gitlab": "{}.yml",
+}  # by folder
 # How a workflow takes an input from a secret, and a Jenkinsfile from a credential: by the secret's name.
 SECRET = r"^[ -]*{name}: \$(?:{{{{ secrets\.)?(\w+)"
 CREDENTIAL = r"{name}CredentialsId: '([\w-]+)'"

@@ -22,7 +22,7 @@ import pytest
 
 from tests.documents import blocks
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, azure, bitrise, buildkite
+from tests.end_to_end.hosts import act, azure, bitrise, buildkite, gitlab
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, clean_environment, logged
@@ -148,6 +148,20 @@ def test_the_jenkins_example_is_green(clone: Clone, tmp_path: Path) -> None:
     build = builds.run(tmp_path, {"try": scenario})["builds"]["try"]
     with _started([build["raw_log"]], port) as state:
         assert "error" not in build, f"{build['error']}\n{build['raw_log']}"
+        _arrived(state())
+
+
+@gitlab.needs_gitlab_ci_local
+def test_the_gitlab_example_is_green(clone: Clone) -> None:
+    text, port = _example("gitlab/sandbox.yml")
+    (clone.folder / ".gitlab-ci.yml").write_text(text, encoding="utf-8")
+    gitlab.lay_out_components(clone.folder / "templates")
+    project.commit_all(clone.folder)
+    log: list[str] = []
+    with _started(log, port) as state:
+        run = gitlab.run_in(clone.folder, clone.environment, {})
+        log.append(run.log)
+        assert run.code == 0, run.log
         _arrived(state())
 
 

@@ -95,7 +95,7 @@ def _run(workflow: str, folder: Path, factory: pytest.TempPathFactory, *options:
 CI = (
     "setup-python 3.14",
     "sudo apt-get -qq update",
-    "sudo apt-get -qq -y install --no-install-recommends groovy default-jre-headless aapt apksigner",
+    "sudo apt-get -qq -y install --no-install-recommends groovy default-jre-headless aapt apksigner rsync",
     "make .venv/actionlint check",
     "make test",
 )

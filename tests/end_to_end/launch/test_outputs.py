@@ -151,6 +151,13 @@ def test_a_buildkite_agent_that_hangs_is_waited_for_once(cold: Machine, tmp_path
     assert (tmp_path / "calls").read_text() == "\n"
 
 
+@pytest.mark.parametrize(("prefix", "name"), [("", "BUILDFERRY"), ("IOS", "IOS"), ("1; touch evil", "BUILDFERRY")])
+def test_on_gitlab_the_dotenv_report_gets_the_status(cold: Machine, tmp_path: Path, prefix: str, name: str) -> None:
+    report = {"BUILDFERRY_DOTENV_FILE": str(tmp_path / "job.env"), "PLUGIN_OUTPUT_PREFIX": prefix}
+    cold.run(**_surroundings(cold, tmp_path, "gitlab"), **no_python(cold), **report)
+    assert (tmp_path / "job.env").read_text() == f"{name}_STATUS=failed\n"
+
+
 def test_the_launcher_knows_every_output() -> None:
     text = (ROOT / "plugin" / "launch.sh").read_text(encoding="utf-8")
     listed = text.partition("OUTPUTS='")[2].partition("'")[0].split()
