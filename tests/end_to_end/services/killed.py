@@ -1,0 +1,121 @@
+"""Runs that are killed, as each host starts them, and the cleanup that its CI job does afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.end_to_end.program import LIMIT, Done, SandboxProcess, run, start, wait_for
+from tests.end_to_end.services.bitrise_app import TOKEN, asked, builds
+
+TRIGGER = "POST /v0.1/apps/app1/builds"
+FAULTS = ("", f"{TRIGGER} slow=0.4", f"{TRIGGER} reset-after", f"{TRIGGER} stall-after")
+WANTED: tuple[dict[str, str], ...] = (
+    {"workflow": "hanging"},
+    {"workflow": "hanging\nhanging"},
+    {"workflow": "several"},
+    {"pipeline": "hanging"},
+)
+# What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables.
+JOBS: Mapping[str, Mapping[str, str]] = {
+    "github": {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"},
+    "bitrise": {"BITRISE_DEPLOY_DIR": "{}/deploy", "BITRISE_BUILD_SLUG": "{job}"},
+    "jenkins": {"WORKSPACE": "{}/workspace", "BUILD_TAG": "{job}"},
+    "plain": {"TMPDIR": "{}"},
+}
+PLACES = {"github": "_temp", "bitrise": "", "jenkins": "workspace@tmp", "plain": ""}
+
+
+@dataclass(frozen=True)
+class CIJob:
+    """One job of a CI system, on a machine of which it has one folder."""
+
+    host: str
+    sandbox: SandboxProcess
+    folder: Path
+    name: str = "7"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: text.format(self.folder, job=self.name) for name, text in JOBS[self.host].items()}
+
+    @property
+    def kept(self) -> list[Path]:
+        """The files of what runs have running."""
+        return sorted((self.folder / PLACES[self.host]).glob("buildferry-running*/*.json"))
+
+    @contextmanager
+    def following(self, operation: str = "create-build", **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start a run, and kill it at the end of the block."""
+        inputs = asked(self.sandbox, operation, **{"wait": "true", **more})
+        with start(inputs, self.folder, self.host, self.environment) as process:
+            yield process
+            process.kill()
+            process.communicate(timeout=LIMIT)
+
+    def killed_while_following(self, **more: Any) -> None:
+        """Run to the first polls of the builds, and be killed."""
+        with self.following(**{"workflow": "hanging", **more}):
+            wait_for(lambda: any(each["path"].startswith(BUILD) for each in self.sandbox.state()["requests"]), 30)
+
+    def cleanup(self, **more: Any) -> Done:
+        """Clean up, given only the service and its token."""
+        inputs = {"service": "bitrise", "operation": "cleanup", "api-token": TOKEN}
+        given = {name.replace("_", "-"): value for name, value in more.items()}
+        return run({**inputs, **given}, self.folder, self.host, self.environment)
+
+
+BUILD = "/v0.1/apps/app1/builds/"
+
+
+def aborts(sandbox: SandboxProcess) -> list[str]:
+    """What was asked to be aborted, each time."""
+    sent = [each["path"] for each in sandbox.state()["requests"] if each["method"] == "POST"]
+    return [path.split("/")[-2] for path in sent if path.endswith("/abort")]
+
+
+def trigger_another(sandbox: SandboxProcess) -> str:
+    """Start a build as another job would; return its slug."""
+    body = {"hook_info": {"type": "bitrise"}, "build_params": {"branch": "main", "workflow_id": "hanging"}}
+    headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
+    address = sandbox.url + TRIGGER.removeprefix("POST ")
+    with urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=10) as got:
+        return str(json.loads(got.read())["build_slug"])
+
+
+def kill_at_random(job: CIJob, random: Random, longest: float) -> str:
+    """Kill a run at a random point, at most `longest` seconds from its start, and clean up; return what is wrong."""
+    sandbox = job.sandbox
+    other = trigger_another(sandbox)
+    fault, wanted = random.choice(FAULTS), random.choice(WANTED)
+    sandbox.faults(*([fault] if fault else []))
+    delay = random.uniform(0, longest)
+    with job.following(**wanted):
+        time.sleep(delay)
+    sandbox.faults()
+    started = [each["slug"] for each in builds(sandbox) if each["slug"] != other]
+    first = job.cleanup()
+    sent = aborts(sandbox)
+    second = job.cleanup()
+    story = (
+        f"{job.host}, {wanted}, {fault or 'no fault'}, {delay:.2f} s, {len(started)} builds; {first.log}{second.log}"
+    )
+    state = {each["slug"]: each for each in builds(sandbox)}
+    wrong = {
+        "exit codes": (first.code, second.code) != (0, 0),
+        "another job's build was aborted": bool(state[other]["aborted"]),
+        "a build is left running": not all(each["aborted"] for slug, each in state.items() if slug != other),
+        "something was aborted twice": len(sent) != len(set(sent)),
+        "the second cleanup did something": aborts(sandbox) != sent,
+        "it is not said": "nothing is left running" not in second.log,
+        "a file is left": bool(job.kept),
+    }
+    return "".join(f"{text}: {story}\n" for text, is_so in wrong.items() if is_so)
