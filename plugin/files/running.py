@@ -107,7 +107,7 @@ class Running:
         record = {"buildferry": __version__, **self._about, "since": moment, "facts": facts}
         text = json.dumps(record, indent=2) + "\n"
         if redacted(json.loads(text), self._log.redact.declared) != json.loads(text):
-            raise OSError("a secret stands in it")
+            raise OSError("it would contain a secret")
         if self._path:
             write_whole(self._path, text)
             return
@@ -150,7 +150,7 @@ class Running:
             self._log.debug(f"{others} files of other CI jobs are left alone")
 
     def _taken(self, path: Path, service: str) -> Iterator[Left]:
-        """Lock the file of a run that has ended, and yield what stands in it."""
+        """Lock the file of a run that has ended, and yield what it says."""
         if service != self._about["service"]:
             self._log.debug(f"{path} is of {service}")
             return
@@ -171,7 +171,7 @@ class Running:
         self._log.warning(f"{why}: it is ignored, so builds may be left running")
 
     def _read(self, path: Path) -> dict[str, Any] | None:
-        """Return what stands in a file; None, after a notice, if no run of ours wrote it."""
+        """Return what a file says; None, after a notice, if no run of ours wrote it."""
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(handle, "rb") as file:

@@ -24,6 +24,7 @@ WANTED: tuple[dict[str, str], ...] = (
     {"workflow": "several"},
     {"pipeline": "hanging"},
 )
+FROM_START, LONGEST = 0.3, 1.0  # how often a delay counts from the start, else the first request; its seconds
 # What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables.
 JOBS: Mapping[str, Mapping[str, str]] = {
     "github": {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"},
@@ -82,32 +83,34 @@ def aborts(sandbox: SandboxProcess) -> list[str]:
     return [path.split("/")[-2] for path in sent if path.endswith("/abort")]
 
 
-def trigger_another(sandbox: SandboxProcess) -> str:
-    """Start a build as another job would; return its slug."""
+def trigger_another(sandbox: SandboxProcess, app: str = "app1") -> str:
+    """Start a build of the app as another job would; return its slug."""
     body = {"hook_info": {"type": "bitrise"}, "build_params": {"branch": "main", "workflow_id": "hanging"}}
     headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
-    address = sandbox.url + TRIGGER.removeprefix("POST ")
+    address = f"{sandbox.url}/v0.1/apps/{app}/builds"
     with urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=10) as got:
         return str(json.loads(got.read())["build_slug"])
 
 
-def kill_at_random(job: CIJob, random: Random, longest: float) -> str:
-    """Kill a run at a random point, at most `longest` seconds from its start, and clean up; return what is wrong."""
+def kill_at_random(job: CIJob, random: Random) -> str:
+    """Kill a run at a random point, from its start to beyond the first polls, and clean up; return what is wrong."""
     sandbox = job.sandbox
     other = trigger_another(sandbox)
     fault, wanted = random.choice(FAULTS), random.choice(WANTED)
     sandbox.faults(*([fault] if fault else []))
-    delay = random.uniform(0, longest)
+    from_start, delay = random.random() < FROM_START, random.uniform(0, LONGEST)
+    before = len(sandbox.state()["requests"])
     with job.following(**wanted):
+        if not from_start:
+            wait_for(lambda: len(sandbox.state()["requests"]) > before, LIMIT)
         time.sleep(delay)
     sandbox.faults()
     started = [each["slug"] for each in builds(sandbox) if each["slug"] != other]
     first = job.cleanup()
     sent = aborts(sandbox)
     second = job.cleanup()
-    story = (
-        f"{job.host}, {wanted}, {fault or 'no fault'}, {delay:.2f} s, {len(started)} builds; {first.log}{second.log}"
-    )
+    point = f"{delay:.2f} s after the {'start' if from_start else 'first request'}"
+    story = f"{job.host}, {wanted}, {fault or 'no fault'}, {point}, {len(started)} builds; {first.log}{second.log}"
     state = {each["slug"]: each for each in builds(sandbox)}
     wrong = {
         "exit codes": (first.code, second.code) != (0, 0),

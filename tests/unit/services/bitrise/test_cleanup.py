@@ -100,7 +100,7 @@ def test_a_build_that_has_finished_is_not_aborted(
     assert files(tmp_path) == []
 
 
-def test_a_build_that_ends_meanwhile_is_no_failure(http: requests_mock.Mocker, killed: Any, clean: Run) -> None:
+def test_a_build_that_ends_meanwhile_does_not_fail_cleanup(http: requests_mock.Mocker, killed: Any, clean: Run) -> None:
     killed()
     http.get(f"{APP}/builds/b1", [RUNNING, DONE])
     takes(http, "POST", "/builds/b1/abort", 400)
