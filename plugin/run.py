@@ -16,7 +16,7 @@ from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.places import why_no_file, why_no_folder
 from plugin.files.whole import write_whole
-from plugin.hosts import checkout
+from plugin.hosts import checkout, ci_of
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.publisher import Ending
@@ -225,7 +225,8 @@ def _running(values: inputs.Values, around: Surroundings) -> Running:
     """The file of what this run has running."""
     from plugin.files.running import Running, folders
 
-    host, env = around.host, around.environment
+    env = around.environment
+    host = ci_of(around.host, env)
     return Running(
         folders=folders(host.scratch_of(env, around.folder), env),
         about={"service": values.service, "service-url": values.service_url, "job": host.job_of(env, around.folder)},

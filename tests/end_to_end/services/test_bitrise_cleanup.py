@@ -28,7 +28,7 @@ def job(sandbox: SandboxProcess, tmp_path: Path) -> CIJob:
 
 
 @pytest.mark.parametrize("point", range(POINTS))
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", JOBS)
 def test_a_run_killed_anywhere_leaves_nothing_after_cleanup(
     host: str, point: int, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
@@ -36,11 +36,11 @@ def test_a_run_killed_anywhere_leaves_nothing_after_cleanup(
     assert kill_at_random(CIJob(host, sandbox, tmp_path), choices) == ""
 
 
-def test_every_host_has_a_folder_and_a_job() -> None:
-    assert set(JOBS) == set(HOSTS)
+def test_every_host_with_a_folder_is_tried() -> None:
+    assert set(JOBS) - {"plain"} == {name for name, host in HOSTS.items() if host.scratch}
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", JOBS)
 def test_a_file_of_running_builds_is_private_and_without_secrets(
     host: str, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
@@ -91,7 +91,7 @@ def test_the_builds_of_a_living_run_are_left_alone(job: CIJob) -> None:
     assert (after.code, len(aborts(job.sandbox))) == (0, 1)
 
 
-@pytest.mark.parametrize("host", [name for name in HOSTS if name != "plain"])
+@pytest.mark.parametrize("host", [name for name in JOBS if name != "plain"])
 def test_the_builds_of_another_ci_job_are_left_alone(host: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
     killed, other = CIJob(host, sandbox, tmp_path), CIJob(host, sandbox, tmp_path, "8")
     killed.killed_while_following()

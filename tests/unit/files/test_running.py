@@ -13,7 +13,7 @@ import pytest
 from plugin.errors import Cancelled, UnavailableError
 from plugin.files.lock import held
 from plugin.files.running import FOLDER, OLD, Running, folders
-from plugin.hosts import HOSTS
+from plugin.hosts import HOSTS, ci_of
 from plugin.log import Log
 from plugin.redact import Redactor
 
@@ -204,6 +204,13 @@ def test_each_host_names_its_folder_and_its_job(host: str, env: dict[str, str], 
     here = Path("/here")
     assert HOSTS[host].scratch_of(env, here) == (Path(folder) if folder else None)
     assert HOSTS[host].job_of(env, here) == job
+
+
+def test_a_shell_in_a_ci_job_shares_the_jobs_folder() -> None:
+    inside = {"GITHUB_ACTIONS": "true"}
+    assert ci_of(HOSTS["plain"], inside).name == "github"
+    assert ci_of(HOSTS["plain"], {}).name == "plain"
+    assert ci_of(HOSTS["jenkins"], inside).name == "jenkins"
 
 
 def test_the_last_folder_is_this_users_own() -> None:
