@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from functools import partial
 from itertools import product
 from random import Random
 
-from attacks.attempt import CLOCK, Attempt, Case
+from attacks.attempt import CLOCK, Attempt, Case, OutOfTime
 from attacks.judge import Run
 from attacks.subjects import CROWD, SUBJECTS
 from tests.end_to_end.services.killed import JOBS, CIJob, kill_at_random
@@ -158,7 +159,10 @@ def cleanup(random: Random) -> Iterable[Case]:
 
 
 def _clean_up(host: str, attempt: Attempt) -> None:
-    attempt.wrong = kill_at_random(CIJob(host, attempt.sandbox, attempt.folder), attempt.random)
+    try:
+        attempt.wrong = kill_at_random(CIJob(host, attempt.sandbox, attempt.folder), attempt.random)
+    except subprocess.TimeoutExpired:
+        raise OutOfTime from None
     attempt.runs.append(Run(0, ""))
 
 
