@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -37,6 +37,7 @@ class Attempt:
     receipt: bool
     more: dict[str, Any] = field(default_factory=dict)  # inputs besides the subject's own
     runs: list[Run] = field(default_factory=list)
+    wrong: str = ""  # what the attack itself has found
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, **more: Any) -> subprocess.Popen[str]:
@@ -118,4 +119,6 @@ def attempted(case: Case, sandbox: SandboxProcess, folder: Path, random: Random,
         attempt.close()
     held = case.subject.held(sandbox.state()[case.subject.service])
     verdict = judge(dict.fromkeys(case.subject.wanted, 1), held, attempt.runs)
+    if attempt.wrong:
+        verdict = replace(verdict, lost=attempt.wrong)
     return verdict, f"exit codes {', '.join(str(run.code) for run in attempt.runs)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -12,8 +13,10 @@ from functools import partial
 from itertools import product
 from random import Random
 
-from attacks.attempt import CLOCK, Attempt, Case
+from attacks.attempt import CLOCK, Attempt, Case, OutOfTime
+from attacks.judge import Run
 from attacks.subjects import CROWD, SUBJECTS
+from tests.end_to_end.services.killed import JOBS, CIJob, kill_at_random
 
 SLOW = 0.15  # seconds that an answer is kept back after the work is done
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -30,6 +33,7 @@ BITRISE = next(replace(subject, wanted=subject.wanted[:1]) for subject in SUBJEC
 (TRIGGER,) = BITRISE.makes
 TIMES = {"once": "", "always": "x*"}
 CROWD_SIZE, CROWD_PAGE = 60, 20
+POINTS = 20  # at which a run is killed, for each host
 LATE_LISTS = ("bitrise", "bitrise-release-management")  # services whose lists may be late
 LAGS = (0, 4)  # seconds until what was made shows in a list, within those that the program waits for it
 
@@ -143,11 +147,31 @@ def _kill(attempt: Attempt) -> None:
     attempt.end(process)
 
 
+def cleanup(random: Random) -> Iterable[Case]:
+    """SIGKILL at a random point of a followed build, on each host, and what the job's cleanup makes of it."""
+    nothing = replace(BITRISE, name="bitrise cleanup", wanted=(), held=lambda _part: [])
+    cases = [
+        Case(f"{host} {number}", nothing, partial(_clean_up, host), receipt=False)
+        for host in JOBS
+        for number in range(POINTS)
+    ]
+    return random.sample(cases, len(cases))
+
+
+def _clean_up(host: str, attempt: Attempt) -> None:
+    try:
+        attempt.wrong = kill_at_random(CIJob(host, attempt.sandbox, attempt.folder), attempt.random)
+    except subprocess.TimeoutExpired:
+        raise OutOfTime from None
+    attempt.runs.append(Run(0, ""))
+
+
 # The last has tries without end: it gets the time that is left.
 ATTACKS: dict[str, Callable[[Random], Iterable[Case]]] = {
     "cancel": cancel,
     "lost": lost,
     "lag": lag,
     "twice": twice,
+    "cleanup": cleanup,
     "kill": kill,
 }

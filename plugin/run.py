@@ -16,7 +16,7 @@ from plugin.errors import Cancelled, InputError, Problem, UnavailableError
 from plugin.files import artifacts
 from plugin.files.places import why_no_file, why_no_folder
 from plugin.files.whole import write_whole
-from plugin.hosts import checkout
+from plugin.hosts import checkout, ci_of
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.publisher import Ending
@@ -25,6 +25,7 @@ from plugin.source import Source
 
 if TYPE_CHECKING:  # all that a rejected input need not wait for is imported where it is used
     from plugin.files.receipt import Receipt
+    from plugin.files.running import Running
     from plugin.rest.exchange import Connection
     from plugin.services.service import Job, Operation
 
@@ -96,17 +97,20 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         raise InputError(*unknown)
     if "commit-timestamp" in inputs.used_by(values.service, values.operation):
         _say_missing_time(source, around)
-    log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
+    where = f" at {values.service_url}" if values.service_url else ""
+    log.line(f"buildferry {__version__}: {values.service} {values.operation}{where}")
     if found.artifacts:
         log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     files = with_apps(found.artifacts, log, around.clock.wall()) if values.app_check else found.artifacts
     receipt = _receipt(values, source, around)
+    running = _running(values, around)
     job = Job(
         rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
         artifacts=files,
         source=source,
         receipt=receipt,
+        running=running,
         log=log,
         progress=Progress(log, around.clock.now),
         clock=around.clock,
@@ -116,7 +120,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
             receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
-            _perform(service.operations[values.operation], job)
+            with running.kept():
+                _perform(service.operations[values.operation], job)
     finally:
         if values.dry_run:
             asked = {
@@ -213,6 +218,21 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
         publish=(lambda _outputs: None) if values.dry_run else around.publish,
         redact=around.log.redact.declared,
         wall=around.clock.wall,
+    )
+
+
+def _running(values: inputs.Values, around: Surroundings) -> Running:
+    """The file of what this run has running."""
+    from plugin.files.running import Running, folders
+
+    env = around.environment
+    host = ci_of(around.host, env)
+    return Running(
+        folders=folders(host.scratch_of(env, around.folder), env),
+        about={"service": values.service, "service-url": values.service_url, "job": host.job_of(env, around.folder)},
+        log=around.log,
+        wall=around.clock.wall,
+        is_dry=values.dry_run,
     )
 
 

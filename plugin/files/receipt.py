@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from plugin import __version__
 from plugin.commands import json_text
 from plugin.errors import InputError, PluginError, Problem
 from plugin.files.lock import HeldError, held
-from plugin.files.record import UNCONFIRMED, Delivery, Intent, read
+from plugin.files.record import UNCONFIRMED, Delivery, Intent, read, redacted
 from plugin.files.whole import is_device
 
 CARRIED = ("build-id", "build-ids", "upload-context-id")  # outputs of the earlier run that are still valid in this one
@@ -245,17 +244,7 @@ class Receipt:
         self.deliveries.update(taken)
 
     def _told(self, data: Any) -> Any:
-        """A service's data, without the secrets, signatures and passwords that it may contain anywhere."""
-        redact = cache(self._redact)  # items of a list repeat their keys and many of their values
-
-        def told(item: Any) -> Any:
-            if isinstance(item, str):
-                return redact(item)
-            if isinstance(item, Mapping):
-                return {redact(str(key)): told(value) for key, value in item.items()}
-            return [told(each) for each in item] if isinstance(item, (list, tuple)) else item
-
-        return told(data)
+        return redacted(data, self._redact)
 
     def _save(self) -> None:
         if self._path:

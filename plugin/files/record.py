@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,20 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise InputError(Problem("receipt", f"{path} exists and is not a receipt; name another file")) from None
     return record
+
+
+def redacted(data: Any, redact: Callable[[str], str]) -> Any:
+    """Return a service's data without the secrets, signatures and passwords that it may contain anywhere."""
+    redact = cache(redact)  # items of a list repeat their keys and many of their values
+
+    def told(item: Any) -> Any:
+        if isinstance(item, str):
+            return redact(item)
+        if isinstance(item, Mapping):
+            return {redact(str(key)): told(value) for key, value in item.items()}
+        return [told(each) for each in item] if isinstance(item, (list, tuple)) else item
+
+    return told(data)
 
 
 def fingerprint(inputs: Mapping[str, Any]) -> str:

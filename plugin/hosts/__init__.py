@@ -1,7 +1,7 @@
 """The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
 `__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS,
-which loads a host when it is needed; name_of; Publisher (publisher.py); find (source.py); the names' forms
+which loads a host when it is needed; name_of; ci_of; Publisher (publisher.py); find (source.py); the names' forms
 (spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
 """
 
@@ -52,6 +52,11 @@ def name_of(env: Env) -> str:
     if env.get("CI", "").strip().lower() == "false":
         return PLAIN
     return next((name for name, forms in VARIABLES.items() if any(_is_met(form, env) for form in forms.split())), PLAIN)
+
+
+def ci_of(host: Host, env: Env) -> Host:
+    """Return the CI system whose job this is: `host`, or the one around a shell."""
+    return HOSTS[name_of(env)] if host.name == PLAIN else host
 
 
 def _is_met(form: str, env: Env) -> bool:

@@ -150,5 +150,7 @@ HOST = Host(
     find_source=from_bitrise,
     prefilled=frozenset({"artifacts"}),
     dialect=Dialect(error=lambda text: f"\x1b[31;1m{text}\x1b[0m"),  # one block: the CLI keeps the last one only
+    job=("BITRISE_BUILD_SLUG",),
+    scratch=("$BITRISE_DEPLOY_DIR/..",),
     logs_to_stdout=True,
 )

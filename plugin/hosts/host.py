@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from plugin.commands import json_text
@@ -50,7 +52,24 @@ class Host:
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # the probable reason for a missing secret
     pull_request: Callable[[Env], PullRequest | None] = lambda _env: None
     step: tuple[str, ...] = ()  # the variables that distinguish a step of a workflow from others, in every run of it
+    job: tuple[str, ...] = ()  # the variables that identify this CI job
+    scratch: tuple[str, ...] = ()  # the job's folder outside of what is archived: the first whose variable is set
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
+
+    def job_of(self, env: Env, folder: Path) -> str:
+        """Return what identifies this CI job; outside of one, the working directory."""
+        named = [env.get(name, "") for name in self.job]
+        return "\n".join(named) if any(named) else str(folder.resolve())
+
+    def scratch_of(self, env: Env, folder: Path) -> Path | None:
+        """Return the CI job's folder outside of what is archived, None if that is not known."""
+        known = {name: value for name, value in env.items() if value}
+        for pattern in self.scratch:
+            try:
+                return folder / os.path.normpath(Template(pattern).substitute(known))
+            except KeyError:
+                continue
+        return None
 
 
 def publish_file(_new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, _log: Log, _patience: float) -> None:

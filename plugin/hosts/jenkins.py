@@ -56,4 +56,6 @@ HOST = Host(
     output_file=OUTPUT_FILE,
     summarize=no_summary,  # the Groovy step writes the build's description
     find_source=from_jenkins,
+    job=("BUILD_TAG",),
+    scratch=("$WORKSPACE_TMP", "${WORKSPACE}@tmp"),
 )

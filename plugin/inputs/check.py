@@ -47,7 +47,7 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
     service, operation = values.get("service", ""), values.get("operation", "")
-    if "service-url" not in bad and (url := default_url(service)):
+    if "service-url" not in bad and (url := default_url(service, operation)):
         values.setdefault("service-url", url)
 
     problems += _schema_problems(values, bad)

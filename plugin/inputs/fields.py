@@ -144,9 +144,9 @@ def field_of(name: str, service: str, operation: str | None = None) -> Field:
     return _field(name, spec)
 
 
-def default_url(service: str) -> str | None:
-    """The address of a service that has only one."""
-    url: str | None = field_of("service-url", service).default if service in services() else None
+def default_url(service: str, operation: str | None = None) -> str | None:
+    """The address of a service that has only one; an operation may have none."""
+    url: str | None = field_of("service-url", service, operation).default if service in services() else None
     return url
 
 

@@ -11,6 +11,7 @@ from plugin.errors import RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt
+from plugin.files.running import Running
 from plugin.inputs import Values
 from plugin.log import Log
 from plugin.rest.client import Rest
@@ -34,6 +35,7 @@ class Job:
     artifacts: Sequence[Artifact]
     source: Source
     receipt: Receipt
+    running: Running
     log: Log
     progress: Progress
     clock: Clock

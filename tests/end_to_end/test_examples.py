@@ -72,7 +72,7 @@ def _leaked(log: str) -> list[str]:
     return [value for signs_in in PLAIN.values() for value in signs_in.values() if value in log]
 
 
-def _text(folder: str, name: str, url: str) -> str:
+def text_of(folder: str, name: str, url: str) -> str:
     """An example, with the sandbox in place of its service."""
     text = _example(folder, name).replace(ADDRESS, url)
     if folder == "jenkins":  # a variable PLUGIN_SERVICE_URL would not steer the step
@@ -152,7 +152,7 @@ def test_there_is_an_example_for_every_host_and_service() -> None:
 def test_a_github_workflow(
     service: str, sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = _text("github", service, sandbox.url)
+    text = text_of("github", service, sandbox.url)
     tags_only = 'on:\n  push:\n    tags: ["v*"]\n'
     run = act.run(text.replace(tags_only, "on: push\n"), tmp_path, tmp_path_factory, SECRETS)
 
@@ -168,7 +168,7 @@ def test_a_bitrise_workflow(
     source = project.lay_out(tmp_path / "source")
     machine = bitrise.Machine(tmp_path, source, project.offline(project.tool_cache(tmp_path_factory)))
     machine.variables |= {name: (value, False) for name, value in SECRETS.items()}
-    text = _text("bitrise", service, sandbox.url)
+    text = text_of("bitrise", service, sandbox.url)
     (name,) = yaml.safe_load(text)["workflows"]
 
     def android_build() -> dict[str, str]:
@@ -198,7 +198,7 @@ def test_a_shell_script(service: str, sandbox: SandboxProcess, tmp_path: Path) -
     environment["PATH"] = f"{programs}:{environment['PATH']}"
 
     done = subprocess.run(
-        ["sh", "-c", _text("shell", service, sandbox.url)],
+        ["sh", "-c", text_of("shell", service, sandbox.url)],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -225,7 +225,7 @@ def jenkins(_sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) 
     settings = f"variables = [:]\ncheckout = 'git clone --quiet {checkout} .'\n"
     scenarios = {
         name: Scenario(
-            prelude + settings + _text("jenkins", name, _sandbox.url),
+            prelude + settings + text_of("jenkins", name, _sandbox.url),
             {"HOME": str(root)},
             program=shlex.join(command()),
             credentials=CREDENTIALS,

@@ -53,7 +53,7 @@ def perform(
         host=replace(HOSTS[host], find_source=lambda _env, _folder: source or Source(), prefilled=prefilled),
         log=Log(ran.stream, Redactor(), HOSTS[host].dialect),
         folder=folder,
-        environment=environment or {},
+        environment={"TMPDIR": f"{folder}.tmp", **(environment or {})},
         publish=ran.outputs.update,
         conclude=ran.outputs.update,
         expect=lambda _ending: None,

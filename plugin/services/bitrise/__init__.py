@@ -16,6 +16,7 @@ from plugin.errors import InputError, Problem, RefusedError
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
 from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, unix_time
+from plugin.services.bitrise.cleanup import cleanup
 from plugin.services.bitrise.create import create_build
 from plugin.services.bitrise.follow import wait
 from plugin.services.bitrise.lists import envelope, listed
@@ -138,5 +139,6 @@ SERVICE = Service(
         "publish-artifact": publish_artifact,
         "abort": abort,
         "rebuild": rebuild,
+        "cleanup": cleanup,
     },
 )

@@ -25,6 +25,7 @@ SHORTEST_TRY = 0.2  # seconds; with less left, no attempt begins
 LONGEST_TRY = 2.0
 BETWEEN_TRIES = 0.2
 CANCELLED = "the CI job that started this build was cancelled"
+KILLED = "the CI job that started this build was killed"
 ALREADY_FINISHED = 400  # the status of an abort of a finished build, among other refusals
 CONNECT_SHARE = 1.5  # a request may take its patience, and before that half of it to connect
 
@@ -95,6 +96,17 @@ def _stopped(job: Job, build: Build, reason: str, said: str) -> Build:
             return found
         job.log.warning(f"{said} may still be running: {error}; {build.link}")
         return build
+    return replace(build, state=ABORTED, word="aborted")
+
+
+def abort_left(job: Job, build: Build) -> Build:
+    """Abort a build that a killed run has left, and return it as it is then. Raises as Rest.send does."""
+    try:
+        _send(job, build.slug, _How(KILLED), build.is_pipeline)
+    except PluginError as error:
+        if found := _finished(job, build.slug, error):
+            return found
+        raise
     return replace(build, state=ABORTED, word="aborted")
 
 

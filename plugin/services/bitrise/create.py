@@ -11,10 +11,11 @@ from plugin.services.bitrise.abort import abort_now, abort_twin, leave
 from plugin.services.bitrise.build import Build, app_path, note
 from plugin.services.bitrise.earlier import take_earlier
 from plugin.services.bitrise.follow import follow
+from plugin.services.bitrise.left import record
 from plugin.services.bitrise.lookup import Patience
 from plugin.services.bitrise.order import orders
 from plugin.services.bitrise.runs import show
-from plugin.services.bitrise.start import Start, keep
+from plugin.services.bitrise.start import Start, keep, record_all
 from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
@@ -43,6 +44,7 @@ def _start_all(job: Job, builds: list[Build], starts: list[Start]) -> None:
             note(job, builds)
             if start.is_open or not start.builds:
                 _start(job, starts, start, builds)
+            record_all(job, starts)
     except PluginError:
         leave(job, builds)
         raise
@@ -82,6 +84,7 @@ def _end(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
     for start in unsettled:
         if start.entry and len(start.builds) >= start.lookup.most:
             start.entry.done()
+    record(job, builds, [start.trigger for start in unsettled if len(start.builds) < start.lookup.most])
 
 
 def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) -> None:
@@ -92,7 +95,7 @@ def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build])
         if start.builds:
             start.entry.begin(tries=start.lookup.tries)
         else:
-            refused = _send(job, start, builds)
+            refused = _send(job, starts, start, builds)
         keep(job, starts)
         if start.order.params.get("pipeline_id") and not job.rest.connection.dry_run:
             _show_runs(job, start, builds)
@@ -103,16 +106,21 @@ def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build])
         raise RefusedError(f"bitrise: {start.order.name}: {job.log.redact.brief(refused, 2 * WORDS)}")
 
 
-def _send(job: Job, start: Start, builds: list[Build]) -> str:
+def _send(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) -> str:
     """Send the trigger and add what it started to `builds`; return the answer's reason for those not started."""
     order = start.order
+
+    def begin() -> None:
+        start.begin()
+        record_all(job, starts)
+
     request = Request(
         "POST",
         f"{app_path(job)}/builds",
         body=order.body,
         makes=f"a build of {order.name}, whose {MARKER} is {order.marker},",
         dry=DRY_ANSWER,
-        begin=start.begin,
+        begin=begin,
     )
     try:
         start.builds, refused = job.rest.create(request, start.parse, start.look)

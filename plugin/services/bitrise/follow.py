@@ -9,6 +9,7 @@ from plugin.errors import BuildFailedError, Cancelled, NotFinishedError
 from plugin.rest.failure import WORDS
 from plugin.services.bitrise.abort import abort_now, abort_others, leave
 from plugin.services.bitrise.build import SITE, Build, app_path, note, parse_build
+from plugin.services.bitrise.left import record
 from plugin.services.bitrise.lists import pages
 from plugin.services.bitrise.logs import Logs
 from plugin.services.bitrise.runs import show
@@ -25,11 +26,14 @@ def wait(job: Job) -> None:
     """Follow the builds that `build-id` names."""
     builds = [Build(slug, UNKNOWN, "", f"{SITE}/build/{quote(slug, safe='')}") for slug in build_slugs(job)]
     note(job, builds)
+    if job.values.abort_on_cancel:
+        record(job, builds)
     try:
         follow(job, builds)
     except Cancelled:
         if job.values.abort_on_cancel:
             abort_now(job, builds)
+            record(job, builds)
         else:
             leave(job, builds)
         raise

@@ -41,7 +41,7 @@ class Lookup:
         self._order = order
         self._sent = job.clock.now()  # the first attempt
         self._lag = LAG  # seconds; longer if a build appeared later
-        self._since = job.clock.wall() if since is None else since
+        self.since = job.clock.wall() if since is None else since  # the first attempt, in Unix seconds
         self._ahead: float | None = None  # seconds by which Bitrise's clock is ahead of this machine's, once known
         self._unclear = ""  # why absence from the list is not a proof
 
@@ -54,7 +54,7 @@ class Lookup:
         """Count an attempt that begins."""
         self._is_on_its_way = True
         if not self.tries:
-            self._sent, self._since = self._job.clock.now(), self._job.clock.wall()
+            self._sent, self.since = self._job.clock.now(), self._job.clock.wall()
 
     def answered(self) -> None:
         """Count an attempt that has ended."""
@@ -143,7 +143,7 @@ class Lookup:
 
     def _candidates(self, patience: Patience | None) -> Iterator[Build]:
         """All builds that were triggered since the first attempt, and the runs of the pipeline."""
-        after = max(0, int(self._since + min(0.0, self._ahead or 0.0) - CLOCKS_DIFFER))
+        after = max(0, int(self.since + min(0.0, self._ahead or 0.0) - CLOCKS_DIFFER))
         pipeline = self._order.params.get("pipeline_id")
         if pipeline:
             moment = datetime.fromtimestamp(after, timezone.utc).isoformat().replace("+00:00", "Z")

@@ -16,6 +16,7 @@ from plugin.rest.exchange import Request, json_body
 from plugin.services.bitrise.abort import abort_now, leave
 from plugin.services.bitrise.build import Build, note
 from plugin.services.bitrise.follow import follow
+from plugin.services.bitrise.left import record
 from plugin.services.bitrise.lookup import FIRST_PAUSE, LAG
 from plugin.services.bitrise.runs import attempt_of, run_path, show_run
 from plugin.services.bitrise.slugs import build_slugs
@@ -37,6 +38,7 @@ def rebuild(job: Job) -> None:
             begun = _begin(job, before)
         builds[0] = begun
         note(job, builds)
+        record(job, builds)
         if job.values.wait:
             follow(job, builds, {part.slug for part in before.parts or () if part.is_finished})
     except Cancelled:
@@ -44,6 +46,7 @@ def rebuild(job: Job) -> None:
             leave(job, builds)
         else:
             abort_now(job, builds)
+            record(job, builds)
         raise
 
 
@@ -72,7 +75,7 @@ def _begun_earlier(job: Job, before: Build) -> Build | None:
         attempt = intent.facts.get("attempt")
         if not isinstance(attempt, str):
             return False
-        now = _poll(job, lambda run: attempt_of(run) not in (attempt, None))
+        now = poll_run(job, lambda run: attempt_of(run) not in (attempt, None))
         if attempt_of(now) is None:
             return False
         found[:] = [now] if attempt_of(now) != attempt else []
@@ -96,7 +99,7 @@ def _begin(job: Job, before: Build) -> Build:
         )
 
     def look() -> Build | None:
-        now = _poll(job, lambda run: _is_rebuilt(run, before))
+        now = poll_run(job, lambda run: _is_rebuilt(run, before))
         if _is_rebuilt(now, before):
             job.log.line(f"the answer was lost, but {now.name} was rebuilt")
             return now
@@ -105,10 +108,15 @@ def _begin(job: Job, before: Build) -> Build:
         return None
 
     with job.receipt.intent(f"rebuilding {before.name} {before.slug}", attempt=attempt_of(before)) as entry:
-        request = _request(job, before.slug, f"a rebuild of {before.name}", entry.begin)
+
+        def begin() -> None:
+            entry.begin()
+            record(job, [replace(before, state=QUEUED)], is_requested=True)
+
+        request = _request(job, before.slug, f"a rebuild of {before.name}", begin)
         now = job.rest.create(request, lambda _answer: before, look)
         if now is before:
-            now = _poll(job, lambda run: _is_rebuilt(run, before))
+            now = poll_run(job, lambda run: _is_rebuilt(run, before))
         if not _is_rebuilt(now, before):
             unseen = UnavailableError(
                 f"bitrise accepted the rebuild of {before.name}, but still shows the last attempt: {before.link}"
@@ -135,7 +143,7 @@ def _signs(run: Build) -> tuple[Any, ...]:
     return attempt_of(run), run.facts.get("finished_at"), [part.slug for part in run.parts or ()]
 
 
-def _poll(job: Job, is_done: Callable[[Build], bool]) -> Build:
+def poll_run(job: Job, is_done: Callable[[Build], bool]) -> Build:
     """Read the run until `is_done`, for as long as Bitrise's answers may lag; return it as it is then."""
     deadline, pause = job.clock.now() + LAG, FIRST_PAUSE
     while True:

@@ -10,6 +10,7 @@ from plugin.files.receipt import Entry
 from plugin.rest.exchange import Answer
 from plugin.rest.failure import error_in
 from plugin.services.bitrise.build import Build
+from plugin.services.bitrise.left import Trigger, record
 from plugin.services.bitrise.lookup import Lookup
 from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.trigger import read_answer
@@ -34,6 +35,13 @@ class Start:
     def what(self) -> str:
         """The receipt's description of it."""
         return f"starting a build of {self.order.name} with {MARKER} {self.order.marker}"
+
+    @property
+    def trigger(self) -> Trigger:
+        """What is recorded of it for cleanup."""
+        params = self.order.params
+        targets = (params.get("workflow_id"), params.get("pipeline_id"))
+        return Trigger(self.order.marker, self.lookup.most, self.lookup.since, *targets)
 
     def inherit(self, marker: str, tries: int, since: float) -> None:
         """Resume a run that sent the trigger with `marker` up to `tries` times, first at `since`."""
@@ -68,6 +76,12 @@ class Start:
         """Look up what was started although no answer says so."""
         found = self.lookup.after_try()
         return (found, "") if found else None
+
+
+def record_all(job: Job, starts: Sequence[Start]) -> None:
+    """Record for cleanup what all orders have started, and may have started."""
+    unsure = [start.trigger for start in starts if start.is_open or start.lookup.tries > 1]
+    record(job, [build for start in starts for build in start.builds], unsure)
 
 
 def keep(job: Job, starts: Sequence[Start]) -> None:

@@ -1,0 +1,120 @@
+"""The examples clean up: their run is killed on each host as that host runs it, and their own cleanup aborts the build.
+
+Shell, GitHub and Jenkins are those of the examples' tests, Bitrise's timeout is a SIGKILL to the step.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end import project
+from tests.end_to_end.hosts import act, bitrise
+from tests.end_to_end.hosts.groovy import builds as jenkins
+from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command, logged, wait_for
+from tests.end_to_end.services.bitrise_app import TOKEN, builds
+from tests.end_to_end.services.killed import aborts, trigger_another
+from tests.end_to_end.test_examples import CREDENTIALS, SECRETS, text_of
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals of POSIX")
+
+APP = "f46e89061e967f27"  # of the examples
+PATIENCE = 100  # seconds until the host has started the run
+
+
+@contextmanager
+def killed(sandbox: SandboxProcess, locks: Callable[[], Iterator[Path]]) -> Iterator[None]:
+    """Kill the run that the host starts in this block once it follows its build; then one build is aborted, ours."""
+
+    def kill() -> None:
+        wait_for(lambda: builds(sandbox)[1:] and list(locks()), PATIENCE)
+        (lock,) = locks()
+        os.kill(int(lock.read_text(encoding="utf-8").removeprefix("process ")), signal.SIGKILL)
+
+    other = trigger_another(sandbox, APP)
+    someone = threading.Thread(target=kill)
+    someone.start()
+    yield
+    someone.join()
+    ours = {build["slug"]: bool(build["aborted"]) for build in builds(sandbox) if build["slug"] != other}
+    assert set(ours.values()) == {True}
+    assert sorted(aborts(sandbox)) == sorted(ours)
+
+
+def hanging(folder: str, url: str) -> str:
+    """The example, with builds that do not end."""
+    return re.sub(
+        r"\b(release'|release$|build-free|release(?= --))", _hang, text_of(folder, "bitrise", url), flags=re.MULTILINE
+    )
+
+
+def _hang(found: re.Match[str]) -> str:
+    return "hanging'" if found[0].endswith("'") else "hanging"
+
+
+@act.needs_act
+def test_a_github_workflow_cleans_up(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    machine = project.tool_cache(tmp_path_factory).parent
+    text = hanging("github", sandbox.url)
+    with killed(sandbox, lambda: machine.glob("*/tmp/buildferry-running/*.lock")):
+        run = act.run(text, tmp_path, tmp_path_factory, SECRETS)
+
+    assert run.code != 0
+    assert "aborted build #2" in run.log
+
+
+def test_a_bitrise_workflow_cleans_up(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    machine = bitrise.Machine(
+        tmp_path, project.lay_out(tmp_path / "source"), project.offline(project.tool_cache(tmp_path_factory))
+    )
+    machine.variables |= {name: (value, False) for name, value in SECRETS.items()}
+    text = hanging("bitrise", sandbox.url).replace("build-paid", "hanging")
+    with killed(sandbox, lambda: tmp_path.glob("buildferry-running/*.lock")):
+        failed = bitrise.run_workflow(text, "hanging" if "hanging:" in text else "release", machine)
+
+    assert failed
+    assert "aborted build #2" in machine.log
+
+
+def test_a_shell_script_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "buildferry").write_text(f'#!/bin/sh\nexec {shlex.join(command())} "$@"\n', encoding="utf-8")
+    (programs / "buildferry").chmod(0o755)
+    environment = {**clean_environment(), "PLUGIN_SERVICE_URL": sandbox.url, "PLUGIN_API_TOKEN": TOKEN}
+    environment |= {"TMPDIR": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}"}
+    with killed(sandbox, lambda: tmp_path.glob("buildferry-running*/*.lock")):
+        done = logged(["sh", "-c", hanging("shell", sandbox.url)], tmp_path, environment)
+
+    assert done.returncode == 128 + signal.SIGKILL
+    assert "aborted build #2" in done.stdout
+
+
+@jenkins.needs_groovy
+def test_a_jenkinsfile_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    prelude = (ROOT / "tests/end_to_end/hosts/groovy/declarative.groovy").read_text(encoding="utf-8")
+    settings = "variables = [:]\ncheckout = 'true'\n"
+    workspace = tmp_path / "killed" / "ws"
+    scenario = jenkins.Scenario(
+        prelude + settings + hanging("jenkins", sandbox.url),
+        {"HOME": str(tmp_path), "WORKSPACE": str(workspace), "BUILD_TAG": "jenkins-app-7"},
+        program=shlex.join(command()),
+        credentials=CREDENTIALS,
+    )
+    with killed(sandbox, lambda: Path(f"{workspace}@tmp").glob("buildferry-running/*.lock")):
+        report = jenkins.run(tmp_path, {"killed": scenario})["builds"]["killed"]
+
+    assert report["exits"][-2:] == [128 + signal.SIGKILL, 0], report
+    assert "aborted build #2" in report["raw_log"]

@@ -1,0 +1,127 @@
+"""Runs that are killed, as each host starts them, and the cleanup that its CI job does afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.end_to_end.program import LIMIT, Done, SandboxProcess, run, start, wait_for
+from tests.end_to_end.services.bitrise_app import TOKEN, asked, builds
+
+TRIGGER = "POST /v0.1/apps/app1/builds"
+FAULTS = ("", f"{TRIGGER} slow=0.4", f"{TRIGGER} reset-after", f"{TRIGGER} stall-after")
+RUNNING = 0  # Bitrise's number
+WANTED: tuple[dict[str, str], ...] = (
+    {"workflow": "hanging"},
+    {"workflow": "hanging\nhanging"},
+    {"workflow": "several"},
+    {"pipeline": "hanging"},
+)
+FROM_START, LONGEST = 0.3, 1.0  # how often a delay counts from the start, else the first request; its seconds
+# What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables.
+JOBS: Mapping[str, Mapping[str, str]] = {
+    "github": {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"},
+    "bitrise": {"BITRISE_DEPLOY_DIR": "{}/deploy", "BITRISE_BUILD_SLUG": "{job}"},
+    "jenkins": {"WORKSPACE": "{}/workspace", "BUILD_TAG": "{job}"},
+    "plain": {"TMPDIR": "{}"},
+}
+PLACES = {"github": "_temp", "bitrise": "", "jenkins": "workspace@tmp", "plain": ""}
+
+
+@dataclass(frozen=True)
+class CIJob:
+    """One job of a CI system, on a machine of which it has one folder."""
+
+    host: str
+    sandbox: SandboxProcess
+    folder: Path
+    name: str = "7"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {name: text.format(self.folder, job=self.name) for name, text in JOBS[self.host].items()}
+
+    @property
+    def kept(self) -> list[Path]:
+        """The files of what runs have running."""
+        return sorted((self.folder / PLACES[self.host]).glob("buildferry-running*/*.json"))
+
+    @contextmanager
+    def following(self, operation: str = "create-build", **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start a run, and kill it at the end of the block."""
+        inputs = asked(self.sandbox, operation, **{"wait": "true", **more})
+        with start(inputs, self.folder, self.host, self.environment) as process:
+            yield process
+            process.kill()
+            process.communicate(timeout=LIMIT)
+
+    def killed_while_following(self, **more: Any) -> None:
+        """Run to the first polls of the builds, and be killed."""
+        with self.following(**{"workflow": "hanging", **more}):
+            wait_for(lambda: any(each["path"].startswith(BUILD) for each in self.sandbox.state()["requests"]), 30)
+
+    def cleanup(self, **more: Any) -> Done:
+        """Clean up, given only the service and its token."""
+        inputs = {"service": "bitrise", "operation": "cleanup", "api-token": TOKEN}
+        given = {name.replace("_", "-"): value for name, value in more.items()}
+        return run({**inputs, **given}, self.folder, self.host, self.environment)
+
+
+BUILD = "/v0.1/apps/app1/builds/"
+
+
+def aborts(sandbox: SandboxProcess) -> list[str]:
+    """What was asked to be aborted, each time."""
+    sent = [each["path"] for each in sandbox.state()["requests"] if each["method"] == "POST"]
+    return [path.split("/")[-2] for path in sent if path.endswith("/abort")]
+
+
+def trigger_another(sandbox: SandboxProcess, app: str = "app1") -> str:
+    """Start a build of the app as another job would; return its slug."""
+    body = {"hook_info": {"type": "bitrise"}, "build_params": {"branch": "main", "workflow_id": "hanging"}}
+    headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
+    address = f"{sandbox.url}/v0.1/apps/{app}/builds"
+    with urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=10) as got:
+        return str(json.loads(got.read())["build_slug"])
+
+
+def kill_at_random(job: CIJob, random: Random) -> str:
+    """Kill a run at a random point, from its start to beyond the first polls, and clean up; return what is wrong."""
+    sandbox = job.sandbox
+    other = trigger_another(sandbox)
+    fault, wanted = random.choice(FAULTS), random.choice(WANTED)
+    sandbox.faults(*([fault] if fault else []))
+    from_start, delay = random.random() < FROM_START, random.uniform(0, LONGEST)
+    before = len(sandbox.state()["requests"])
+    with job.following(**wanted):
+        if not from_start:
+            wait_for(lambda: len(sandbox.state()["requests"]) > before, LIMIT)
+        time.sleep(delay)
+    sandbox.faults()
+    started = [each["slug"] for each in builds(sandbox) if each["slug"] != other]
+    first = job.cleanup()
+    sent = aborts(sandbox)
+    second = job.cleanup()
+    point = f"{delay:.2f} s after the {'start' if from_start else 'first request'}"
+    story = f"{job.host}, {wanted}, {fault or 'no fault'}, {point}, {len(started)} builds; {first.log}{second.log}"
+    state = sandbox.state()["bitrise"]
+    ends = {each["slug"]: each["status"] for each in state["builds"]}
+    wrong = {
+        "exit codes": (first.code, second.code) != (0, 0),
+        "another job's build was aborted": ends.pop(other) != RUNNING,
+        "a build is left running": RUNNING in ends.values(),
+        "a run is left running": any(run["status"] in ("on_hold", "running") for run in state["runs"]),
+        "something was aborted twice": len(sent) != len(set(sent)),
+        "the second cleanup did something": aborts(sandbox) != sent,
+        "it is not said": "nothing is left running" not in second.log,
+        "a file is left": bool(job.kept),
+    }
+    return "".join(f"{text}: {story}\n" for text, is_so in wrong.items() if is_so)
