@@ -192,6 +192,8 @@ HOST = Host(
         mask=_masked,
     ),
     why_no_secrets=why_no_secrets,
+    job=("BUILD_BUILDID", "SYSTEM_JOBID", "SYSTEM_JOBATTEMPT"),
+    scratch=("$AGENT_TEMPDIRECTORY",),
     pull_request=pull_request,
     step=("SYSTEM_DEFINITIONID", "SYSTEM_STAGENAME", "SYSTEM_PHASENAME", STEP_NAME),
     logs_to_stdout=True,

@@ -241,5 +241,7 @@ HOST = Host(
         end_group=lambda title: f"\x1b[0Ksection_end:{time.time():.0f}:{_section(title)}\r\x1b[0K",
     ),
     why_no_secrets=why_no_secrets,
+    job=("CI_JOB_ID",),
+    scratch=("${CI_PROJECT_DIR}.tmp",),
     logs_to_stdout=True,  # GitLab shows one log, in the order of the lines
 )

@@ -66,7 +66,7 @@ def _at(job: Job, left: Left, record: Record) -> Job:
     """The job as if its inputs named that address and app."""
     if said := address.problem(left.service_url, job.values.allow_http):
         raise InputError(Problem("service-url", f"{left.service_url}, where builds were started, {said}"))
-    values = replace(job.values, service_url=left.service_url, app_id=record.app)
+    values = job.values._replace(service_url=left.service_url, app_id=record.app)
     return replace(job, values=values, rest=job.rest.at(left.service_url))
 
 
@@ -105,7 +105,7 @@ def _started(job: Job, trigger: Trigger) -> Iterator[Build]:
 def _shown(job: Job, running: Running) -> Iterator[Build]:
     """Show a build, unless it is a run of a pipeline in an attempt that somebody else has begun."""
     if running.is_requested:
-        there = replace(job, values=replace(job.values, build_id=(running.slug,)))
+        there = replace(job, values=job.values._replace(build_id=(running.slug,)))
         build = poll_run(there, lambda run: not run.is_finished or attempt_of(run) != running.attempt)
         yield build
         return
