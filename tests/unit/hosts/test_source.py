@@ -273,7 +273,7 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
         ({"TEAMCITY_VERSION": "1", "BUILD_VCS_NUMBER": SHA}, Source(commit=SHA)),
         (
             {"TF_BUILD": "True", "BUILD_SOURCEVERSION": SHA, "BUILD_SOURCEBRANCH": "refs/pull/9/merge"},
-            Source(commit=SHA, pull_request_id=9),
+            Source(commit=SHA, pull_request_id=9, pull_request_merge="pull/9/merge"),
         ),
         ({"CI": "true"}, Source()),
     ],
