@@ -227,7 +227,12 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
                 "CI_COMMIT_SHA": "b",
                 "CI_MERGE_REQUEST_IID": "4",
             },
-            Source(commit=SHA, pull_request_id=4),
+            Source(
+                commit=SHA,
+                pull_request_id=4,
+                pull_request_head="merge-requests/4/head",
+                pull_request_merge="merge-requests/4/merge",
+            ),
         ),
         ({"GITLAB_CI": "true", "CI_COMMIT_SHA": SHA, "CI_COMMIT_TAG": "v1"}, Source(commit=SHA, tag="v1")),
         (
