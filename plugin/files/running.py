@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,16 +86,15 @@ class Running:
         else:
             self.note(None)
         finally:
-            self._stack.close()
+            with suppress(OSError):
+                self._stack.close()
 
     def note(self, facts: Mapping[str, Any] | None) -> None:
         """Write what has to be aborted if this run is killed from here on; with None nothing has to be."""
-        if self._is_off or not (facts or self._path):
-            return
         try:
-            if facts:
+            if facts and not self._is_off:
                 self._write(facts)
-            elif self._path:
+            elif self._path and not facts:
                 self._path.unlink(missing_ok=True)
         except (OSError, HeldError) as error:
             self._is_off = True
@@ -147,7 +146,7 @@ class Running:
                     others += record is not None
                     _remove_old(path, self._wall())
         if others:
-            self._log.debug(f"{others} files of other CI jobs are left alone")
+            self._log.debug(f"files of other CI jobs, which are left alone: {others}")
 
     def _taken(self, path: Path, service: str) -> Iterator[Left]:
         """Lock the file of a run that has ended, and yield what it says."""
@@ -171,7 +170,7 @@ class Running:
         self._log.warning(f"{why}: it is ignored, so builds may be left running")
 
     def _read(self, path: Path) -> dict[str, Any] | None:
-        """Return what a file says; None, after a notice, if no run of ours wrote it."""
+        """Return what a file says; None if it has gone, and after a warning if no run of ours wrote it."""
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(handle, "rb") as file:
@@ -183,6 +182,8 @@ class Running:
                 raise ValueError("it is not a file of buildferry")
             if not isinstance(record.get("facts"), dict):
                 raise ValueError("it does not say what is running")
+        except FileNotFoundError:  # its run has just ended
+            return None
         except (OSError, ValueError) as error:
             self.ignore(f"{path} cannot be used: {getattr(error, 'strerror', None) or error}")
             return None

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from plugin.commands import json_text
@@ -63,6 +62,8 @@ class Host:
 
     def scratch_of(self, env: Env, folder: Path) -> Path | None:
         """Return the CI job's folder outside of what is archived, None if that is not known."""
+        from string import Template  # which a rejected input does not need
+
         known = {name: value for name, value in env.items() if value}
         for pattern in self.scratch:
             try:

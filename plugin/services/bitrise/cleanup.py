@@ -90,8 +90,7 @@ def _abort_all(job: Job, record: Record, aborted: list[Build], failures: list[Pl
 
 def _started(job: Job, trigger: Trigger) -> Iterator[Build]:
     """Look up what a trigger has started, of which the killed run may not have known all."""
-    targets = {"workflow_id": trigger.workflow, "pipeline_id": trigger.pipeline}
-    order = Order({name: value for name, value in targets.items() if value}, (), (), None, trigger.marker)
+    order = Order(trigger.params, (), (), None, trigger.marker)
     lookup = Lookup(job, order, trigger.tries, trigger.since)
     job.log.line(f"searching for builds of {order.name} whose {MARKER} is {trigger.marker}")
     found = lookup.search()

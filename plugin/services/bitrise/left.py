@@ -29,8 +29,7 @@ class Trigger:
     marker: str
     tries: int
     since: float  # Unix seconds
-    workflow: str | None
-    pipeline: str | None
+    params: Mapping[str, str]  # by which its builds are told from others
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,9 @@ def read(facts: Mapping[str, Any]) -> Record:
             isinstance(facts["app"], str)
             and all(isinstance(each.slug, str) and each.slug for each in builds)
             and all(MARKER_FORM.fullmatch(each.marker) and each.tries > 0 and each.since >= 0 for each in triggers)
+            and all(isinstance(text, str) for each in triggers for text in each.params.values())
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("it does not name its builds") from error
     if not is_valid:
         raise ValueError("it does not name its builds")

@@ -86,7 +86,8 @@ def aborts(sandbox: SandboxProcess) -> list[str]:
 
 def trigger_another(sandbox: SandboxProcess, app: str = "app1") -> str:
     """Start a build of the app as another job would; return its slug."""
-    body = {"hook_info": {"type": "bitrise"}, "build_params": {"branch": "main", "workflow_id": "hanging"}}
+    params = {"branch": "main", "workflow_id": "hanging", "environments": []}
+    body = {"hook_info": {"type": "bitrise"}, "build_params": params}
     headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
     address = f"{sandbox.url}/v0.1/apps/{app}/builds"
     with urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=10) as got:

@@ -101,7 +101,7 @@ def test_the_builds_of_another_ci_job_are_left_alone(host: str, sandbox: Sandbox
 
     assert (done.code, aborts(sandbox)) == (0, [])
     assert "nothing is left running" in done.log
-    assert "1 files of other CI jobs are left alone" in done.log
+    assert "files of other CI jobs, which are left alone: 1" in done.log
     assert killed.cleanup().code == 0
     assert aborts(sandbox) == [builds(sandbox)[0]["slug"]] != [stranger]
 

@@ -123,6 +123,17 @@ def test_a_file_that_cannot_be_written_is_one_notice(tmp_path: Path) -> None:
     assert run.log.count("note: what this run starts is not recorded for the operation cleanup: ") == 1
 
 
+def test_a_file_that_became_stale_is_removed_at_the_end(tmp_path: Path) -> None:
+    run = Run(tmp_path, secret="hunter2!")
+
+    with run.running.kept():
+        run.running.note(FACTS)
+        run.running.note({"app": "hunter2!"})
+        assert len(files(tmp_path)) == 1
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_secret_is_not_written(tmp_path: Path) -> None:
     run = Run(tmp_path, secret="hunter2!")
 
@@ -158,7 +169,7 @@ def test_files_of_other_jobs_stay_until_they_are_old(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.left() == []
     assert file.exists()
-    assert "2 files of other CI jobs are left alone" in run.log
+    assert "files of other CI jobs, which are left alone: 2" in run.log
 
     for each in (file, held_one):
         os.utime(each, (OLD * 8 - 5, OLD * 8 - 5))

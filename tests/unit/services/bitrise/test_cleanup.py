@@ -186,13 +186,27 @@ def test_a_list_without_variables_leaves_the_outcome_unknown(
     http: requests_mock.Mocker, triggers: list[Any], clean: Run, tmp_path: Path
 ) -> None:
     assert len(triggers) == 1
-    http.get(f"{APP}/builds", json={"data": [build("x", 0, original_build_params=None, triggered_workflow="primary")]})
+    http.get(
+        f"{APP}/builds",
+        json={"data": [build("x", 0, original_build_params=None, triggered_workflow="primary", branch="main")]},
+    )
 
     ran = clean()
 
     assert isinstance(ran.error, UnavailableError)
     assert "may be that build" in str(ran.error)
     assert len(files(tmp_path)) == 1
+
+
+def test_a_build_of_another_branch_is_not_in_doubt(
+    http: requests_mock.Mocker, triggers: list[Any], clean: Run, tmp_path: Path
+) -> None:
+    assert triggers[0]["build_params"]["branch"] == "main"
+    other = build("x", 0, original_build_params=None, triggered_workflow="primary", branch="other")
+    http.get(f"{APP}/builds", json={"data": [other]})
+
+    assert clean().error is None
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
