@@ -29,7 +29,7 @@ class Trigger:
     marker: str
     tries: int
     since: float  # Unix seconds
-    params: Mapping[str, str]  # by which its builds are told from others
+    params: Mapping[str, str]  # that distinguish its builds
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FIRST_PAUSE = 1.0  # seconds between two polls of the list; it doubles
 CLOCKS_DIFFER = 900.0  # seconds by which this machine's clock may be ahead of Bitrise's
 APART = LAG / 2  # seconds; builds of one marker with more between their triggers are of two attempts
 MORE_LAG = 5.0  # seconds; the lag of lists varies
-TOLD_BY = ("workflow_id", "branch", "tag", "commit_hash")  # of a trigger's parameters, those that its builds show
+SHOWN = ("workflow_id", "branch", "tag", "commit_hash")  # of a trigger's parameters, those that its builds show
 Patience = Callable[[], float]
 
 
@@ -195,7 +195,7 @@ def runs_first(builds: list[Build]) -> list[Build]:
 def _may_be(build: Build, order: Order) -> bool:
     """Whether no known field contradicts that this build is of this order."""
     told = {**build.facts, "workflow_id": None if build.is_pipeline else build.workflow}
-    pairs = [(told.get(name), order.params.get(name)) for name in TOLD_BY]
+    pairs = [(told.get(name), order.params.get(name)) for name in SHOWN]
     return all(shown.startswith(asked) for shown, asked in pairs if shown and asked and isinstance(shown, str))
 
 

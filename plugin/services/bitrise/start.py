@@ -11,7 +11,7 @@ from plugin.rest.exchange import Answer
 from plugin.rest.failure import error_in
 from plugin.services.bitrise.build import Build
 from plugin.services.bitrise.left import Trigger, record
-from plugin.services.bitrise.lookup import TOLD_BY, Lookup
+from plugin.services.bitrise.lookup import SHOWN, Lookup
 from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.trigger import read_answer
 from plugin.services.bitrise.variables import MARKER
@@ -39,7 +39,7 @@ class Start:
     @property
     def trigger(self) -> Trigger:
         """What is recorded of it for cleanup."""
-        params = {name: self.order.params[name] for name in ("pipeline_id", *TOLD_BY) if name in self.order.params}
+        params = {name: self.order.params[name] for name in ("pipeline_id", *SHOWN) if name in self.order.params}
         return Trigger(self.order.marker, self.lookup.most, self.lookup.since, params)
 
     def inherit(self, marker: str, tries: int, since: float) -> None:
