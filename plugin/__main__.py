@@ -47,7 +47,8 @@ class _Start:
         seen: Sequence[int],
     ) -> None:
         self._argv = argv
-        self._env = env
+        # Drone keeps the hyphens of a setting's name: PLUGIN_OUTPUT-FILE.
+        self._env = {name.replace("-", "_") if name.startswith("PLUGIN_") else name: env[name] for name in env}
         self._stdin = stdin
         self._stdout = stdout
         self._stderr = stderr

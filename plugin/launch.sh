@@ -46,6 +46,10 @@ fail() { # exit code, one sentence
         *)
             printf 'buildferry: %s\n' "$sentence" >&2
             write_outputs
+            # For Harness' two readers of such a file: without quotes, `#`, `$`, backslashes and grave accents.
+            [ -z "${DRONE_OUTPUT-}" ] || [ "${PLUGIN_HOST-}" != woodpecker ] ||
+                printf 'STATUS=%s\nERROR=%s\n' "$state" \
+                    "$(printf '%s' "$sentence" | tr '\042\043\044\047\134\140' ' ')" >>"$DRONE_OUTPUT"
             ;;
     esac
     exit "$1"

@@ -22,6 +22,7 @@ VARIABLES = {
     "bitrise": "BITRISE_IO",
     "buildkite": "BUILDKITE",
     "azure": "TF_BUILD",
+    "woodpecker": "CI=woodpecker CI_SYSTEM_NAME=woodpecker DRONE HARNESS_BUILD_ID",
     "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
     "gitlab": "GITLAB_CI",
     PLAIN: "",

@@ -54,15 +54,6 @@ SYSTEMS = (
     ),
     Names("AC_APPCIRCLE", "AC_GIT_COMMIT", "AC_GIT_BRANCH", "AC_PULL_NUMBER", "AC_GIT_TARGET_BRANCH", "AC_GIT_TAG"),
     Names("TEAMCITY_VERSION", "BUILD_VCS_NUMBER", "", "", "", "", "BUILD_URL"),
-    Names(
-        "DRONE",
-        "DRONE_COMMIT_SHA",
-        "DRONE_SOURCE_BRANCH DRONE_BRANCH",
-        "DRONE_PULL_REQUEST",
-        "DRONE_TARGET_BRANCH",
-        "DRONE_TAG",
-        "DRONE_BUILD_LINK",
-    ),
 )
 
 

@@ -56,20 +56,22 @@ def _one(field: Field, text: str) -> Any:
 
 
 def _items(field: Field, part: str, whole: str | Sequence[str]) -> list[str]:
-    """The items of a list in one text: a JSON list of texts, else by line.
+    """The items of a list in one text: a JSON list of texts, a JSON object of variables, else by line.
 
     A variable's value may have several lines: an option of the command line, where `whole` is not one text, is one
     variable, and an item of a JSON list is one item. Other values have none, so an option may hold several.
     """
     listed = _json_list(part)
+    if listed is None and field.kind == "variables":
+        listed = _json_object(part)
     if listed is not None:
         found = listed
     elif field.kind == "variables" and not isinstance(whole, str):
         found = [part]
     else:
-        found = re.split(SEPARATORS[field.kind], part)
+        found = [line.removesuffix("\r") for line in re.split(SEPARATORS[field.kind], part)]
     if field.kind == "variables":  # what follows the = is the value, to its last blank
-        return [item.lstrip().removesuffix("\r") for item in found if item.strip()]
+        return [item.lstrip() for item in found if item.strip()]
     return [item.strip() for item in found if item.strip()]
 
 
@@ -82,3 +84,21 @@ def _json_list(text: str) -> list[str] | None:
     except (ValueError, RecursionError):
         return None
     return listed if isinstance(listed, list) and all(isinstance(item, str) for item in listed) else None
+
+
+def _json_object(text: str) -> list[str] | None:
+    """A JSON object as KEY=VALUE items, numbers as they are spelled; None for any other text.
+
+    Raises ValueError if a value is an object or a list.
+    """
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    for key, value in found.items():
+        if isinstance(value, (dict, list)):
+            raise ValueError(f"the value of {key!r} must be a text, a number, true or false")
+    texts = {key: "" if value is None else value for key, value in found.items()}
+    return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in texts.items()]

@@ -22,7 +22,7 @@ import pytest
 
 from tests.documents import blocks
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, azure, bitrise, buildkite, gitlab
+from tests.end_to_end.hosts import act, azure, bitrise, buildkite, gitlab, woodpecker
 from tests.end_to_end.hosts.groovy import builds
 from tests.end_to_end.hosts.groovy.builds import Scenario
 from tests.end_to_end.program import ROOT, clean_environment, logged
@@ -136,6 +136,17 @@ def test_the_azure_example_is_green(clone: Clone, tmp_path: Path) -> None:
         code = job.run(azure.load(text)["steps"])
         with _started([job.raw], port):
             assert code == 0, job.log
+            _arrived(state())
+
+
+def test_the_woodpecker_example_is_green(clone: Clone, tmp_path: Path) -> None:
+    text, port = _example("woodpecker/sandbox.yml")
+    cache = {name: clone.environment[name] for name in ("HOME", "XDG_CACHE_HOME")}
+    pipeline = woodpecker.Pipeline(clone.folder, tmp_path, {"CI": "woodpecker", **cache})
+    with _started([], port) as state:
+        code = pipeline.run(woodpecker.load(text)["steps"])
+        with _started([pipeline.log], port):
+            assert code == 0, pipeline.log
             _arrived(state())
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from plugin.hosts import HOSTS
 from plugin.inputs import outputs
-from tests.end_to_end.hosts import azure
+from tests.end_to_end.hosts import azure, woodpecker
 from tests.end_to_end.launch.machine import ROOT, Machine, end_tree, script, wait_for
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
@@ -93,6 +93,15 @@ def test_a_launcher_that_fails_sets_status_and_error(
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     error = said.removeprefix("buildferry: ").rstrip("\x1b[0m")
     assert _outputs(tmp_path, host, done.stderr) == {"status": status, "error": error}
+
+
+def test_a_failed_launcher_sets_the_output_variables_of_harness(cold: Machine, tmp_path: Path) -> None:
+    variables = {**_surroundings(cold, tmp_path, "woodpecker"), "DRONE_OUTPUT": str(tmp_path / "variables")}
+    cold.run(**variables, **no_lock(cold))
+    text = (tmp_path / "variables").read_text(encoding="utf-8")
+    assert {name.lower(): value for name, value in woodpecker.read_outputs(text).items()} == _outputs(
+        tmp_path, "woodpecker", ""
+    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the tree of processes is read from /proc")
