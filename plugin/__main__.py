@@ -58,9 +58,9 @@ class _Start:
     @cached_property
     def host(self) -> Host:
         """The host that its manifest names, else for `run` the one that is detected."""
-        from plugin.hosts import HOSTS, PLAIN, name_of
+        from plugin.hosts import HOSTS, PLAIN, name_of, named_by
 
-        name = self._env.get("PLUGIN_HOST") or (name_of(self._env) if self._argv[:1] == ["run"] else PLAIN)
+        name = named_by(self._env) or (name_of(self._env) if self._argv[:1] == ["run"] else PLAIN)
         return HOSTS.get(name, HOSTS[PLAIN])
 
     @cached_property

@@ -1,8 +1,8 @@
 """The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
 `__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS,
-which loads a host when it is needed; name_of; ci_of; Publisher (publisher.py); find (source.py); the names' forms
-(spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
+which loads a host when it is needed; name_of, named_by, ci_of; Publisher (publisher.py); find (source.py); the names'
+forms (spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ PLAIN = "plain"
 # Each host, with the variables that are set there, any of them (`A+B`: both; `A=x`: with that value). The most specific
 # first, as some CI systems set others' variables too.
 VARIABLES = {
+    "gitea": "GITEA_ACTIONS FORGEJO_ACTIONS",
     "github": "GITHUB_ACTIONS",
     "bitrise": "BITRISE_IO",
     "buildkite": "BUILDKITE",
@@ -58,6 +59,12 @@ def name_of(env: Env) -> str:
 def ci_of(host: Host, env: Env) -> Host:
     """Return the CI system whose job this is: `host`, or the one around a shell."""
     return HOSTS[name_of(env)] if host.name == PLAIN else host
+
+
+def named_by(env: Env) -> str:
+    """Return the host that a manifest names, empty if none does; the action for GitHub serves Gitea and Forgejo too."""
+    name = env.get("PLUGIN_HOST", "")
+    return "gitea" if name == "github" and name_of(env) == "gitea" else name
 
 
 def _is_met(form: str, env: Env) -> bool:

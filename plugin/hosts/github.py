@@ -55,6 +55,7 @@ def from_github(env: Env, folder: Path) -> Source:
         commit = checkout.ask(env, folder, "rev-parse", "--verify", "--quiet", "HEAD^2")
     pull_request_id = _pull_request_number(event, env)
     server, repository, run = (env.get(f"GITHUB_{part}", "") for part in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    server = server.rstrip("/")  # Gitea's address may end in one
     return Source(
         commit=commit or env.get("GITHUB_SHA"),
         branch=env.get("GITHUB_HEAD_REF") or workflow_run.get("head_branch") or (name if kind == "branch" else None),
@@ -82,7 +83,7 @@ def pull_request(env: Env) -> PullRequest | None:
     api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
     if not (found and api and repository):
         return None
-    return PullRequest(api, repository, found, _comes_from_fork(env))
+    return PullRequest(api, repository, found, comes_from_fork(env))
 
 
 def _event(env: Env) -> dict[str, Any]:
@@ -98,18 +99,18 @@ def _event(env: Env) -> dict[str, Any]:
 
 def why_no_secrets(env: Env) -> str | None:
     """Explain that the pull request comes from a fork, if it does."""
-    if _comes_from_fork(env):
+    if comes_from_fork(env):
         return "this is a pull request from a fork: GitHub gives it no secrets, so skip this step for forks"
     return None
 
 
-def _comes_from_fork(env: Env) -> bool:
+def comes_from_fork(env: Env) -> bool:
     """Return whether GitHub runs this for a pull request from another repository; such runs get no secrets."""
     head = (_event(env).get("pull_request") or {}).get("head") or {}
     return bool(head) and (head.get("repo") or {}).get("full_name") != env.get("GITHUB_REPOSITORY")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text as a GitHub workflow command carries it."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
@@ -128,12 +129,12 @@ HOST = Host(
     summarize=summarize,
     find_source=from_github,
     dialect=Dialect(
-        notice=lambda text: f"::notice title=buildferry::{_escaped(text)}",
-        warning=lambda text: f"::warning title=buildferry::{_escaped(text)}",
-        error=lambda text: f"::error title=buildferry::{_escaped(text)}",
-        group=lambda title: f"::group::{_escaped(title)}",
+        notice=lambda text: f"::notice title=buildferry::{escaped(text)}",
+        warning=lambda text: f"::warning title=buildferry::{escaped(text)}",
+        error=lambda text: f"::error title=buildferry::{escaped(text)}",
+        group=lambda title: f"::group::{escaped(title)}",
         end_group="::endgroup::",
-        mask=lambda secret: f"::add-mask::{_escaped(secret)}",
+        mask=lambda secret: f"::add-mask::{escaped(secret)}",
         stop_commands=_stop_commands,
     ),
     why_no_secrets=why_no_secrets,

@@ -20,7 +20,7 @@ fail() { # exit code, one sentence
         *) state=unknown ;;
     esac
     case ${PLUGIN_HOST-} in
-        github)
+        github | gitea)
             printf '::error title=buildferry::%s\n' "$(printf '%s' "$sentence" | sed 's/%/%25/g')" >&2
             [ -z "${GITHUB_OUTPUT-}" ] || printf 'status=%s\nerror=%s\n' "$state" "$sentence" >>"$GITHUB_OUTPUT"
             ;;

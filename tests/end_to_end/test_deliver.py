@@ -40,7 +40,7 @@ def run_on(host: str, inputs: dict[str, Any], folder: Path) -> tuple[Done, dict[
     }
     env = {name: str(path) for name, path in files.items()}
     done = run(inputs, folder, host, {**env, "PATH": f"{tools}:/usr/bin:/bin"})
-    if host == "github":
+    if host in ("github", "gitea"):
         return done, read_like_the_runner((outside / "output").read_text())
     if host == "bitrise":
         found = {path.name: path.read_text() for path in (outside / "tools").glob("BUILDFERRY_*")}
@@ -105,8 +105,8 @@ def test_product_science_gets_one_build_a_file_in_one_context(host: str, sandbox
 
 
 def assert_the_token_is_nowhere(service: str, done: Done, folder: Path, host: str) -> None:
-    """On github and azure the token stands in the commands that mask it, which they do not show."""
-    masks = MASKS if host in ("github", "azure") else ()
+    """On github, gitea and azure the token stands in the commands that mask it, which they do not show."""
+    masks = MASKS if host in ("github", "gitea", "azure") else ()
     shown = [line for line in done.log.splitlines() if not line.startswith(masks)]
     assert TOKENS[service] not in "\n".join(shown)
     for path in folder.parent.rglob("*"):

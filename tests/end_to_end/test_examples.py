@@ -29,6 +29,7 @@ EXAMPLES = ROOT / "examples"
 ADDRESS = "https://dist.example.com"  # of the examples' App Distribution; other services have a default
 NAMES = {
     "github": "{}.yml",
+    "gitea": "{}.yml",
     "bitrise": "{}.yml",
     "jenkins": "Jenkinsfile.{}",
     "shell": "{}.sh",
@@ -149,12 +150,19 @@ def test_there_is_an_example_for_every_host_and_service() -> None:
 
 @act.needs_act
 @pytest.mark.parametrize("service", inputs.services())
-def test_a_github_workflow(
-    service: str, sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize(("folder", "variables"), [("github", []), ("gitea", ["--env", "GITEA_ACTIONS=true"])])
+def test_a_github_or_gitea_workflow(
+    folder: str,
+    variables: list[str],
+    service: str,
+    sandbox: SandboxProcess,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    text = text_of("github", service, sandbox.url)
+    text = text_of(folder, service, sandbox.url)
+    text = text.replace("uses: https://github.com/", "uses: ")  # act knows no addresses
     tags_only = 'on:\n  push:\n    tags: ["v*"]\n'
-    run = act.run(text.replace(tags_only, "on: push\n"), tmp_path, tmp_path_factory, SECRETS)
+    run = act.run(text.replace(tags_only, "on: push\n"), tmp_path, tmp_path_factory, SECRETS, *variables)
 
     assert run.code == 0, run.log
     assert _leaked(run.log) == []

@@ -95,14 +95,15 @@ def test_the_shell_example_is_green(clone: Clone) -> None:
 
 
 @act.needs_act
-def test_the_github_example_is_green(clone: Clone) -> None:
-    text, port = _example("github/sandbox.yml")
-    (clone.folder / WORKFLOW).write_text(text, encoding="utf-8")
+@pytest.mark.parametrize(("host", "variables"), [("github", []), ("gitea", ["--env", "FORGEJO_ACTIONS=true"])])
+def test_the_github_and_gitea_examples_are_green(host: str, variables: list[str], clone: Clone) -> None:
+    text, port = _example(f"{host}/sandbox.yml")
+    (clone.folder / WORKFLOW).write_text(text.replace("uses: https://github.com/", "uses: "), encoding="utf-8")
     project.commit_all(clone.folder)
     cache = Path(clone.environment["XDG_CACHE_HOME"])
     log: list[str] = []
     with _started(log, port) as state:
-        run = act.run_in(clone.folder, clone.environment, cache, "--workflows", WORKFLOW)
+        run = act.run_in(clone.folder, clone.environment, cache, "--workflows", WORKFLOW, *variables)
         log.append(run.log)
         assert run.code == 0, run.log
         _arrived(state())

@@ -26,7 +26,7 @@ def copy(tmp_path: Path) -> Path:
     for path in manifests.contents(ROOT):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", dirs_exist_ok=True)
     return tmp_path
 
 
@@ -51,7 +51,8 @@ def test_a_missing_file_is_stale(copy: Path) -> None:
 def test_a_changed_example_makes_its_pages_stale(copy: Path) -> None:
     example = copy / "examples" / "github" / "app-distribution.yml"
     example.write_text(example.read_text(encoding="utf-8").replace("phase-id: 7", "phase-id: 8"), encoding="utf-8")
-    assert manifests.stale(copy) == ["docs/app-distribution.md", "docs/hosts.md"]
+    of_gitea = "examples/gitea/app-distribution.yml"
+    assert manifests.stale(copy) == [of_gitea, "docs/app-distribution.md", "docs/hosts.md"]
 
 
 def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
