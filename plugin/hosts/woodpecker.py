@@ -53,6 +53,13 @@ DRONE = Names(  # Harness sets them too
     "HARNESS_PIPELINE_ID DRONE_STAGE_NAME",
 )
 REPOSITORY = "CI_REPO_CLONE_URL DRONE_GIT_HTTP_URL DRONE_REMOTE_URL"
+# What identifies a workflow of Woodpecker, a stage of Drone, and one of Harness.
+JOB = (
+    *("CI_REPO", "CI_PIPELINE_NUMBER", "CI_WORKFLOW_NUMBER", "DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STAGE_NUMBER"),
+    *("HARNESS_EXECUTION_ID", "HARNESS_BUILD_ID", "HARNESS_STAGE_ID"),
+)
+# The steps' containers share one volume: Woodpecker's is above the workspace, those of the others are the workspace.
+SCRATCH = ("$DRONE_WORKSPACE/.git", "$HARNESS_WORKSPACE/.git", "${CI_WORKSPACE}.tmp")
 APIS = {"github": "/api/v3", "gitea": "/api/v1", "forgejo": "/api/v1"}  # below the forge's address
 GITHUB = "https://github.com"
 
@@ -147,4 +154,6 @@ HOST = Host(
     why_no_secrets=why_no_secrets,
     pull_request=pull_request,
     step=("CI_WORKFLOW_NAME", "CI_STEP_NAME", "HARNESS_PIPELINE_ID", "DRONE_STAGE_NAME", "DRONE_STEP_NAME"),
+    job=JOB,
+    scratch=SCRATCH,
 )

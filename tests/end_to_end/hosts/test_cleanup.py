@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, bitrise
+from tests.end_to_end.hosts import act, bitrise, woodpecker
 from tests.end_to_end.hosts.groovy import builds as jenkins
 from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command, logged, wait_for
 from tests.end_to_end.services.bitrise_app import TOKEN, builds
@@ -100,6 +100,30 @@ def test_a_shell_script_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> No
 
     assert done.returncode == 128 + signal.SIGKILL
     assert "aborted build #2" in done.stdout
+
+
+@pytest.mark.parametrize("system", ["woodpecker", "drone"])
+def test_a_woodpecker_pipeline_cleans_up(system: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
+    workspace = project.lay_out(tmp_path / "app")
+    woodpecker.install(tmp_path / "programs")
+    own = {
+        "woodpecker": {"CI": "woodpecker", "CI_REPO": "example/app", "CI_PIPELINE_NUMBER": "7"},
+        "drone": {"DRONE": "true", "DRONE_WORKSPACE": str(workspace), "DRONE_REPO": "example/app"},
+    }
+    variables = {**own[system], "CI_WORKSPACE": str(workspace), "DRONE_BUILD_NUMBER": "7"}
+    secrets = {"bitrise_token": TOKEN, "keystore_password": "a keystore's password"}
+    steps = woodpecker.load((ROOT / "examples/woodpecker/bitrise.yml").read_text(encoding="utf-8"))["steps"]
+    for step in steps:
+        if "settings" in step:
+            step["settings"] |= {"service-url": sandbox.url, "poll-interval": 0.2}
+    steps[0]["settings"]["workflow"] = "hanging"
+    pipeline = woodpecker.Pipeline(workspace, tmp_path / "programs", variables, secrets)
+    place = workspace / ".git" if system == "drone" else tmp_path / "app.tmp"
+    with killed(sandbox, lambda: place.glob("buildferry-running/*.lock")):
+        code = pipeline.run(steps)
+
+    assert code == -signal.SIGKILL
+    assert "aborted build #2" in pipeline.log
 
 
 @jenkins.needs_groovy

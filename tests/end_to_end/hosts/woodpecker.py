@@ -111,13 +111,16 @@ class Pipeline:
     log: str = ""
 
     def run(self, steps: list[Any], cancel: Callable[[], bool] | None = None) -> int:
-        """Run steps until one fails; return the last exit code. With `cancel`, stop the last one when it says so."""
-        code = 0
+        """Run the steps; after one that fails those for a failure. Return its exit code, else that of the last.
+
+        With `cancel`, stop the last one when it says so.
+        """
+        failed = code = 0
         for step in steps:
-            code = self._step(step, cancel if step is steps[-1] else None)
-            if code:
-                break
-        return code
+            if ("failure" in str(step.get("when"))) == bool(failed):
+                code = self._step(step, cancel if step is steps[-1] else None)
+                failed = failed or code
+        return failed or code
 
     def _step(self, step: Mapping[str, Any], cancel: Callable[[], bool] | None) -> int:
         own, entry = image() if step["image"] == IMAGE else ({}, [])
