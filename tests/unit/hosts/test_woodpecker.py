@@ -151,6 +151,15 @@ def test_the_longest_path_that_exists_is_one_item(tmp_path: Path) -> None:
     assert own_form(artifacts, long, tmp_path) == long.replace(",", "\n")
 
 
+def test_an_objects_values_are_spelled_as_in_the_setting() -> None:
+    text = '{"A": 1.10, "B": true, "C": null, "D": "x\\r"}'
+    values, problems, _ = inputs.check({"service": "bitrise", "operation": "create-build", "environment": text})
+    assert (values.environment, [problem for problem in problems if problem.name == "environment"]) == (
+        ("A=1.10", "B=true", "C=", "D=x\r"),
+        [],
+    )
+
+
 def test_a_value_that_is_an_object_is_refused_without_the_value() -> None:
     _, problems, _ = inputs.check({"service": "bitrise", "secrets": '{"A": "1", "KEY": {"x": "s3cret"}}'})
     (said,) = [problem.text for problem in problems if problem.name == "secrets"]
@@ -164,6 +173,13 @@ def test_harness_reads_back_any_output(tmp_path: Path, value: str) -> None:
     path.write_text("BEFORE=1\n")
     _publisher({"DRONE_OUTPUT": str(path)})[0].publish({"build-url": value})
     assert read_outputs(path.read_text(encoding="utf-8")) == {"BEFORE": "1", "BUILD_URL": text_of(value)}
+
+
+@pytest.mark.parametrize("value", ["__B64__eA==", "a#b", "$HOME", "${X}", "'x'", '"x"', " x ", "a\\nb", "\\$A", "🎉 ü"])
+def test_harness_reads_back_what_its_readers_have_rules_for(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "output"
+    _publisher({"DRONE_OUTPUT": str(path)})[0].publish({"error": value, "build-ids": ["1", value]})
+    assert read_outputs(path.read_text(encoding="utf-8")) == {"ERROR": value, "BUILD_IDS": f"1\n{value}"}
 
 
 @pytest.mark.parametrize("value", ["7", "https://a.example.com/b?c=d&e=%20", ""])
