@@ -26,14 +26,31 @@ WANTED: tuple[dict[str, str], ...] = (
     {"pipeline": "hanging"},
 )
 FROM_START, LONGEST = 0.3, 1.0  # how often a delay counts from the start, else the first request; its seconds
-# What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables.
+# What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables. TMPDIR is
+# set on every one.
 JOBS: Mapping[str, Mapping[str, str]] = {
     "github": {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"},
     "bitrise": {"BITRISE_DEPLOY_DIR": "{}/deploy", "BITRISE_BUILD_SLUG": "{job}"},
     "jenkins": {"WORKSPACE": "{}/workspace", "BUILD_TAG": "{job}"},
-    "plain": {"TMPDIR": "{}"},
+    "gitlab": {"CI_PROJECT_DIR": "{}/builds", "CI_JOB_ID": "{job}"},
+    "azure": {
+        "AGENT_TEMPDIRECTORY": "{}/_temp",
+        "BUILD_BUILDID": "{job}",
+        "SYSTEM_JOBID": "a",
+        "SYSTEM_JOBATTEMPT": "1",
+    },
+    "buildkite": {"BUILDKITE_BUILD_CHECKOUT_PATH": "{}/checkout", "BUILDKITE_JOB_ID": "{job}"},
+    "plain": {},
 }
-PLACES = {"github": "_temp", "bitrise": "", "jenkins": "workspace@tmp", "plain": ""}
+PLACES = {
+    "github": "_temp",
+    "bitrise": "",
+    "jenkins": "workspace@tmp",
+    "gitlab": "builds.tmp",
+    "azure": "_temp",
+    "buildkite": "checkout.tmp",
+    "plain": "",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +64,8 @@ class CIJob:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {name: text.format(self.folder, job=self.name) for name, text in JOBS[self.host].items()}
+        own = {"TMPDIR": "{}", **JOBS[self.host]}
+        return {name: text.format(self.folder, job=self.name) for name, text in own.items()}
 
     @property
     def kept(self) -> list[Path]:
