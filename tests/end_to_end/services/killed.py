@@ -26,10 +26,12 @@ WANTED: tuple[dict[str, str], ...] = (
     {"pipeline": "hanging"},
 )
 FROM_START, LONGEST = 0.3, 1.0  # how often a delay counts from the start, else the first request; its seconds
+ACTIONS = {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"}
 # What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables. TMPDIR is
 # set on every one.
 JOBS: Mapping[str, Mapping[str, str]] = {
-    "github": {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"},
+    "github": ACTIONS,
+    "gitea": ACTIONS,
     "bitrise": {"BITRISE_DEPLOY_DIR": "{}/deploy", "BITRISE_BUILD_SLUG": "{job}"},
     "jenkins": {"WORKSPACE": "{}/workspace", "BUILD_TAG": "{job}"},
     "gitlab": {"CI_PROJECT_DIR": "{}/builds", "CI_JOB_ID": "{job}"},
@@ -40,15 +42,18 @@ JOBS: Mapping[str, Mapping[str, str]] = {
         "SYSTEM_JOBATTEMPT": "1",
     },
     "buildkite": {"BUILDKITE_BUILD_CHECKOUT_PATH": "{}/checkout", "BUILDKITE_JOB_ID": "{job}"},
+    "woodpecker": {"CI_WORKSPACE": "{}/src", "CI_REPO": "o/app", "CI_PIPELINE_NUMBER": "{job}"},
     "plain": {},
 }
 PLACES = {
     "github": "_temp",
+    "gitea": "_temp",
     "bitrise": "",
     "jenkins": "workspace@tmp",
     "gitlab": "builds.tmp",
     "azure": "_temp",
     "buildkite": "checkout.tmp",
+    "woodpecker": "src.tmp",
     "plain": "",
 }
 
