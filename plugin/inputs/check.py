@@ -17,6 +17,7 @@ from plugin.errors import Problem
 from plugin.inputs.fields import Field, default_url, field_of, from_host, inputs, schema, services, used_by
 from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
+from plugin.inputs.verdict import is_valid
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -72,12 +73,12 @@ def missing(values: Values, source: Mapping[str, Any]) -> list[Problem]:
 
 def receipt_problem(data: Any) -> str | None:
     """Return where and how `data`, parsed JSON, differs from a receipt; None when it is one."""
+    rules = {"$ref": "#/$defs/receipt", "$defs": schema()["$defs"]}
+    if is_valid(data, rules):
+        return None
     from jsonschema import Draft202012Validator
 
-    validator = Draft202012Validator({"$ref": "#/$defs/receipt", "$defs": schema()["$defs"]})
-    error = next(validator.iter_errors(data), None)
-    if error is None:
-        return None
+    error = next(Draft202012Validator(rules).iter_errors(data))
     where = ".".join(map(str, error.absolute_path)) or "it"
     if error.validator == "required":
         return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"
@@ -107,9 +108,11 @@ def _unknown(name: str, text: str | Sequence[str]) -> Problem:
 
 def _schema_problems(values: Mapping[str, Any], bad: set[str]) -> list[Problem]:
     """Every violation of schema.json in `values`; `bad` inputs were reported already."""
-    from jsonschema import Draft202012Validator  # here, so that --version need not load it
-
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    if is_valid(lists, schema()):
+        return []
+    from jsonschema import Draft202012Validator  # here, because it is slow to load
+
     found: dict[Problem, None] = {}  # in order, each once
     for error in Draft202012Validator(schema()).iter_errors(lists):
         found |= dict.fromkeys(_problems(error, values, bad))
