@@ -1,4 +1,4 @@
-# The plugin for Woodpecker, Drone and Harness: docs/hosts.md says how to publish and use it.
+# The plugin for Woodpecker, Drone and Harness: docs/hosts/woodpecker.md says how to publish and use it.
 FROM python:3.13.7-alpine3.22
 # For the commit's time and the list of changes. No version: Alpine keeps only the newest of a release.
 RUN apk add --no-cache git

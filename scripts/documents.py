@@ -31,4 +31,4 @@ def _page(service: str, root: Path) -> str:
 
 def documents(root: Path) -> list[Path]:
     """Return the pages that users read."""
-    return sorted([*root.glob("*.md"), *root.glob("docs/*.md")])
+    return sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")])

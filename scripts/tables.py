@@ -8,7 +8,6 @@ from pathlib import Path
 
 from plugin import errors, inputs
 from plugin.inputs import Field
-from scripts.hosts import MODULES
 from scripts.words import about, choices, code, text_of
 
 OUTPUTS = ("output", "what it is")
@@ -16,6 +15,7 @@ COMMON = "The inputs of every operation: see [Inputs and outputs](inputs-and-out
 ALWAYS = (
     "Every run also sets `result`, and `error` if it failed; with a receipt or a dry run, `receipt` or `dry-run`.\n"
 )
+EXAMPLES_OF = "examples of "
 UNLESS = "unless the CI system provides it"
 
 
@@ -25,10 +25,14 @@ def part(name: str, root: Path) -> str:
         language = {".yml": "yaml", ".sh": "sh"}.get(Path(name).suffix, "groovy")
         text = (root / name).read_text(encoding="utf-8")
         return f"\n```{language}\n{text}```\n\n"
+    if name.startswith(EXAMPLES_OF):
+        links = _examples(name.removeprefix(EXAMPLES_OF), root, "../../")
+        return "\n" + "".join(f"- {link}\n" for link in links) + "\n"
     if name in inputs.services():
         return _service_tables(name, root)
     parts = {
-        "services": lambda: _services(root),
+        "services": _services,
+        "hosts": lambda: _hosts(root),
         "inputs of all services": lambda: _inputs_table(
             [field for name, field in inputs.inputs().items() if name in inputs.for_all()]
         ),
@@ -41,17 +45,33 @@ def part(name: str, root: Path) -> str:
     return f"\n{parts[name]()}\n"
 
 
-def _services(root: Path) -> str:
-    """The services, where to read on, and an example of each on every host."""
-    hosts = sorted(path for path in (root / "examples").iterdir() if path.is_dir())
-    rows = []
-    for service in inputs.services():
-        title, sentence = inputs.about_service(service)
-        found = [next((path for path in host.iterdir() if service in path.name.split(".")), None) for host in hosts]
-        examples = (f"[example]({path.relative_to(root).as_posix()})" if path else "" for path in found)
-        rows.append((f"[{title}](docs/{service}.md)", sentence, *examples))
-    titles = (MODULES[host.name].TITLE if host.name in MODULES else host.name for host in hosts)
-    return table(("service", "what it is for", *titles), rows)
+def _services() -> str:
+    """The services, and where to read on."""
+    about = {service: inputs.about_service(service) for service in inputs.services()}
+    rows = [(f"[{title}](docs/{service}.md)", sentence) for service, (title, sentence) in about.items()]
+    return table(("service", "what it is for"), rows)
+
+
+def _hosts(root: Path) -> str:
+    """The hosts that have a page, and an example of each service on each."""
+    titles = {page.stem: _title(page) for page in sorted((root / "docs/hosts").glob("*.md"))}
+    rows = [(f"[{title}](docs/hosts/{host}.md)", ", ".join(_examples(host, root))) for host, title in titles.items()]
+    return table(("host", "examples"), rows)
+
+
+def _title(page: Path) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _examples(host: str, root: Path, way: str = "") -> list[str]:
+    """Links to the host's examples, one a service; `way` leads to the root."""
+    files = sorted((root / "examples" / host).iterdir())
+    found = {service: [path for path in files if service in path.name.split(".")] for service in inputs.services()}
+    return [
+        f"[{inputs.about_service(service)[0]}]({way}{path.relative_to(root).as_posix()})"
+        for service, paths in found.items()
+        for path in paths[:1]
+    ]
 
 
 def _service_tables(service: str, root: Path) -> str:

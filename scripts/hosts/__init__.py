@@ -1,4 +1,4 @@
-"""What is made for each CI system, a module for each: TITLE is its name, `made` gives its files as they must be.
+"""What is made for each CI system, a module for each: `made` gives its files as they must be.
 
 The modules are found in this folder: for a new host add one.
 """

@@ -13,7 +13,6 @@ from plugin.inputs import Field
 from scripts.parts import HEADER
 from scripts.words import about, operations, text_of
 
-TITLE = "Azure Pipelines"
 WIDTH = 116  # characters of a comment's text
 CHECKOUT = "BUILDFERRY_CHECKOUT"
 TYPES = {"boolean": "boolean", "integer": "number"}  # of an input with a default: Azure knows no empty value of these
@@ -24,7 +23,7 @@ ABOUT = """
 #     path: s
 #   - checkout: buildferry
 #     path: buildferry
-# A list is a text with one item a line. examples/azure/ has whole pipelines, docs/hosts.md all that there is to know.
+# A list is a text with one item a line. examples/azure/ has whole pipelines, docs/hosts/azure.md the details.
 """
 # What Azure itself needs of a step, beside the inputs: the default and what it is.
 OWN = {

@@ -12,7 +12,6 @@ from plugin.inputs import Field
 from scripts.parts import HEADER, HOME, SUMMARY, yaml
 from scripts.words import about, operations, text_of
 
-TITLE = "Bitrise"
 # What earlier steps of a Bitrise workflow built. An unset variable leaves an empty entry, which does not count.
 ARTIFACTS = "$BITRISE_APK_PATH|$BITRISE_APK_PATH_LIST|$BITRISE_AAB_PATH|$BITRISE_AAB_PATH_LIST|$BITRISE_IPA_PATH"
 FIRST = ("service", "operation", "service-url", "api-token", "artifacts")  # at most six have no category

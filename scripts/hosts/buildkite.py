@@ -13,7 +13,6 @@ from plugin.inputs import Field
 from scripts.parts import HEADER, HOME, SUMMARY, yaml
 from scripts.words import about, default_of, operations
 
-TITLE = "Buildkite"
 # What YAML makes of a value, by an input's kind; a variable of the pipeline arrives as text, whatever it holds.
 TYPES: Mapping[str, list[str]] = {
     "boolean": ["boolean", "string"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TITLE = "Gitea, Forgejo"
 AT = "https://github.com"  # where the examples' actions are
 USES = re.compile(r"^(\s*(?:- )?uses: )(?!\./)", re.MULTILINE)
 NOTE = "# For .gitea/workflows/ or .forgejo/workflows/. Made by scripts/manifests.py from {source}.\n"

@@ -11,7 +11,6 @@ from plugin.inputs import Field
 from scripts.parts import HEADER, SUMMARY, yaml
 from scripts.words import about, default_of, operations
 
-TITLE = "GitHub"
 # Inside of a composite every GITHUB_ACTION may be the same; a default is evaluated outside, for the step that uses it.
 STEP_IDENTITY = {
     "step-identity": {

@@ -14,7 +14,6 @@ from plugin.inputs import Field
 from scripts.parts import HEADER, HOME, yaml
 from scripts.words import about
 
-TITLE = "GitLab"
 DELIVER, CLEANUP = "deliver", "cleanup"
 HOST_ALONE = ("comment-token", "comment-name")  # comments are for hosts with GitHub's API
 DOTENV, ANNOTATIONS = "buildferry.env", "buildferry-annotations.json"

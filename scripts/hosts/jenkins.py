@@ -9,7 +9,6 @@ from plugin.hosts.spelling import camel, groovy_argument
 from scripts.parts import HOME, filled
 from scripts.words import about, default_of, operations
 
-TITLE = "Jenkins"
 WIDTH = 120
 # What pip installs on an agent: the release's wheel. The name on the package index may belong to anybody.
 PACKAGE = f"buildferry @ {HOME}/releases/download/v{__version__}/buildferry-{__version__}-py3-none-any.whl"

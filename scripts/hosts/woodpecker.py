@@ -10,7 +10,6 @@ from plugin.inputs import Field
 from scripts.parts import HOME, SUMMARY
 from scripts.words import about, code, text_of
 
-TITLE = "Woodpecker, Drone, Harness"
 IMAGE = "ghcr.io/OWNER/buildferry"
 EXAMPLE = "examples/woodpecker/app-distribution.yml"
 ABOUT = {

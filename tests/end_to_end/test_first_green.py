@@ -177,7 +177,7 @@ def test_the_gitlab_example_is_green(clone: Clone) -> None:
         _arrived(state())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/hosts.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/hosts/shell.md"])
 def test_the_lines_that_install_the_command_work(page: str, clone: Clone) -> None:
     (script,) = [block.text for block in blocks(page) if "pip install" in block.text]
     said = clone.run(script)

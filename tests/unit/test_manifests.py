@@ -52,7 +52,7 @@ def test_a_changed_example_makes_its_pages_stale(copy: Path) -> None:
     example = copy / "examples" / "github" / "app-distribution.yml"
     example.write_text(example.read_text(encoding="utf-8").replace("phase-id: 7", "phase-id: 8"), encoding="utf-8")
     of_gitea = "examples/gitea/app-distribution.yml"
-    assert manifests.stale(copy) == [of_gitea, "docs/app-distribution.md", "docs/hosts.md"]
+    assert manifests.stale(copy) == [of_gitea, "docs/app-distribution.md", "docs/hosts/github.md"]
 
 
 def test_a_service_that_no_document_describes_gets_a_page(copy: Path) -> None:
