@@ -50,7 +50,7 @@ def run_on(host: str, inputs: dict[str, Any], folder: Path) -> tuple[Done, dict[
         found = {each["variable"]: text for name, each, text in commands if name == "task.setvariable"}
         return done, {re.sub("[A-Z]", r"-\g<0>", name).lower(): text for name, text in found.items()}
     outputs = json.loads((outside / "result").read_text())
-    assert outputs == done.result
+    assert HOSTS[host].logs_to_stdout or outputs == done.result
     return done, {name: "\n".join(value) if isinstance(value, list) else value for name, value in outputs.items()}
 
 
