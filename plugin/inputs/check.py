@@ -14,7 +14,17 @@ from urllib.parse import urlsplit
 
 from plugin import address
 from plugin.errors import Problem
-from plugin.inputs.fields import Field, default_url, field_of, from_host, inputs, schema, services, used_by
+from plugin.inputs.fields import (
+    Field,
+    default_url,
+    field_of,
+    from_host,
+    inputs,
+    is_afterwards,
+    schema,
+    services,
+    used_by,
+)
 from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
 from plugin.inputs.verdict import is_valid
@@ -55,7 +65,11 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
     problems += _url_problems(values)
     problems += _file_problems(values)
     known = operation in services().get(service, {})
-    ignored = sorted(given - used_by(service, operation)) if known else []
+    foreign = set(inputs()) - used_by(service, operation) if known else set()
+    if known and is_afterwards(service, operation):  # these are of the run before, which has reported them
+        problems = [problem for problem in problems if problem.name not in foreign]
+        given -= foreign
+    ignored = sorted(given & foreign)
     return Values(**{inputs()[name].attribute: value for name, value in values.items()}), problems, ignored
 
 

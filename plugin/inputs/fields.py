@@ -94,6 +94,7 @@ class _Rule:
     properties: Mapping[str, Any]
     required: frozenset[str]
     from_host: frozenset[str]
+    is_afterwards: bool
 
 
 def _rules(service: str, operation: str | None = None) -> Iterator[_Rule]:
@@ -110,6 +111,7 @@ def _rules(service: str, operation: str | None = None) -> Iterator[_Rule]:
                 then.get("properties", {}),
                 frozenset(then.get("required", ())),
                 frozenset(then.get("requiredUnlessFromHost", ())),
+                then.get("afterwards", False),
             )
 
 
@@ -173,3 +175,9 @@ def required_by(service: str, operation: str) -> frozenset[str]:
 def from_host(service: str, operation: str) -> frozenset[str]:
     """The inputs that one operation requires unless the CI system or git provides them."""
     return frozenset().union(*(rule.from_host for rule in _rules(service, operation)))
+
+
+@cache
+def is_afterwards(service: str, operation: str) -> bool:
+    """Whether a job runs this operation after another one, whose inputs may still be set."""
+    return any(rule.is_afterwards for rule in _rules(service, operation))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import __version__, inputs
+from plugin.files.running import FOLDER
 from plugin.hosts import gitlab
 from plugin.hosts.host import OUTPUT_FILE
 from plugin.hosts.spelling import own_variable
@@ -20,7 +21,8 @@ DOTENV, ANNOTATIONS = "buildferry.env", "buildferry-annotations.json"
 KEPT = "buildferry-$CI_JOB_NAME_SLUG"  # what the names of the files begin with that the job keeps
 IMAGE = "python:3.13"  # has a shell and git
 # The job's own folder beside the checkout, so that no file of ours is built or archived.
-PROGRAM = "$CI_PROJECT_DIR.tmp/buildferry"
+(SCRATCH,) = gitlab.HOST.scratch
+PROGRAM = f"{SCRATCH}/buildferry"
 OWN = {
     "job-name": ("Name of the job. Give each use of a component another one.", None),
     "stage": ("Stage of the job.", "deploy"),
@@ -42,11 +44,13 @@ JOB = f"""  script:
       fi
     - exec sh "{PROGRAM}/plugin/launch.sh" run
 """
-# A job that is killed leaves its builds running. The files of the run are already written.
+# A run that was killed leaves its file behind. The reports of the job stay as that run has written them.
 AFTER = f"""  after_script:
     - |
-      export PLUGIN_OPERATION={CLEANUP} {OUTPUT_FILE}= {gitlab.DOTENV_FILE}= {gitlab.ANNOTATIONS_FILE}=
-      ! test -d "{PROGRAM}/plugin" || exec sh "{PROGRAM}/plugin/launch.sh" run
+      for left in "{SCRATCH}/{FOLDER}"/*.json "${{TMPDIR:-/tmp}}/{FOLDER}"-*/*.json; do
+        test ! -e "$left" || exec env PLUGIN_OPERATION={CLEANUP} {OUTPUT_FILE}= {gitlab.DOTENV_FILE}= \\
+          {gitlab.ANNOTATIONS_FILE}= sh "{PROGRAM}/plugin/launch.sh" run
+      done
 """
 
 

@@ -193,6 +193,37 @@ def test_a_default_that_a_manifest_passes_gets_no_notice() -> None:
     assert (problems, ignored) == ([], ["build-type"])
 
 
+AFTERWARDS = {"service": "bitrise", "operation": "cleanup", "api-token": "t"}
+
+
+@pytest.mark.parametrize(
+    "of_another_run",
+    [
+        {"workflow": "release", "wait": "true", "environment": "A=b", "output-directory": "apks"},
+        {"timeout": "soon", "priority": "9", "reattach": "sometimes", "environment": "no value"},
+        {"workflow": "a", "pipeline": "b", "csk-file": "/nowhere"},
+    ],
+)
+def test_cleanup_passes_over_the_inputs_of_the_run_before(of_another_run: dict[str, str]) -> None:
+    values, problems, ignored = inputs.check({**AFTERWARDS, **of_another_run})
+
+    assert (problems, ignored) == ([], [])
+    assert values.api_token == "t"
+
+
+@pytest.mark.parametrize("wrong", [{"ap-id": "a"}, {"app_id": "a"}, {"ca-bundle": "/nowhere"}, {"verbose": "perhaps"}])
+def test_cleanup_refuses_what_is_wrong_with_its_own_inputs(wrong: dict[str, str]) -> None:
+    _, problems, _ = inputs.check({**AFTERWARDS, "timeout": "soon", **wrong})
+
+    assert [problem.name for problem in problems] == [*wrong]
+
+
+def test_secrets_of_the_run_before_are_still_known_as_secrets() -> None:
+    values, _, _ = inputs.check({**AFTERWARDS, "secrets": "KEY=hidden"})
+
+    assert values.secrets == ("KEY=hidden",)
+
+
 def test_a_service_with_one_address_needs_no_service_url() -> None:
     values, problems, _ = inputs.check(
         {"service": "product-science", "api-token": "t", "project": "p", "artifacts": "a"}
