@@ -14,7 +14,7 @@ from plugin.inputs.fields import schema
 
 Rules = Mapping[str, Any]
 ANNOTATIONS = frozenset(
-    ("$schema", "$defs", "$comment", "title", "description", "default", "examples", "format", "writeOnly", "manner")
+    "$schema $defs $comment title description default examples format writeOnly manner afterwards".split()
 )
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),

