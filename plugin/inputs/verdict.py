@@ -13,8 +13,9 @@ from typing import Any, cast
 from plugin.inputs.fields import schema
 
 Rules = Mapping[str, Any]
+OURS = ("manner", "afterwards")  # of the schema's keywords those that say nothing about values
 ANNOTATIONS = frozenset(
-    "$schema $defs $comment title description default examples format writeOnly manner afterwards".split()
+    ("$schema", "$defs", "$comment", "title", "description", "default", "examples", "format", "writeOnly", *OURS)
 )
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
