@@ -21,6 +21,7 @@ WINDOWS: Mapping[str, str] = {
     "tests/end_to_end/hosts/test_jenkins.py": "the Jenkins step needs a Unix agent",
     "tests/end_to_end/hosts/test_jenkins_deliveries.py": "the Jenkins step needs a Unix agent",
     "tests/end_to_end/hosts/test_jenkins_outputs.py": "the Jenkins step needs a Unix agent",
+    "tests/end_to_end/hosts/test_other_ci.py": "runs the steps with sh and bash, as their machines do",
     "tests/end_to_end/hosts/test_woodpecker.py": "runs the steps as their Linux containers would",
     "tests/end_to_end/files/test_downloads.py::test_an_incomplete_download_is_not_kept": POSIX_SHELL,
     "tests/end_to_end/files/test_finding.py": "takes folders' modes away to see what is said",

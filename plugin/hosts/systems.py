@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import Template
 from typing import NamedTuple
 
 from plugin.hosts.host import Env
@@ -10,7 +11,10 @@ from plugin.source import Source, short
 
 
 class Names(NamedTuple):
-    """A CI system's variables, in the order to try them; `detect` is set there and nowhere else."""
+    """A CI system's variables, in the order to try them; `detect` is set there and nowhere else.
+
+    `run_url` may be an address with variables in it.
+    """
 
     detect: str
     commit: str
@@ -32,6 +36,7 @@ SYSTEMS = (
         "BITBUCKET_PR_ID",
         "BITBUCKET_PR_DESTINATION_BRANCH",
         "BITBUCKET_TAG",
+        "https://bitbucket.org/$BITBUCKET_REPO_FULL_NAME/pipelines/results/$BITBUCKET_BUILD_NUMBER",
     ),
     Names(
         "TRAVIS",
@@ -42,7 +47,15 @@ SYSTEMS = (
         "TRAVIS_TAG",
         "TRAVIS_BUILD_WEB_URL",
     ),
-    Names("CM_BUILD_ID", "CM_COMMIT", "CM_BRANCH", "CM_PULL_REQUEST_NUMBER", "CM_PULL_REQUEST_DEST", "CM_TAG"),
+    Names(
+        "CM_BUILD_ID",
+        "CM_COMMIT",
+        "CM_BRANCH",
+        "CM_PULL_REQUEST_NUMBER",
+        "CM_PULL_REQUEST_DEST",
+        "CM_TAG",
+        "https://codemagic.io/app/$CM_PROJECT_ID/build/$CM_BUILD_ID",
+    ),
     Names(
         "CI_XCODE_CLOUD",
         "CI_PULL_REQUEST_SOURCE_COMMIT CI_COMMIT",
@@ -66,7 +79,18 @@ def source_of(names: Names, env: Env) -> Source:
         tag=tag,
         pull_request_id=number(first(env, names.pull_request.split())),
         target_branch=first(env, names.target_branch.split()),
-        run_url=first(env, names.run_url.split()),
+        run_url=_address(names.run_url, env),
         ci_workflow=first(env, names.workflow.split()),
     )
     return short(found)  # Azure has one variable for refs/heads/…, refs/tags/… and refs/pull/…
+
+
+def _address(form: str, env: Env) -> str | None:
+    """The address that a variable has, or that is made of some; None if one of them is missing."""
+    if "$" not in form:
+        return first(env, form.split())
+    known = {name: value for name, value in env.items() if value}
+    try:
+        return Template(form).substitute(known)
+    except KeyError:
+        return None

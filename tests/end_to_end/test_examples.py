@@ -1,6 +1,7 @@
 """Each example is run the way its host would run it, against the sandbox: there is one for every host and service.
 
-The examples that start the sandbox themselves are run in test_first_green.py, those of GitLab in hosts/test_gitlab.py.
+The examples that start the sandbox themselves are run in test_first_green.py, those of GitLab in hosts/test_gitlab.py,
+those of CI systems that have no host of their own in hosts/test_other_ci.py.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ def test_zizmor_finds_nothing_in_the_action_and_the_examples() -> None:
         ("vendor.github-actions", "action.yml"),
         ("vendor.github-workflows", "examples/github/*.yml"),
         ("vendor.buildkite", "examples/buildkite/*.yml"),
+        ("vendor.circle-ci", "examples/circleci/*.yml"),
+        ("vendor.bitbucket-pipelines", "examples/bitbucket/*.yml"),
     ],
 )
 def test_the_published_schemas_accept_what_we_write(schema: str, files: str) -> None:

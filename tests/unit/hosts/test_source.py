@@ -266,7 +266,11 @@ def test_bitrise_prefers_the_triggers_commit_over_a_local_merge(tmp_path: Path) 
             {"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_COMMIT": SHA, "BITBUCKET_BRANCH": "f"},
             Source(commit=SHA, branch="f"),
         ),
-        ({"CM_BUILD_ID": "1", "CM_COMMIT": SHA, "CM_BRANCH": "f"}, Source(commit=SHA, branch="f")),
+        (
+            {"CM_BUILD_ID": "1", "CM_PROJECT_ID": "a", "CM_COMMIT": SHA},
+            Source(commit=SHA, run_url="https://codemagic.io/app/a/build/1"),
+        ),
+        ({"CM_BUILD_ID": "1", "CM_PROJECT_ID": "", "CM_BRANCH": "f"}, Source(branch="f")),
         ({"CI_XCODE_CLOUD": "TRUE", "CI_COMMIT": SHA, "CI_TAG": "1.0"}, Source(commit=SHA, tag="1.0")),
         ({"AC_APPCIRCLE": "1", "AC_GIT_COMMIT": SHA, "AC_PULL_NUMBER": "8"}, Source(commit=SHA, pull_request_id=8)),
         ({"DRONE": "true", "DRONE_COMMIT_SHA": SHA, "DRONE_SOURCE_BRANCH": "f"}, Source(commit=SHA, branch="f")),
