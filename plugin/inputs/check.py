@@ -14,7 +14,18 @@ from urllib.parse import urlsplit
 
 from plugin import address
 from plugin.errors import Problem
-from plugin.inputs.fields import Field, default_url, field_of, from_host, inputs, schema, services, used_by
+from plugin.inputs.fields import (
+    Field,
+    chosen,
+    default_url,
+    field_of,
+    from_host,
+    inputs,
+    schema,
+    services,
+    services_with,
+    used_by,
+)
 from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
 from plugin.inputs.verdict import is_valid
@@ -47,7 +58,9 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
     for field in inputs().values():
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
-    service, operation = values.get("service", ""), values.get("operation", "")
+    service, operation = chosen(values)
+    if service and "service" not in bad:
+        values["service"] = service
     if "service-url" not in bad and (url := default_url(service, operation)):
         values.setdefault("service-url", url)
 
@@ -170,7 +183,9 @@ def _condition(path: Iterable[str | int]) -> tuple[str, tuple[str, ...]]:
 
 def _purpose(name: str, service: str, operation: str, when: str = "", why: str = "") -> str:
     if name == "service":
-        return f": one of {', '.join(services())}"
+        is_default = operation == inputs()["operation"].default
+        able = () if is_default else services_with(operation)
+        return f" for {operation}: one of {', '.join(able)}" if able else f": one of {', '.join(services())}"
     return f" for {service} {operation}{when}{why}: {_described(field_of(name, service, operation))}"
 
 
