@@ -7,7 +7,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKERS ?= 4
 PORT ?= 8642
 WORKFLOWS := $(wildcard .github/workflows/*.yml examples/github/*.yml)
-SHELL_FILES := step.sh hooks/command plugin/launch.sh .ci/run $(wildcard examples/*/*.sh tests/bitrise/*/step.sh)
+SHELL_FILES := step.sh plugin/launch.sh .ci/run $(wildcard hooks/* examples/*/*.sh tests/bitrise/*/step.sh)
 .PHONY: demo sandbox test check dist bench attack manifests clean
 .DELETE_ON_ERROR:
 

@@ -93,7 +93,7 @@ def _service(edges: Edges, service: str) -> click.Command:
         fields = [inputs.field_of(name, service, operation) for name in inputs.inputs() if name in used]
         notes = dict.fromkeys(inputs.from_host(service, operation), "required unless the CI system provides it")
         notes |= dict.fromkeys(inputs.required_by(service, operation), "required")
-        if inputs.default_url(service, operation):
+        if inputs.default_url(service):
             notes.pop("service-url", None)
         own = sorted(fields, key=lambda field: (field.name not in notes, field.name in inputs.for_all()))
         options: list[click.Parameter] = [_option(field, notes.get(field.name)) for field in own]

@@ -133,8 +133,7 @@ def begin(env: Env, log: Log, _patience: float) -> None:
     for name in (DOTENV_FILE, ANNOTATIONS_FILE):
         if path := env.get(name):
             Path(path).unlink(missing_ok=True)
-    raw = read(env)
-    required = inputs.required_by(raw.get("service", ""), raw.get("operation", inputs.inputs()["operation"].default))
+    required = inputs.required_by(*inputs.chosen(read(env)))
     for name, what in _unset(env).items():
         if name not in required:
             log.warning(f"§{name}§ has no effect: {what} is not set in this job")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Env = Mapping[str, str]
 OUTPUT_FILE = "PLUGIN_OUTPUT_FILE"
+GIT = ".git"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Host:
     pull_request: Callable[[Env], PullRequest | None] = lambda _env: None
     step: tuple[str, ...] = ()  # the variables that distinguish a step of a workflow from others, in every run of it
     job: tuple[str, ...] = ()  # the variables that identify this CI job
-    scratch: tuple[str, ...] = ()  # the job's folder outside of what is archived: the first whose variable is set
+    # The job's folder outside of what is archived: the first whose variable is set, and that exists if it is git's own.
+    scratch: tuple[str, ...] = ()
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
 
     def job_of(self, env: Env, folder: Path) -> str:
@@ -67,9 +69,11 @@ class Host:
         known = {name: value for name, value in env.items() if value}
         for pattern in self.scratch:
             try:
-                return folder / os.path.normpath(Template(pattern).substitute(known))
+                path = folder / os.path.normpath(Template(pattern).substitute(known))
             except KeyError:
                 continue
+            if path.name != GIT or path.is_dir():  # where nothing was cloned, a folder of this name would be in the way
+                return path
         return None
 
 

@@ -46,7 +46,7 @@ def with_short_refs(raw: Mapping[str, Any]) -> dict[str, Any]:
     A ref of another kind (`branch: refs/tags/v1`) goes to the input of its kind, where the operation has that.
     """
     made = dict(raw)
-    used = inputs.used_by(str(raw.get("service", "")), str(raw.get("operation", "")))
+    used = inputs.used_by(*inputs.chosen(raw))
     for name in ("branch", "tag"):
         kind, value = of_ref(str(raw.get(name) or "").strip()) or (name, None)
         if value and kind == name:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import inputs
-from plugin.hosts.host import OUTPUT_FILE, Env, Host, PullRequest, no_summary, publish_file
+from plugin.hosts.host import GIT, OUTPUT_FILE, Env, Host, PullRequest, no_summary, publish_file
 from plugin.hosts.settings import own_form
 from plugin.hosts.spelling import own_variable, text_of, upper
 from plugin.hosts.systems import Names, source_of
@@ -59,7 +59,8 @@ JOB = (
     *("HARNESS_EXECUTION_ID", "HARNESS_BUILD_ID", "HARNESS_STAGE_ID"),
 )
 # The steps' containers share one volume: Woodpecker's is above the workspace, those of the others are the workspace.
-SCRATCH = ("$DRONE_WORKSPACE/.git", "$HARNESS_WORKSPACE/.git", "${CI_WORKSPACE}.tmp")
+SHARED = ("$DRONE_WORKSPACE", "$HARNESS_WORKSPACE")
+SCRATCH = (*(f"{workspace}/{GIT}" for workspace in SHARED), *SHARED, "${CI_WORKSPACE}.tmp")
 APIS = {"github": "/api/v3", "gitea": "/api/v1", "forgejo": "/api/v1"}  # below the forge's address
 GITHUB = "https://github.com"
 

@@ -16,6 +16,7 @@ from plugin import address
 from plugin.errors import Problem
 from plugin.inputs.fields import (
     Field,
+    chosen,
     default_url,
     field_of,
     from_host,
@@ -23,6 +24,7 @@ from plugin.inputs.fields import (
     is_afterwards,
     schema,
     services,
+    services_with,
     used_by,
 )
 from plugin.inputs.parse import Unusable, parse
@@ -57,8 +59,10 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
     for field in inputs().values():
         if field.default is not None and field.name not in bad:
             values.setdefault(field.name, field.default)
-    service, operation = values.get("service", ""), values.get("operation", "")
-    if "service-url" not in bad and (url := default_url(service, operation)):
+    service, operation = chosen(values)
+    if service and "service" not in bad:
+        values["service"] = service
+    if "service-url" not in bad and (url := default_url(service)):
         values.setdefault("service-url", url)
 
     problems += _schema_problems(values, bad)
@@ -184,7 +188,9 @@ def _condition(path: Iterable[str | int]) -> tuple[str, tuple[str, ...]]:
 
 def _purpose(name: str, service: str, operation: str, when: str = "", why: str = "") -> str:
     if name == "service":
-        return f": one of {', '.join(services())}"
+        is_default = operation == inputs()["operation"].default
+        able = () if is_default else services_with(operation)
+        return f" for {operation}: one of {', '.join(able)}" if able else f": one of {', '.join(services())}"
     return f" for {service} {operation}{when}{why}: {_described(field_of(name, service, operation))}"
 
 

@@ -128,6 +128,20 @@ def services() -> dict[str, dict[str, str]]:
 
 
 @cache
+def services_with(operation: str) -> tuple[str, ...]:
+    """The services that have an operation."""
+    return tuple(service for service, operations in services().items() if operation in operations)
+
+
+def chosen(given: Mapping[str, Any]) -> tuple[str, str]:
+    """The service and the operation that inputs name. An operation that only one service has names the service too."""
+    service, operation = (str(given.get(name) or "").strip() for name in ("service", "operation"))
+    operation = operation or inputs()["operation"].default
+    able = services_with(operation)
+    return service or (able[0] if len(able) == 1 else ""), operation
+
+
+@cache
 def about_service(service: str) -> tuple[str, str]:
     """The title of a service, and the sentence that says what it is for."""
     rule = next(rule for rule in _rules(service) if rule.operation is None)
@@ -146,9 +160,9 @@ def field_of(name: str, service: str, operation: str | None = None) -> Field:
     return _field(name, spec)
 
 
-def default_url(service: str, operation: str | None = None) -> str | None:
-    """The address of a service that has only one; an operation may have none."""
-    url: str | None = field_of("service-url", service, operation).default if service in services() else None
+def default_url(service: str) -> str | None:
+    """The address of a service that has only one."""
+    url: str | None = field_of("service-url", service).default if service in services() else None
     return url
 
 

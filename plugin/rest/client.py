@@ -52,10 +52,6 @@ class Rest:
         self.clock = clock or Clock()
         self._attempts = Attempts(connection, log, self.clock)
 
-    def at(self, url: str) -> Rest:
-        """Return a client with the same credentials for another address, which the caller has found to be ours."""
-        return Rest(replace(self.connection, url=url), self.log, self.clock)
-
     def within(self, seconds: float) -> AbstractContextManager[None]:
         """Let no request that this thread sends in the block last longer than `seconds` from now, retries included."""
         return self._attempts.within(seconds)

@@ -92,7 +92,5 @@ def _type(field: Field) -> dict[str, Any]:
     """What Azure itself checks when it reads the pipeline, before any variable has a value."""
     if field.default is not None and field.kind in TYPES:
         return {"type": TYPES[field.kind], "default": field.default}
-    if field.name == "service":
-        return {"type": "string", "values": list(field.choices)}
     values = {"values": list(field.choices)} if field.default and field.choices else {}  # none of them may be empty
     return {"type": "string", **values, "default": text_of(field.default)}

@@ -54,8 +54,8 @@ def _step_input(field: Field) -> dict[str, Any]:
     choices = field.choices or (("true", "false") if field.kind == "boolean" else ())
     told = about(field) + operations(field)
     options: dict[str, Any] = {"title": field.title, "summary": about(field).partition(". ")[0].rstrip(".") + "."}
-    if field.name == "service":  # no list, as that needs a default: Bitrise marks a required input that has no value
-        options["is_required"], choices = True, ()
+    if field.name == "service":  # no list, as that needs a default
+        choices = ()
     elif bitrise.may_be_unset(field):
         default, choices = bitrise.UNSET, (bitrise.UNSET, *choices)
         told += f" `{bitrise.UNSET}` gives no value."

@@ -50,7 +50,6 @@ def plugin() -> str:
         "configuration": {
             "type": "object",
             "properties": properties,
-            "required": ["service"],
             "additionalProperties": False,
         },
     }

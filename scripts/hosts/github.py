@@ -54,8 +54,6 @@ def action() -> str:
 def _action_input(field: Field) -> dict[str, Any]:
     """One input. Defaults are only in the description: with `default:` every run would log them under `with:`."""
     declared: dict[str, Any] = {"description": about(field) + default_of(field) + operations(field)}
-    if field.name == "service":
-        declared["required"] = True
     if inputs.schema()["properties"][field.name].get("deprecated"):
         declared["deprecationMessage"] = field.description
     return declared

@@ -39,7 +39,7 @@ NAMES = {
 # How a workflow takes an input from a secret, and a Jenkinsfile from a credential: by the secret's name.
 SECRET = r"^[ -]*{name}: \$(?:{{{{ secrets\.)?(\w+)"
 CREDENTIAL = r"{name}CredentialsId: '([\w-]+)'"
-INPUT_LINE = re.compile(r"^( +)(- )?service: ([a-z-]+)\n", re.MULTILINE)
+INPUT_LINE = re.compile(r"^( +)(- )?(?:service: ([a-z-]+)|operation: cleanup)\n", re.MULTILINE)
 JENKINSFILES = sorted([*inputs.services(), "without-library"])
 
 
@@ -80,14 +80,14 @@ def text_of(folder: str, name: str, url: str) -> str:
     if folder == "jenkins":  # a variable PLUGIN_SERVICE_URL would not steer the step
         with_default = "|".join(service for service in inputs.services() if inputs.default_url(service))
         aim = f"buildferry(serviceUrl: '{url}', pollInterval: 0.2, "
-        return re.sub(rf"buildferry\((?=service: '(?:{with_default})')", aim, text)
+        return re.sub(rf"buildferry\((?=service: '(?:{with_default})'|operation: 'cleanup')", aim, text)
     url_name, interval = ("service_url", "poll_interval") if folder == "bitrise" else ("service-url", "poll-interval")
 
     def aimed(match: re.Match[str]) -> str:
         start = match[1] + (match[2] or "")
         return (
             f"{match[0]}{start}{url_name}: {url}\n{start}{interval}: 0.2\n"
-            if inputs.default_url(match[3])
+            if inputs.default_url(match[3] or "bitrise")
             else match[0]
         )
 

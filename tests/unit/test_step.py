@@ -117,7 +117,7 @@ def test_the_steps_inputs_keep_bitrises_conventions() -> None:
     uncategorized = [name for name, options in OPTS.items() if "category" not in options]
     assert uncategorized == list(OPTS)[: len(uncategorized)]
     assert len(uncategorized) <= 6
-    assert [name for name, options in OPTS.items() if options.get("is_required")] == ["service"]
+    assert [name for name, options in OPTS.items() if options.get("is_required")] == []
     assert OPTS["verbose"]["category"] == "Debug"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from plugin import address
-from plugin.errors import InputError, PluginError, Problem
+from plugin.errors import PluginError
 from plugin.files.running import Left
 from plugin.services.bitrise.abort import abort_left
 from plugin.services.bitrise.build import Build, note
@@ -37,7 +36,7 @@ def cleanup(job: Job) -> None:
             continue
         before = len(failures)
         try:
-            _abort_all(_at(job, left, record), record, aborted, failures)
+            _abort_all(replace(job, values=job.values._replace(app_id=record.app)), record, aborted, failures)
         except PluginError as error:
             failures.append(error)
         if len(failures) == before:
@@ -53,21 +52,14 @@ def cleanup(job: Job) -> None:
 
 
 def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
-    """Whether the inputs do not exclude the address or the app."""
-    url, values = left.service_url.rstrip("/"), job.values
-    is_there = values.service_url.rstrip("/") in ("", url)
-    if is_there and (not values.app_id or app_slug(job) == record.app):
-        return True
-    job.log.debug(f"{left.path} is of app {record.app} at {url}")
-    return False
-
-
-def _at(job: Job, left: Left, record: Record) -> Job:
-    """The job as if its inputs named that address and app."""
-    if said := address.problem(left.service_url, job.values.allow_http):
-        raise InputError(Problem("service-url", f"{left.service_url}, where builds were started, {said}"))
-    values = job.values._replace(service_url=left.service_url, app_id=record.app)
-    return replace(job, values=values, rest=job.rest.at(left.service_url))
+    """Whether the inputs do not exclude the address or the app. A file doesn't decide where the token is sent."""
+    if left.service_url.rstrip("/") != job.values.service_url.rstrip("/"):
+        job.running.ignore(f"{left.path} is of builds at {left.service_url}, which is not §service-url§")
+        return False
+    if job.values.app_id and app_slug(job) != record.app:
+        job.log.debug(f"{left.path} is of app {record.app}")
+        return False
+    return True
 
 
 def _abort_all(job: Job, record: Record, aborted: list[Build], failures: list[PluginError]) -> None:

@@ -24,6 +24,13 @@ from tests.end_to_end.program import wait_for
 LIMIT = 120  # seconds for a step
 SIGINT_TIMEOUT = 7.5  # seconds that the agent waits after the first signal
 ESCAPES = {";": "%3B", "\r": "%0D", "\n": "%0A", "]": "%5D"}  # and then % is %AZP25
+# When a step runs, given whether one before it has failed. A cancelled job's are not obeyed here.
+CONDITIONS: Mapping[str, Callable[[bool], bool]] = {
+    "succeeded()": lambda failed: not failed,
+    "failed()": lambda failed: failed,
+    "succeededOrFailed()": lambda _failed: True,
+    "always()": lambda _failed: True,
+}
 OUTPUT_OF_A_JOB = re.compile(r"\$\[ dependencies\.(\w+)\.outputs\['(\w+)\.(\w+)'\] \]")
 
 
@@ -72,7 +79,7 @@ class Job:
         work = self._check_out(checkouts or [{"checkout": "self"}])
         code = 0
         for step in scripts:
-            if not self.failed or step.get("condition") == "always()":
+            if CONDITIONS[step.get("condition", "succeeded()")](self.failed):
                 self._expand_again()
                 code = self._bash(step, work, cancel if step is scripts[-1] else None)
                 self.failed = self.failed or bool(code)
@@ -91,6 +98,9 @@ class Job:
             "Agent.BuildDirectory": str(self.folder),
             "Agent.TempDirectory": str(self.folder / "_temp"),
             "Agent.OS": "Linux",
+            "Build.BuildId": "7",
+            "System.JobAttempt": "1",
+            "System.JobId": self.folder.name,
             "System.DefaultWorkingDirectory": str(work),
         }.items():
             self.set(name, value)

@@ -121,7 +121,7 @@ class Build:
         env = {**self.environment, **self._variables(step), **step.get("env", {})}
         env |= {name: self.secrets[name] for name in step.get("secrets", ())}
         command = "\n".join(step["command"]) if isinstance(step.get("command"), list) else step.get("command", "")
-        job = ["bash", "-e", "-c", command]
+        job, ending = ["bash", "-e", "-c", command], Path()
         for plugin in step.get("plugins", ()):
             (location, configuration), *_ = plugin.items()
             if location.startswith("artifacts#"):
@@ -129,13 +129,13 @@ class Build:
             else:
                 env |= self._of_plugin(location, configuration)
                 folder = ROOT if location == OURS else self.checkout / location
-                job = [str(self._wrapper(folder / "hooks" / "command"))]
-        code = self._run(job, {**env, "BUILDKITE_COMMAND": command})
+                job, ending = self._wrapper(folder / "hooks" / "command"), folder / "hooks" / "pre-exit"
+        code = self._run(job, {**env, "BUILDKITE_COMMAND": command}, self.cancel_when)
         for pattern in filter(None, [step.get("artifact_paths")]):
             for path in self.checkout.glob(re.sub(r"/\*\*$", "/**/*", pattern)):
                 if path.is_file():
                     self.artifacts[path.relative_to(self.checkout).as_posix()] = path.read_bytes()
-        return code
+        return (self._run(self._wrapper(ending), env) if ending.is_file() else 0) or code
 
     def _clean(self) -> None:
         project.git("clean", "-ffxdq", folder=self.checkout)
@@ -155,6 +155,7 @@ class Build:
             "BUILDKITE_AGENT_JOB_API_SOCKET": "/run/job.sock",
             "BUILDKITE_AGENT_JOB_API_TOKEN": "the-jobs-own-token",
             "BUILDKITE_BRANCH": "main",
+            "BUILDKITE_BUILD_CHECKOUT_PATH": str(self.checkout),
             "BUILDKITE_BUILD_URL": "https://buildkite.com/acme/app/builds/7",
             "BUILDKITE_COMMIT": "HEAD",
             "BUILDKITE_JOB_ID": f"job-{self.job}",
@@ -185,7 +186,7 @@ class Build:
             self.log += f"⚠️ Warning: Error configuring plugin environment: {error}\n"
             return {}
 
-    def _wrapper(self, hook: Path) -> Path:
+    def _wrapper(self, hook: Path) -> list[str]:
         """The agent sources a hook whose first line names a POSIX shell, and dumps what it has changed after it."""
         first = hook.read_text(encoding="utf-8").partition("\n")[0]
         assert re.fullmatch(r"#!.*\b(ba|da|k|z)?sh", first)
@@ -194,9 +195,9 @@ class Build:
         end = (f'{dump}"{self.folder}/after"', "exit $BUILDKITE_HOOK_EXIT_STATUS", "")
         wrapper.write_text("\n".join(lines + end), encoding="utf-8")
         wrapper.chmod(0o700)
-        return wrapper
+        return [str(wrapper)]
 
-    def _run(self, command: list[str], env: Mapping[str, str]) -> int:
+    def _run(self, command: list[str], env: Mapping[str, str], cancel: Callable[[], bool] | None = None) -> int:
         """Run a job on a terminal, in a process group of its own."""
         ours, theirs = os.openpty()
         said = bytearray()
@@ -207,14 +208,14 @@ class Build:
             reader = threading.Thread(target=lambda: said.extend(b"".join(_read(ours))))
             reader.start()
             try:
-                return self._wait(process)
+                return self._wait(process, cancel)
             finally:
                 reader.join(1)
                 self.log += bytes(said).decode("utf-8").replace("\r\n", "\n")
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+    def _wait(self, process: subprocess.Popen[bytes], cancel: Callable[[], bool] | None) -> int:
         for _ in range(LIMIT * 20):
-            if self.cancel_when and self.cancel_when():
+            if cancel and cancel():
                 os.killpg(process.pid, signal.SIGTERM)
                 try:
                     return process.wait(GRACE)

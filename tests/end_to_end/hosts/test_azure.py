@@ -213,7 +213,7 @@ def test_a_step_name_whose_outputs_would_replace_azures_is_refused(
 
 
 @pytest.mark.parametrize(
-    "given", [{"artefacts": "x"}, {"wait": "maybe"}, {"service": "elsewhere"}, {"match": ["a", "b"]}]
+    "given", [{"artefacts": "x"}, {"wait": "maybe"}, {"buildType": "elsewhere"}, {"match": ["a", "b"]}]
 )
 def test_azure_refuses_what_the_template_does_not_take(given: Any, sandbox: SandboxProcess, make: Make) -> None:
     with pytest.raises(azure.RefusedError):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import project
-from tests.end_to_end.hosts import act, bitrise, gitlab, woodpecker
+from tests.end_to_end.hosts import act, azure, bitrise, buildkite, gitlab, woodpecker
 from tests.end_to_end.hosts.groovy import builds as jenkins
 from tests.end_to_end.program import ROOT, SandboxProcess, clean_environment, command, logged, wait_for
 from tests.end_to_end.services.bitrise_app import TOKEN, builds
@@ -139,6 +139,42 @@ def test_a_woodpecker_pipeline_cleans_up(system: str, sandbox: SandboxProcess, t
 
     assert code == -signal.SIGKILL
     assert "aborted build #2" in pipeline.log
+
+
+def test_an_azure_pipeline_cleans_up(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sources = {"self": project.lay_out(tmp_path / "app"), "buildferry": project.published(tmp_path_factory)}
+    job = azure.Job(tmp_path / "agent", project.offline(project.tool_cache(tmp_path_factory)), sources)
+    for name, value in {"BITRISE_TOKEN": TOKEN, "KEYSTORE_PASSWORD": "a keystore's password"}.items():
+        job.set(name, value, is_secret=True)
+    steps = azure.load((ROOT / "examples/azure/bitrise.yml").read_text(encoding="utf-8"))["steps"]
+    for step in steps:
+        if "template" in step:
+            step["parameters"] |= {"serviceUrl": sandbox.url, "pollInterval": "0.2"}
+    steps[1]["parameters"]["workflow"] = "hanging"
+    with killed(sandbox, lambda: (job.folder / "_temp").glob("buildferry-running/*.lock")):
+        code = job.run(steps)
+
+    assert (code, job.failed, "fetch" in job.outputs, "cleanup" in job.outputs) == (0, True, False, True)
+    assert "aborted build #2" in job.log
+
+
+def test_a_buildkite_step_cleans_up(
+    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    secrets = {"BITRISE_TOKEN": TOKEN, "KEYSTORE_PASSWORD": "a keystore's password"}
+    environment = project.offline(project.tool_cache(tmp_path_factory))
+    build = buildkite.Build(tmp_path, project.lay_out(tmp_path / "app"), environment, secrets)
+    step = build.upload((ROOT / "examples/buildkite/bitrise.yml").read_text(encoding="utf-8"))["steps"][0]
+    step["plugins"][0][buildkite.OURS] |= {"service-url": sandbox.url, "workflow": "hanging", "poll-interval": 0.2}
+    with killed(sandbox, lambda: (tmp_path / "app.tmp").glob("buildferry-running/*.lock")):
+        code = build.run_step(step)
+
+    assert code == -signal.SIGKILL
+    assert "aborted build #2" in build.log
+    assert TOKEN not in build.log
+    assert "buildferry-status" not in build.meta_data  # which is the run's to set
 
 
 @jenkins.needs_groovy

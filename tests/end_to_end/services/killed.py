@@ -27,8 +27,8 @@ WANTED: tuple[dict[str, str], ...] = (
 )
 FROM_START, LONGEST = 0.3, 1.0  # how often a delay counts from the start, else the first request; its seconds
 ACTIONS = {"RUNNER_TEMP": "{}/_temp", "GITHUB_RUN_ID": "{job}", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "build"}
-# What identifies a CI job, and its folder outside of what is archived, on each host: by its own variables. TMPDIR is
-# set on every one.
+# What identifies a CI job, and its folder outside of what is archived, in each CI system: by its own variables. TMPDIR
+# is set in every one.
 JOBS: Mapping[str, Mapping[str, str]] = {
     "github": ACTIONS,
     "gitea": ACTIONS,
@@ -43,8 +43,10 @@ JOBS: Mapping[str, Mapping[str, str]] = {
     },
     "buildkite": {"BUILDKITE_BUILD_CHECKOUT_PATH": "{}/checkout", "BUILDKITE_JOB_ID": "{job}"},
     "woodpecker": {"CI_WORKSPACE": "{}/src", "CI_REPO": "o/app", "CI_PIPELINE_NUMBER": "{job}"},
+    "harness": {"HARNESS_WORKSPACE": "{}/harness", "HARNESS_EXECUTION_ID": "{job}", "HARNESS_STAGE_ID": "build"},
     "plain": {},
 }
+KINDS = {"harness": "woodpecker"}  # which of our hosts a CI system is, unless it has that name
 PLACES = {
     "github": "_temp",
     "gitea": "_temp",
@@ -54,6 +56,7 @@ PLACES = {
     "azure": "_temp",
     "buildkite": "checkout.tmp",
     "woodpecker": "src.tmp",
+    "harness": "harness",
     "plain": "",
 }
 
@@ -62,20 +65,24 @@ PLACES = {
 class CIJob:
     """One job of a CI system, on a machine of which it has one folder."""
 
-    host: str
+    ci: str  # of JOBS
     sandbox: SandboxProcess
     folder: Path
     name: str = "7"
 
     @property
+    def host(self) -> str:
+        return KINDS.get(self.ci, self.ci)
+
+    @property
     def environment(self) -> dict[str, str]:
-        own = {"TMPDIR": "{}", **JOBS[self.host]}
+        own = {"TMPDIR": "{}", **JOBS[self.ci]}
         return {name: text.format(self.folder, job=self.name) for name, text in own.items()}
 
     @property
     def kept(self) -> list[Path]:
         """The files of what runs have running."""
-        return sorted((self.folder / PLACES[self.host]).glob("buildferry-running*/*.json"))
+        return sorted((self.folder / PLACES[self.ci]).glob("buildferry-running*/*.json"))
 
     @contextmanager
     def following(self, operation: str = "create-build", **more: Any) -> Iterator[subprocess.Popen[str]]:
@@ -92,8 +99,8 @@ class CIJob:
             wait_for(lambda: any(each["path"].startswith(BUILD) for each in self.sandbox.state()["requests"]), 30)
 
     def cleanup(self, **more: Any) -> Done:
-        """Clean up, given only the service and its token."""
-        inputs = {"service": "bitrise", "operation": "cleanup", "api-token": TOKEN}
+        """Clean up, given only the token, and the address of the sandbox."""
+        inputs = {"operation": "cleanup", "service-url": self.sandbox.url, "api-token": TOKEN}
         given = {name.replace("_", "-"): value for name, value in more.items()}
         return run({**inputs, **given}, self.folder, self.host, self.environment)
 
@@ -135,7 +142,7 @@ def kill_at_random(job: CIJob, random: Random) -> str:
     sent = aborts(sandbox)
     second = job.cleanup()
     point = f"{delay:.2f} s after the {'start' if from_start else 'first request'}"
-    story = f"{job.host}, {wanted}, {fault or 'no fault'}, {point}, {len(started)} builds; {first.log}{second.log}"
+    story = f"{job.ci}, {wanted}, {fault or 'no fault'}, {point}, {len(started)} builds; {first.log}{second.log}"
     state = sandbox.state()["bitrise"]
     ends = {each["slug"]: each["status"] for each in state["builds"]}
     wrong = {

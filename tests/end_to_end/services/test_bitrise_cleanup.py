@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import time
@@ -14,7 +15,7 @@ import pytest
 from plugin.hosts import HOSTS
 from tests.end_to_end.program import SandboxProcess, wait_for
 from tests.end_to_end.services.bitrise_app import TOKEN, builds
-from tests.end_to_end.services.killed import JOBS, CIJob, aborts, kill_at_random, trigger_another
+from tests.end_to_end.services.killed import JOBS, KINDS, PLACES, CIJob, aborts, kill_at_random, trigger_another
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals of POSIX")
 
@@ -37,7 +38,18 @@ def test_a_run_killed_anywhere_leaves_nothing_after_cleanup(
 
 
 def test_every_host_with_a_folder_is_tried() -> None:
-    assert set(JOBS) - {"plain"} == {name for name, host in HOSTS.items() if host.scratch}
+    assert {KINDS.get(name, name) for name in JOBS} - {"plain"} == {
+        name for name, host in HOSTS.items() if host.scratch
+    }
+
+
+@pytest.mark.parametrize("ci", [name for name in JOBS if name != "plain"])
+def test_the_variables_of_a_job_are_those_its_host_reads(ci: str, sandbox: SandboxProcess, tmp_path: Path) -> None:
+    job, other = CIJob(ci, sandbox, tmp_path), CIJob(ci, sandbox, tmp_path, "8")
+    host = HOSTS[job.host]
+    assert host.scratch_of(job.environment, tmp_path) == tmp_path / PLACES[ci]
+    assert host.job_of(job.environment, tmp_path) != host.job_of(other.environment, tmp_path)
+    assert set(job.environment) - {"TMPDIR"} <= {*host.job, *re.findall(r"\w+", " ".join(host.scratch))}
 
 
 @pytest.mark.parametrize("host", JOBS)

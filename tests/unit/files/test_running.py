@@ -217,6 +217,21 @@ def test_each_host_names_its_folder_and_its_job(host: str, env: dict[str, str], 
     assert HOSTS[host].job_of(env, here) == job
 
 
+@pytest.mark.parametrize("variable", ["DRONE_WORKSPACE", "HARNESS_WORKSPACE"])
+def test_a_folder_of_git_is_used_but_never_created(variable: str, tmp_path: Path) -> None:
+    def keep() -> Path:
+        """A killed run's folder."""
+        env = {variable: str(tmp_path), "CI_WORKSPACE": "/other"}
+        return killed(folders(HOSTS["woodpecker"].scratch_of(env, Path("/here")), {})[0]).parent
+
+    assert keep() == tmp_path / FOLDER
+    (tmp_path / ".git").touch()  # a worktree's, which names the folder
+    assert keep() == tmp_path / FOLDER
+    (tmp_path / ".git").unlink()
+    (tmp_path / ".git").mkdir()
+    assert keep() == tmp_path / ".git" / FOLDER
+
+
 def test_a_shell_in_a_ci_job_shares_the_jobs_folder() -> None:
     inside = {"GITHUB_ACTIONS": "true"}
     assert ci_of(HOSTS["plain"], inside).name == "github"

@@ -193,7 +193,7 @@ def test_the_template_declares_and_maps_every_input_once() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "values"),
     [
-        ("service", "string", list(inputs.services())),
+        ("service", "string", None),  # an operation may name it
         ("wait", "boolean", None),
         ("abortOnCancel", "string", None),  # it has no default, and Azure has no empty boolean
         ("parallel", "number", None),
@@ -217,10 +217,9 @@ def test_the_templates_script_holds_no_expression() -> None:
 
 def test_the_templates_defaults_are_the_inputs_own() -> None:
     defaults = {each["name"]: each.get("default") for each in TEMPLATE["parameters"]}
-    assert defaults["service"] is None
     declared = {azure.HOST.spell(name): text_of(field.default) for name, field in inputs.inputs().items()}
-    assert declared.items() <= (defaults | {"service": ""}).items()
-    env = {azure.HOST.variable(name): defaults[azure.HOST.spell(name)] for name in inputs.inputs() if name != "service"}
+    assert declared.items() <= defaults.items()
+    env = {azure.HOST.variable(name): defaults[azure.HOST.spell(name)] for name in inputs.inputs()}
     values, _, ignored = inputs.check(azure.HOST.read(env) | {"service": "bitrise", "operation": "whoami"})
     assert ignored == []
     plain, _, _ = inputs.check({"service": "bitrise", "operation": "whoami"})

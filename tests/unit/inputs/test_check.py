@@ -36,6 +36,16 @@ def test_good_inputs_become_values_and_the_rest_takes_its_defaults() -> None:
     assert (values.receipt, values.limit, values.match) == ("", None, ())
 
 
+@pytest.mark.parametrize("operation", sorted({name for can in inputs.services().values() for name in can}))
+def test_an_operation_of_one_service_names_that_too(operation: str) -> None:
+    able = [service for service, can in inputs.services().items() if operation in can]
+    values, problems, _ = check({"service": None, "operation": operation})
+
+    assert values.service == (able[0] if len(able) == 1 else "")
+    assert any(problem.startswith("service: is required") for problem in problems) == (len(able) > 1)
+    assert check({"service": "product-science", "operation": operation})[0].service == "product-science"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
@@ -69,7 +79,10 @@ def test_text_is_read_the_same_way_on_every_host(name: str, text: Any, value: An
     ("changes", "problem"),
     [
         ({"service": "app-distributon"}, "service: 'app-distributon' is not one of app-distribution"),
-        ({"service": None}, "service: is required"),
+        ({"service": None}, "service: is required: one of app-distribution, bitrise, "),
+        ({"service": " ", "operation": "list-keys "}, "username: is required for phonegap-build list-keys"),
+        ({"service": None, "operation": "rebuild"}, "service: is required for rebuild: one of bitrise, phonegap-build"),
+        ({"service": None, "operation": "clean"}, "service: is required: one of app-distribution, bitrise, "),
         ({"operation": "abort"}, "operation: app-distribution cannot abort; it can create-build, upload, deliver"),
         ({"phase-id": None}, "phase-id: is required for app-distribution deliver: Phase that"),
         ({"phase-id": "seven"}, "phase-id: 'seven' is not a whole number"),

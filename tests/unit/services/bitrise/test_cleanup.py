@@ -11,7 +11,7 @@ import pytest
 import requests
 import requests_mock
 
-from plugin.errors import AuthError, InputError, RefusedError, UnavailableError
+from plugin.errors import AuthError, RefusedError, UnavailableError
 from plugin.source import Source
 from tests.unit.running import Ran
 from tests.unit.services.bitrise.bitrise_run import API, APP, PAGE, STARTED, Run, build, runner, takes
@@ -230,16 +230,21 @@ def test_an_app_or_an_address_limits_the_cleanup(
     assert (len(aborts), len(files(tmp_path))) == ((1, 0) if is_asked_for else (0, 1))
 
 
-def test_a_token_is_not_sent_over_plain_http(killed: Any, clean: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["http://bitrise.example.com", "https://api.bitrise.io.example.com"])
+def test_a_file_does_not_decide_where_the_token_is_sent(
+    url: str, http: requests_mock.Mocker, killed: Any, clean: Run, tmp_path: Path
+) -> None:
     killed()
     (file,) = files(tmp_path)
     record = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**record, "service-url": "http://bitrise.example.com"}), encoding="utf-8")
+    file.write_text(json.dumps({**record, "service-url": url}), encoding="utf-8")
+    before = http.call_count
 
     ran = clean()
 
-    assert isinstance(ran.error, InputError)
-    assert "http://bitrise.example.com, where builds were started, is plain http" in str(ran.error)
+    assert (ran.error, http.call_count) == (None, before)
+    assert f"is of builds at {url}, which is not service-url: it is ignored" in ran.log
+    assert "nothing is left running" not in ran.log
 
 
 @pytest.mark.parametrize(
