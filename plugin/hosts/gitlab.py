@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from plugin import inputs
 from plugin.errors import InputError
@@ -32,7 +33,6 @@ LARGEST_REPORT, MOST_VARIABLES = 5 * 1024 - 1, 20  # bytes
 NEVER_SIMPLE = ("result", "error")  # outputs that nobody expects there: JSON, a sentence
 # A reference in a value is expanded in the later job, maybe to a secret. `%C3%A9` is a part of an address.
 _REFERENCE = re.compile(r"\$|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
-_UNUSUAL = re.compile(r"[^0-9A-Za-z_.-]+")
 _RUBY_ESCAPES = re.compile(r'\\([#e"\\bfnrt/]|u[0-9a-fA-F]{4})')
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USUAL_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")  # else it may be a secret that somebody wrote there
@@ -220,7 +220,8 @@ def why_no_secrets(env: Env) -> str | None:
 
 
 def _section(title: str) -> str:
-    return f"buildferry_{_UNUSUAL.sub('_', title)[:60]}"
+    """The name of a section, which nobody sees: a title may hold a service's words."""
+    return f"buildferry_{crc32(title.encode('utf-8', 'replace')):08x}"
 
 
 HOST = Host(

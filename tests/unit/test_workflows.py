@@ -76,7 +76,7 @@ def test_a_release_is_published_only_after_all_tests() -> None:
 
 def test_updates_wait_a_week_at_least() -> None:
     updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
-    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip"}
+    assert {update["package-ecosystem"] for update in updates} == {"github-actions", "pip", "docker"}
     assert all(update["cooldown"]["default-days"] >= 7 for update in updates)
 
 
