@@ -64,13 +64,20 @@ class _Start:
         return HOSTS.get(name, HOSTS[PLAIN])
 
     @cached_property
+    def spell(self) -> Callable[[str], str]:
+        """Spell an input as its user has written it: as the manifest has it, or as a script's variable."""
+        from plugin.hosts import HOSTS, PLAIN
+
+        return (self.host if self._env.get("PLUGIN_HOST") else HOSTS[PLAIN]).spell
+
+    @cached_property
     def log(self) -> Log:
         from plugin.log import Log
         from plugin.redact import Redactor
 
         stream = self._stdout if self.host.logs_to_stdout else self._stderr
         host, env = self.host, self._env
-        return Log(stream, Redactor(), host.dialect, spell=host.spell, hide=lambda secret: host.hide(secret, env))
+        return Log(stream, Redactor(), host.dialect, spell=self.spell, hide=lambda secret: host.hide(secret, env))
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -86,16 +93,14 @@ class _Start:
     def read(self) -> dict[str, str]:
         """Return the raw inputs from the host."""
         from plugin.hosts import HOSTS
-        from plugin.hosts.spelling import own_variable
         from plugin.hosts.variables import prefixed
 
         named, host = self._env.get("PLUGIN_HOST"), self.host
         if named and named not in HOSTS:
             raise InputError(f"PLUGIN_HOST: {named!r} is not one of {', '.join(HOSTS)}")
-        if named or host.variable("service") == own_variable("service"):
-            return host.read(self._env)
-        # A script without the host's manifest, on a host that has variables of its own for inputs.
-        return {**prefixed("PLUGIN_", self._env), **host.read(self._env)}
+        given = host.read(self._env)
+        # In a script, without the host's manifest, every PLUGIN_* variable is an input.
+        return given if named else {**prefixed("PLUGIN_", self._env), **given}
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
@@ -104,7 +109,7 @@ class _Start:
             folder = Path.cwd()
         except OSError as error:
             raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
-        self.log.spell = spell or self.host.spell
+        self.log.spell = spell or self.spell
         publisher = self.publisher
         self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update, publisher.expect)
 

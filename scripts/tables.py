@@ -26,7 +26,7 @@ def part(name: str, root: Path) -> str:
         text = (root / name).read_text(encoding="utf-8")
         return f"\n```{language}\n{text}```\n\n"
     if name.startswith(EXAMPLES_OF):
-        links = _examples(name.removeprefix(EXAMPLES_OF), root, "../../")
+        links = _examples(name.removeprefix(EXAMPLES_OF), root)
         return "\n" + "".join(f"- {link}\n" for link in links) + "\n"
     if name in inputs.services():
         return _service_tables(name, root)
@@ -53,22 +53,22 @@ def _services() -> str:
 
 
 def _hosts(root: Path) -> str:
-    """The hosts that have a page, and an example of each service on each."""
-    titles = {page.stem: _title(page) for page in sorted((root / "docs/hosts").glob("*.md"))}
-    rows = [(f"[{title}](docs/hosts/{host}.md)", ", ".join(_examples(host, root))) for host, title in titles.items()]
-    return table(("host", "examples"), rows)
+    """Links to the hosts' pages."""
+    pages = {_title(page): page for page in (root / "docs/hosts").glob("*.md")}
+    links = [f"[{title}]({pages[title].relative_to(root).as_posix()})" for title in sorted(pages)]
+    return f"Hosts: {'; '.join(links)}.\n"
 
 
 def _title(page: Path) -> str:
     return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
-def _examples(host: str, root: Path, way: str = "") -> list[str]:
-    """Links to the host's examples, one a service; `way` leads to the root."""
+def _examples(host: str, root: Path) -> list[str]:
+    """Links to the host's examples from its page, one a service."""
     files = sorted((root / "examples" / host).iterdir())
     found = {service: [path for path in files if service in path.name.split(".")] for service in inputs.services()}
     return [
-        f"[{inputs.about_service(service)[0]}]({way}{path.relative_to(root).as_posix()})"
+        f"[{inputs.about_service(service)[0]}](../../{path.relative_to(root).as_posix()})"
         for service, paths in found.items()
         for path in paths[:1]
     ]

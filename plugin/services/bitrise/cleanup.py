@@ -54,7 +54,11 @@ def cleanup(job: Job) -> None:
 def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
     """Whether the inputs do not exclude the address or the app. A file doesn't decide where the token is sent."""
     if left.service_url.rstrip("/") != job.values.service_url.rstrip("/"):
-        job.running.ignore(f"{left.path} is of builds at {left.service_url}, which is not §service-url§")
+        job.running.is_complete = False
+        job.log.warning(
+            f"builds at {left.service_url} may be left running: run cleanup with that §service-url§ (recorded in "
+            f"{left.path})"
+        )
         return False
     if job.values.app_id and app_slug(job) != record.app:
         job.log.debug(f"{left.path} is of app {record.app}")

@@ -75,6 +75,20 @@ def test_a_script_may_use_either_form_of_variables(monkeypatch: pytest.MonkeyPat
     assert read_by(monkeypatch, "run", **env, **given) == ("github", {"app-id": "own", "workflow": "w"})
 
 
+@pytest.mark.parametrize("host", hosts.HOSTS)
+def test_a_script_reads_its_own_variables_in_messages(host: str, tmp_path: Path) -> None:
+    env = {form[0]: form[2] or "1" for form in (part.partition("=") for part in hosts.VARIABLES[host].split()[:1])}
+    env |= {"PLUGIN_DRYRUN": "true", "PLUGIN_SERVICE": "bitrise", "PLUGIN_OPERATION": "whoami"}
+    env |= {"GITHUB_OUTPUT": str(tmp_path / "output")}
+    out, err = io.StringIO(), io.StringIO()
+
+    assert entry.main(["run"], env, io.StringIO(), out, err) == 2
+
+    said = out.getvalue() + err.getvalue()
+    assert "PLUGIN_DRYRUN: this input does not exist; did you mean PLUGIN_DRY_RUN?" in said
+    assert "PLUGIN_API_TOKEN: is required" in said
+
+
 def test_a_service_command_is_plain_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     name, raw = read_by(monkeypatch, "bitrise", "list-apps", GITHUB_ACTIONS="true", PLUGIN_LIMIT="5")
     assert (name, raw) == ("plain", {"service": "bitrise", "operation": "list-apps", "limit": "5"})

@@ -243,7 +243,7 @@ def test_a_file_does_not_decide_where_the_token_is_sent(
     ran = clean()
 
     assert (ran.error, http.call_count) == (None, before)
-    assert f"is of builds at {url}, which is not service-url: it is ignored" in ran.log
+    assert f"builds at {url} may be left running: run cleanup with that service-url" in ran.log
     assert "nothing is left running" not in ran.log
 
 
