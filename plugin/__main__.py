@@ -64,20 +64,26 @@ class _Start:
         return HOSTS.get(name, HOSTS[PLAIN])
 
     @cached_property
-    def spell(self) -> Callable[[str], str]:
-        """Spell an input as its user has written it: as the manifest has it, or as a script's variable."""
+    def inputs_from(self) -> Host:
+        """The host whose form the inputs have: in a script a shell, even within a step of the CI system's own."""
         from plugin.hosts import HOSTS, PLAIN
 
-        return (self.host if self._env.get("PLUGIN_HOST") else HOSTS[PLAIN]).spell
+        return self.host if self._env.get("PLUGIN_HOST") else HOSTS[PLAIN]
 
     @cached_property
     def log(self) -> Log:
+        from dataclasses import replace
+
         from plugin.log import Log
         from plugin.redact import Redactor
 
-        stream = self._stdout if self.host.logs_to_stdout else self._stderr
+        stream = self._stdout if self.inputs_from.logs_to_stdout else self._stderr
         host, env = self.host, self._env
-        return Log(stream, Redactor(), host.dialect, spell=self.spell, hide=lambda secret: host.hide(secret, env))
+        dialect = host.dialect
+        if self.inputs_from is not host:  # a script may redirect this stream, and a mask is the secret itself
+            dialect = replace(dialect, mask=None)
+        spell = self.inputs_from.spell
+        return Log(stream, Redactor(), dialect, spell=spell, hide=lambda secret: host.hide(secret, env))
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -93,14 +99,11 @@ class _Start:
     def read(self) -> dict[str, str]:
         """Return the raw inputs from the host."""
         from plugin.hosts import HOSTS
-        from plugin.hosts.variables import prefixed
 
-        named, host = self._env.get("PLUGIN_HOST"), self.host
+        named = self._env.get("PLUGIN_HOST")
         if named and named not in HOSTS:
             raise InputError(f"PLUGIN_HOST: {named!r} is not one of {', '.join(HOSTS)}")
-        given = host.read(self._env)
-        # In a script, without the host's manifest, every PLUGIN_* variable is an input.
-        return given if named else {**prefixed("PLUGIN_", self._env), **given}
+        return self.inputs_from.read(self._env)
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
@@ -109,7 +112,7 @@ class _Start:
             folder = Path.cwd()
         except OSError as error:
             raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
-        self.log.spell = spell or self.spell
+        self.log.spell = spell or self.inputs_from.spell
         publisher = self.publisher
         self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update, publisher.expect)
 
@@ -160,7 +163,7 @@ class _Start:
             self.log.error(str(failure))
         self.publisher.conclude(failure)
         self.publisher.summarize()
-        if not self.host.logs_to_stdout and not self._is_written:
+        if not self.inputs_from.logs_to_stdout and not self._is_written:
             self._is_written = True
             self._write(json_text(self.publisher.outputs, indent=2) + "\n")
         self.publisher.announce()

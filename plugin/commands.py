@@ -74,7 +74,8 @@ def breaker(table: Iterable[Obeyed], space: str = " ") -> Callable[[str], str]:
     def spaced(found: re.Match[str]) -> str:
         return found[0] + space
 
-    return lambda text: anywhere(spaced, at_start(spaced, f"\n{text}")[1:])
+    # In this order, as a space within a line may be what makes a command of its start.
+    return lambda text: at_start(spaced, f"\n{anywhere(spaced, text)}")[1:]
 
 
 def _any(rows: Iterable[Obeyed]) -> str:

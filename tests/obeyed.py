@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 MARK = "733107"  # digits alone: a terminal's sequences take numbers
 # The names that GitHub's runner and act know, and those that Azure and the log pages draw differently.
@@ -76,12 +77,12 @@ def _octopus(log: str) -> Iterator[str]:
 
 def _groups(log: str) -> Iterator[str]:
     """isHeader and isHeaderExpansion of Buildkite's agent."""
-    for line in log.splitlines():
+    for line, next_line in zip_longest(lines := log.splitlines(), lines[1:], fillvalue=""):
         bare = re.sub(r"\x1b\[([;\d]+)?[mK]", "", line)
         if found := re.match(r"(?:---|\+\+\+|~~~)\s(.+)?$", bare):
             yield _first(found[1])
         if re.match(r"\^\^\^\s+\+\+\+\s*$", bare):
-            yield ""
+            yield _first(next_line)
 
 
 def _sections(log: str) -> Iterator[str]:

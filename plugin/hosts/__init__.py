@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plugin.hosts.host import Env, Host
 
 PLAIN = "plain"
+CI = "BUILDFERRY_CI"  # set by a hook that runs as from a shell
 # Each host, with the variables that are set there, any of them (`A+B`: both; `A=x`: with that value). The most specific
 # first, as some CI systems set others' variables too.
 VARIABLES = {
@@ -24,7 +25,7 @@ VARIABLES = {
     "buildkite": "BUILDKITE",
     "azure": "TF_BUILD",
     "woodpecker": "CI=woodpecker CI_SYSTEM_NAME=woodpecker DRONE HARNESS_BUILD_ID",
-    "jenkins": "JENKINS_URL JENKINS_HOME+BUILD_NUMBER",
+    "jenkins": "JENKINS_URL+BUILD_NUMBER JENKINS_HOME+BUILD_NUMBER",  # agents have the first one outside of builds
     "gitlab": "GITLAB_CI",
     PLAIN: "",
 }
@@ -53,18 +54,22 @@ def name_of(env: Env) -> str:
     """Return the host that a job with these variables runs on; `CI=false` says that it is none."""
     if env.get("CI", "").strip().lower() == "false":
         return PLAIN
-    return next((name for name, forms in VARIABLES.items() if any(_is_met(form, env) for form in forms.split())), PLAIN)
+    return next((name for name in VARIABLES if _is_detected(name, env)), PLAIN)
 
 
 def ci_of(host: Host, env: Env) -> Host:
-    """Return the CI system whose job this is: `host`, or the one around a shell."""
-    return HOSTS[name_of(env)] if host.name == PLAIN else host
+    """Return the CI system whose job this is: `host`, or the one around a shell, which a hook of ours may name."""
+    return HOSTS[env.get(CI, "") or name_of(env)] if host.name == PLAIN else host
 
 
 def named_by(env: Env) -> str:
     """Return the host that a manifest names, empty if none does; the action for GitHub serves Gitea and Forgejo too."""
     name = env.get("PLUGIN_HOST", "")
-    return "gitea" if name == "github" and name_of(env) == "gitea" else name
+    return "gitea" if name == "github" and _is_detected("gitea", env) else name
+
+
+def _is_detected(name: str, env: Env) -> bool:
+    return any(_is_met(form, env) for form in VARIABLES[name].split())
 
 
 def _is_met(form: str, env: Env) -> bool:

@@ -10,7 +10,10 @@ from plugin.hosts.host import Env
 from plugin.hosts.spelling import upper
 
 OUTPUT_PREFIX = "BUILDFERRY"  # of the outputs' variables, where these belong to more than one step
-OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE"})  # variables of ours that are not inputs
+# Variables that are no inputs: of ours, and what Harness sets for its own plugins.
+OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE", "PLUGIN_ARTIFACT_FILE", "PLUGIN_METADATA_FILE"}) | {
+    f"PLUGIN_{name}_FILE" for name in ("BUILD_TOOL", "CACHE_METRICS", "CACHE_INTEL_METRICS")
+}
 # Bytes of KEY=VALUE. With a variable of 128 KiB or more Linux cannot start programs: the next step fails.
 LARGEST_VARIABLE = 120_000
 

@@ -25,11 +25,6 @@ from plugin.source import Source
 OUTPUTS = "DRONE_OUTPUT"  # names the file of a step's output variables, on Harness alone
 ENCODED = "__B64__"  # before a value in base64, which Harness decodes
 LONGEST_LINE = 60_000  # bytes; Harness reads nothing of a file with a line of 64 KiB
-# What Harness itself may set: no inputs of ours.
-OF_HARNESS = {
-    f"PLUGIN_{name}"
-    for name in ("ARTIFACT_FILE", "METADATA_FILE", "BUILD_TOOL_FILE", "CACHE_METRICS_FILE", "CACHE_INTEL_METRICS_FILE")
-}
 # Texts that mean the same to every reader of such a file: no quote, blank, `#`, `$` or backslash.
 _PLAIN = re.compile(r"[\w./:@%+,=?&~-]*", re.ASCII)
 WOODPECKER = Names(
@@ -71,7 +66,7 @@ def _is_woodpecker(env: Env) -> bool:
 
 def _read(env: Env) -> dict[str, str]:
     """Read the settings; unknown ones too, for the check to refuse."""
-    given = prefixed("PLUGIN_", {name: text for name, text in env.items() if name not in OF_HARNESS})
+    given = prefixed("PLUGIN_", env)
     known, folder = inputs.inputs(), Path()
     return {name: own_form(known[name], text, folder) if name in known else text for name, text in given.items()}
 

@@ -48,7 +48,7 @@ def _pull_request(folder: Path, head: str) -> dict[str, str]:
         ({"PLUGIN_HOST": "github", **JOB}, "gitea"),
         ({"PLUGIN_HOST": "github", "FORGEJO_ACTIONS": "true"}, "gitea"),
         ({"PLUGIN_HOST": "github", "GITHUB_ACTIONS": "true"}, "github"),
-        ({"PLUGIN_HOST": "github", **JOB, "CI": "false"}, "github"),
+        ({"PLUGIN_HOST": "github", **JOB, "CI": "false"}, "gitea"),
         ({"PLUGIN_HOST": "jenkins", **JOB}, "jenkins"),
         (JOB, ""),
     ],

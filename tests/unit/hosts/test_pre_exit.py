@@ -18,7 +18,7 @@ from tests.unit.rules.tree import ROOT
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 
 USE = "BUILDKITE_PLUGIN_BUILDFERRY_"
-LAUNCHER = 'echo "$*" >"$LAUNCHED"\nenv | grep -e ^PLUGIN_ -e ^CI= | sort >>"$LAUNCHED"\nexit 5\n'
+LAUNCHER = 'echo "$*" >"$LAUNCHED"\nenv | grep -e ^PLUGIN_ -e ^BUILDFERRY_CI= | sort >>"$LAUNCHED"\nexit 5\n'
 CONFIGURED = {
     "BUILDKITE_PLUGIN_NAME": "BUILDFERRY",
     f"{USE}SERVICE": "bitrise",
@@ -69,7 +69,7 @@ def test_what_a_run_has_left_is_cleaned_up(place: int, tmp_path: Path) -> None:
     command, *given = _source(tmp_path, {})
     assert command == "bitrise cleanup"
     assert [line for line in given if not line.endswith("=")] == [
-        "CI=true",
+        "BUILDFERRY_CI=buildkite",
         "PLUGIN_API_TOKEN=a $token",
         "PLUGIN_CA_BUNDLE=our ca.pem",
     ]
