@@ -149,8 +149,8 @@ def publish(new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, log: L
     write_whole(Path(env[DOTENV_FILE]), "".join(f"{line}\n" for line in lines), private=False)
     if names := [name for name in left_out if name in new and name not in NEVER_SIMPLE]:
         log.notice(
-            f"only in {env.get(OUTPUT_FILE) or 'the output file'}: {', '.join(names)}. A dotenv report takes no space, "
-            "line end, $ or %NAME% in a value, and less than 5 KB in all"
+            f"later jobs get {', '.join(names)} from {env.get(OUTPUT_FILE) or 'the output file'} only: a dotenv report "
+            "takes no space, line end, $ or %NAME% in a value, and less than 5 KB in all"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ OWN = {
     "source": ("Git repository that the program comes from, for a mirror.", f"{HOME}.git"),
     "version": ("Tag or full commit sha of the program there.", f"v{__version__}"),
 }
+# What the schema says of a text with lines, where a list is a YAML list.
+IN_A_LIST = {
+    "everal, one a line": "everal",  # a single one is written in a list too
+    ", one KEY=VALUE a line": ", as a YAML list of KEY=VALUE",
+    ", one a line": ", as a YAML list",
+    "a line that starts": "an item that starts",
+}
+OF_TEXT = re.compile(r" Write a value of several lines [^.]*\.")
+OF_VALUES = re.compile(r", one KEY=VALUE a line\. KEY alone [^.]*")  # a component takes only names of secrets
 # Of each command, GitLab shows the first line.
 JOB = f"""  script:
     - |
@@ -41,7 +51,13 @@ JOB = f"""  script:
       if ! {{ git init --quiet "{PROGRAM}" &&
         git -C "{PROGRAM}" fetch --quiet --depth 1 -- "$BUILDFERRY_SOURCE" "$BUILDFERRY_VERSION" &&
         git -C "{PROGRAM}" checkout --quiet FETCH_HEAD; }}; then
-        echo "buildferry: git could not fetch the program: see the line above, and check the inputs source and version"
+        why="git could not fetch the program: see the line above, and check the inputs source and version"
+        echo "buildferry: $why"
+        printf '{{"status": "unknown", "error": "%s"}}\\n' "$why" >"${OUTPUT_FILE}"
+        case ${{PLUGIN_OUTPUT_PREFIX-}} in
+          "" | [!A-Za-z_]* | *[!A-Za-z0-9_]*) PLUGIN_OUTPUT_PREFIX=BUILDFERRY ;;
+        esac
+        echo "${{PLUGIN_OUTPUT_PREFIX}}_STATUS=unknown" >"${gitlab.DOTENV_FILE}"
         exit 5
       fi
       exec sh "{PROGRAM}/plugin/launch.sh" run
@@ -112,7 +128,7 @@ def _input(field: Field, choices: Sequence[str] | None, is_needed: bool) -> dict
     if field.secret:
         return _secret(field, is_needed)
     told = field.description if choices else about(field)
-    told += " Write a YAML list." if field.is_list else ""
+    told = _told_of_list(told) if field.is_list else told
     if field.kind == "integer" and field.default is None:
         told += f" `{gitlab.unset_number(field)}` gives no value."
     declared: dict[str, Any] = {"description": told, "type": _type(field)}
@@ -126,10 +142,18 @@ def _input(field: Field, choices: Sequence[str] | None, is_needed: bool) -> dict
     return declared if is_needed else {**declared, "default": _default(field)}
 
 
+def _told_of_list(told: str) -> str:
+    for text, here in IN_A_LIST.items():
+        told = told.replace(text, here)
+    told = OF_TEXT.sub("", told)
+    return told if "YAML list" in told else f"{told} Write a YAML list."
+
+
 def _secret(field: Field, is_needed: bool) -> dict[str, Any]:
     """A secret: its value is never a part of the pipeline's configuration."""
     if field.is_list:
-        told = f"Names of CI/CD variables to pass on. {field.title}: {field.description}"
+        about_values = OF_TEXT.sub("", OF_VALUES.sub("", field.description))
+        told = f"Names of CI/CD variables to pass on, as a YAML list. {field.title}: {about_values}"
         return {"description": told, "type": "array", "default": []}
     declared = {
         "description": f"Name of the CI/CD variable with this secret: {field.description}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -97,6 +98,36 @@ def test_no_input_is_glued_into_the_script(name: str) -> None:
     script = json.dumps([job["script"], job.get("after_script")])
     assert "$[[" not in script
     assert "pip install" not in script
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_a_list_is_described_as_a_yaml_list_only(name: str) -> None:
+    for declared in SPECS[name].values():
+        if declared["type"] == "array":
+            assert "YAML list" in declared["description"]
+            assert not re.search(r"\ba line\b|JSON list|Jenkins", declared["description"]), declared
+
+
+@pytest.mark.parametrize(
+    ("prefix", "shown"), [("", "BUILDFERRY"), ("IOS", "IOS"), ("A=1\nB", "BUILDFERRY"), ("é", "BUILDFERRY")]
+)
+def test_a_program_that_is_not_fetched_is_an_unknown_end(tmp_path: Path, prefix: str, shown: str) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "CI_PROJECT_DIR": str(tmp_path / "app"),
+        "BUILDFERRY_SOURCE": str(tmp_path / "absent"),
+        "BUILDFERRY_VERSION": "v1",
+        "PLUGIN_OUTPUT_PREFIX": prefix,
+        "PLUGIN_OUTPUT_FILE": "all.json",
+        gitlab.DOTENV_FILE: "job.env",
+    }
+    (script,) = JOBS["deliver"]["script"]
+    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert (tmp_path / "job.env").read_text(encoding="utf-8") == f"{shown}_STATUS=unknown\n"
+    outputs = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert outputs["status"] == "unknown"
+    assert outputs["error"] in done.stdout.decode()
 
 
 @pytest.mark.parametrize("name", LOADED)

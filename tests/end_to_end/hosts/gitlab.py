@@ -136,13 +136,16 @@ def lay_out_components(folder: Path) -> None:
     """Write the components as a shell runner takes them: gitlab-ci-local takes `image` as a sign of a container."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in (ROOT / "templates").glob("*.yml"):
-        text = re.sub(r"(?m)^  image: .*\n", "", path.read_text(encoding="utf-8"))
-        (folder / path.name).write_text(text, encoding="utf-8")
+        (folder / path.name).write_text(_for_a_shell(path), encoding="utf-8")
+
+
+def _for_a_shell(path: Path) -> str:
+    return re.sub(r"(?m)^  image: .*\n", "", path.read_text(encoding="utf-8"))
 
 
 def example(service: str, url: str) -> tuple[str, dict[str, str]]:
     """Return an example with the sandbox in place of its service, and the secret variables that it names."""
-    text = (ROOT / "examples" / "gitlab" / f"{service}.yml").read_text(encoding="utf-8")
+    text = _for_a_shell(ROOT / "examples" / "gitlab" / f"{service}.yml")
     signs_in = SANDBOXES[service].inputs
     named = {name: re.search(rf"{re.escape(host.spell(name))}: (\w+)", text) for name in signs_in}
     secrets = {found[1]: signs_in[name] for name, found in named.items() if found}

@@ -42,7 +42,11 @@ read:
   needs: [deliver]
   script:
     - printf '%s\\n' "$BUILDFERRY_BUILD_ID" "$BUILDFERRY_STATUS" "<$BUILDFERRY_ARTIFACT_IDS>"
-    - python3 -c 'import json; print(sorted(json.load(open("buildferry-deliver.json"))["artifact-ids"]))'
+    - |
+      python3 -c 'import json
+      found = json.load(open("buildferry-deliver.json"))
+      print(sorted(found["artifact-ids"]))
+      print(*sorted("<%s>" % each["path"] for each in found["result"]["artifacts"]), sep="\\n")'
     - test -s buildferry-deliver-receipt.json
 """
 # Three jobs that fail, each in its own way.
@@ -98,9 +102,9 @@ def test_a_gitlab_pipeline(service: str, server: Server, sandbox: SandboxProcess
 
 def _assert_sections_and_links(run: gitlab.Run) -> None:
     log = run.log_of("start")  # where gitlab-ci-local has read the markers of a section, it writes these lines
-    begun = re.findall(r"(?m)^(buildferry_step_\S+)_started$", log)
+    begun = re.findall(r"(?m)^(buildferry_[0-9a-f]{8})_started$", log)
     assert len(begun) == 2
-    assert begun == re.findall(r"(?m)^(buildferry_step_\S+) took \d+ms$", log)
+    assert begun == re.findall(r"(?m)^(buildferry_[0-9a-f]{8}) took \d+ms$", log)
     assert "section_" not in log
     shown = json.loads((run.build("start") / "buildferry-annotations.json").read_text(encoding="utf-8"))
     (link,) = shown["buildferry"]
@@ -118,10 +122,8 @@ def test_a_later_job_reads_what_is_simple_and_the_file(server: Server, sandbox: 
     assert len(ids) == 2
     assert f"\n{build['id']}\nsucceeded\n<>\n" in run.log_of("read")
     assert f"\n{ids}\n" in run.log_of("read")
-    outputs = json.loads(run.artifact("deliver", "buildferry-deliver.json").read_text(encoding="utf-8"))
-    paths = {each["path"] for each in outputs["result"]["artifacts"]}
-    assert paths == {"out/plain.apk", "out/$HOME\n🐎.apk"}
-    assert "only in buildferry-deliver.json: artifact-ids. " in run.log_of("deliver")
+    assert "\n<out/$HOME\n🐎.apk>\n<out/plain.apk>\n" in run.log_of("read")
+    assert "later jobs get artifact-ids from buildferry-deliver.json only: a dotenv report " in run.log_of("deliver")
 
 
 def test_jobs_that_fail_say_why_and_hand_their_status_on(
@@ -133,5 +135,8 @@ def test_jobs_that_fail_say_why_and_hand_their_status_on(
     assert "the variable NO_TOKEN is not set in this job: ma" in run.log_of("unset")
     assert "401" in run.log_of("refused")
     assert "buildferry: git could not fetch the program" in run.log_of("absent")
-    assert "\nfailed, failed, <>\n" in run.log_of("read")
+    assert "\nfailed, failed, <unknown>\n" in run.log_of("read")
+    outputs = json.loads(run.artifact("absent", "buildferry-absent.json").read_text(encoding="utf-8"))
+    assert (outputs["status"], *outputs) == ("unknown", "status", "error")
+    assert outputs["error"].startswith("git could not fetch the program: ")
     assert sandbox.state()["app-distribution"]["builds"] == []

@@ -151,7 +151,7 @@ def test_a_prefix_keeps_the_variables_of_two_jobs_apart(tmp_path: Path) -> None:
 def test_the_report_stays_below_five_kilobytes(job: Job) -> None:
     job.publisher.publish({"build-id": "7", "build-url": "u" * 4000, "install-url": "i" * 2000, "status": "running"})
     assert set(job.variables()) == {"BUILDFERRY_STATUS", "BUILDFERRY_BUILD_ID", "BUILDFERRY_BUILD_URL"}
-    assert "all.json: install-url. " in job.stream.getvalue()
+    assert f"later jobs get install-url from {job.folder / 'all.json'} only: " in job.stream.getvalue()
 
 
 VALUES = (
