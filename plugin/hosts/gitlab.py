@@ -34,6 +34,7 @@ NEVER_SIMPLE = ("result", "error")  # outputs that nobody expects there: JSON, a
 # A reference in a value is expanded in the later job, maybe to a secret. `%C3%A9` is a part of an address.
 _REFERENCE = re.compile(r"\$|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
 _RUBY_ESCAPES = re.compile(r'\\([#e"\\bfnrt/]|u[0-9a-fA-F]{4})')
+_RUBY_TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|\bnil\b')  # a string, so that nil is found outside of one
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USUAL_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")  # else it may be a secret that somebody wrote there
 NAMES = Names(
@@ -93,10 +94,12 @@ def _listed(field: Field, text: str) -> str:
     if not field.is_list or not text.lstrip().startswith("["):
         return text
     try:
-        items = json.loads(_RUBY_ESCAPES.sub(_json_escape, text))
+        as_json = _RUBY_TOKENS.sub(lambda found: "null" if found[0] == "nil" else found[0], text)
+        items = json.loads(_RUBY_ESCAPES.sub(_json_escape, as_json))
     except (ValueError, RecursionError):
         return text  # a glob such as [ab].apk
-    return json.dumps([item if isinstance(item, str) else json.dumps(item) for item in items]) if items else ""
+    texts = [item if isinstance(item, str) else json.dumps(item) for item in items if item is not None]
+    return json.dumps(texts) if texts else ""
 
 
 def _json_escape(escape: re.Match[str]) -> str:
@@ -107,7 +110,10 @@ def _named(env: Env) -> Iterator[tuple[Field, list[str]]]:
     """The secret inputs that are given by the names of variables, and these names. Raises InputError."""
     for field in inputs.inputs().values():
         given = _listed(field, env.get(naming_variable(field), "").strip()) if field.secret else ""
-        names = json.loads(given) if given.startswith("[") else given.split()
+        try:
+            names = json.loads(given) if given.startswith("[") else given.split()
+        except ValueError:
+            names = [given]
         if not all(map(_VARIABLE_NAME.fullmatch, names)) or (len(names) > 1 and not field.is_list):
             raise InputError(f"{spell(field.name)}: write the name of a CI/CD variable, not its value")
         if names:

@@ -10,7 +10,7 @@ from plugin.hosts.host import Env
 from plugin.hosts.spelling import upper
 
 OUTPUT_PREFIX = "BUILDFERRY"  # of the outputs' variables, where these belong to more than one step
-# Variables that are no inputs: of ours, and what Harness sets for its own plugins.
+# Variables that are not inputs: of ours, and what Harness sets for its own plugins.
 OWN = frozenset({"PLUGIN_HOST", "PLUGIN_OUTPUT_FILE", "PLUGIN_ARTIFACT_FILE", "PLUGIN_METADATA_FILE"}) | {
     f"PLUGIN_{name}_FILE" for name in ("BUILD_TOOL", "CACHE_METRICS", "CACHE_INTEL_METRICS")
 }

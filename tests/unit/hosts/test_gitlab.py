@@ -75,7 +75,7 @@ def test_secret_variables_are_passed_on_by_their_names() -> None:
     assert json.loads(raw["secrets"]) == ["KEY_PASSWORD", "B"]
 
 
-@pytest.mark.parametrize("given", ["$DIST_TOKEN", "s3cret-value", "a b"])
+@pytest.mark.parametrize("given", ["$DIST_TOKEN", "s3cret-value", "a b", "[x"])
 @pytest.mark.parametrize("name", ["api-token", "secrets"])
 def test_a_value_instead_of_a_name_is_refused_unquoted(name: str, given: str) -> None:
     variable = gitlab.naming_variable(inputs.inputs()[name])
@@ -93,6 +93,7 @@ def test_a_value_instead_of_a_name_is_refused_unquoted(name: str, given: str) ->
         (' ["out/a,b.apk"]', ["out/a,b.apk"]),
         (' ["A=\\#{x}", "\\e[1m", "B=\\"q\\""]', ["A=#{x}", "\x1b[1m", 'B="q"']),
         (" [7, 12]", ["7", "12"]),
+        (' ["a, nil, b", nil, "nil"]', ["a, nil, b", "nil"]),
         ("x.apk\ny.apk", ["x.apk", "y.apk"]),
         ("[ab].apk", ["[ab].apk"]),
     ],

@@ -73,7 +73,7 @@ def test_what_a_run_has_left_is_cleaned_up(place: int, tmp_path: Path) -> None:
         "PLUGIN_API_TOKEN=a $token",
         "PLUGIN_CA_BUNDLE=our ca.pem",
     ]
-    assert {line.partition("=")[0] for line in given} - {"CI"} <= {
+    assert {line.partition("=")[0] for line in given} - {"BUILDFERRY_CI"} <= {
         HOST.variable(name).replace(USE, "PLUGIN_") for name in inputs.used_by("bitrise", "cleanup")
     }
 
