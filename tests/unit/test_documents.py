@@ -85,9 +85,8 @@ def test_every_operation_input_and_output_is_described() -> None:
 
 def test_the_messages_in_troubleshooting_are_those_of_the_program() -> None:
     said = re.findall(r"^\| `(.+?)` \|", read("docs/troubleshooting.md"), flags=re.MULTILINE)
-    source = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "plugin").rglob("*.*") if path.suffix in (".py", ".sh")
-    )
+    files = [path for folder in ("plugin", "templates") for path in (ROOT / folder).rglob("*.*")]
+    source = "".join(path.read_text(encoding="utf-8") for path in files if path.suffix in (".py", ".sh", ".yml"))
     joined = re.sub(r'"\s*\n\s*f?"|\\\n', "", source)  # texts that continue on the next line
     assert len(said) > 10
     assert [message for message in said if message not in joined] == []
