@@ -21,7 +21,10 @@ fail() { # exit code, one sentence
     esac
     case ${PLUGIN_HOST-} in
         github | gitea)
-            printf '::error title=buildferry::%s\n' "$(printf '%s' "$sentence" | sed 's/%/%25/g')" >&2
+            case ${GITEA_ACTIONS-}${FORGEJO_ACTIONS-}$PLUGIN_HOST in
+                github) printf '::error title=buildferry::%s\n' "$(printf '%s' "$sentence" | sed 's/%/%25/g')" >&2 ;;
+                *) printf 'buildferry: %s\n' "$sentence" >&2 ;; # their runners show this command as text
+            esac
             [ -z "${GITHUB_OUTPUT-}" ] || printf 'status=%s\nerror=%s\n' "$state" "$sentence" >>"$GITHUB_OUTPUT"
             ;;
         azure)

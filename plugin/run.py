@@ -122,6 +122,8 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
             with running.kept():
                 _perform(service.operations[values.operation], job)
+            if not receipt.is_noteworthy:
+                around.expect(Ending(is_silent=True))
     finally:
         if values.dry_run:
             asked = {

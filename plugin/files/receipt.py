@@ -90,6 +90,7 @@ class Receipt:
         self.earlier: dict[str, Any] = {}  # the record of the run that this one resumes
         self.inherited: Sequence[Intent] = ()  # of that run, without an outcome
         self.abandoned: Sequence[Intent] = ()  # of another delivery, whose record this run replaces
+        self.is_noteworthy = True  # whether this run, if it succeeds, has done anything to announce
 
     @contextmanager
     def opened(self, digests: Sequence[tuple[str, Callable[[], str]]]) -> Iterator[None]:

@@ -70,10 +70,11 @@ def _left(field: inputs.Field, text: str) -> Iterator[str]:
 
 
 def _explain(found: list[str]) -> str:
-    names = ", ".join(dict.fromkeys(found))
+    names = list(dict.fromkeys(found))
     return (
-        f"there is no variable {names} in this job, so Azure passed its name on instead of a value; add it to the "
-        "pipeline's variables, or link the variable group that has it"
+        f"this job has not set the variable{'s' if names[1:] else ''} {', '.join(names)}, so Azure passed "
+        f"{'their names' if names[1:] else 'its name'} on instead of a value; add it to the pipeline's variables, or "
+        "link the variable group that has it"
     )
 
 

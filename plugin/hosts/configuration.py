@@ -19,8 +19,8 @@ BY_NAME = "-env"  # after a secret input's name: the key with the name of the va
 INTEGER = re.compile(r"-?\d+")
 CHANGED = "YAML may have changed this number (5.20 becomes 5.2): write it in quotes"
 UNSET = (
-    "the variable that it names is not set in this job, or is empty: set it on the agent, or get it from your secret "
-    "store in a hook that comes before this plugin"
+    "the variable that it names is not set in this job, or is empty: list it under the step's `secrets:`, or set it in "
+    "a hook of the agent"
 )
 
 

@@ -48,6 +48,7 @@ class Ending:
     asked: Mapping[str, Any] = field(default_factory=dict)  # the inputs that matter, by name
     # How the run is announced elsewhere, each within so many seconds; by the warning for when that fails.
     announcements: Mapping[str, Callable[[Report, float], None]] = field(default_factory=dict)
+    is_silent: bool = False  # whether nothing is announced, and no summary is written
 
 
 class Publisher:
@@ -100,7 +101,7 @@ class Publisher:
 
     def summarize(self) -> None:
         """Write a summary for people, once, where the host shows one."""
-        if not self._is_summarized and self._host.summarize is not no_summary:
+        if not (self._is_summarized or self._ending.is_silent) and self._host.summarize is not no_summary:
             self._is_summarized = True
             with self._warning("the summary could not be written"):
                 from plugin.hosts.summary import markdown

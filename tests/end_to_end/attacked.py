@@ -8,12 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.hostile import Answer, hostile
+from tests.end_to_end.hosts import woodpecker
 from tests.end_to_end.program import MASKS, Done, run
 
 TOKEN = "t0ken-S3cr3t"
 PASSWORD = "pä\"s's/w0rd+\\x S3cr3t"
 NOBODYS = "the text of an answer that nobody asked for"
 SERVER = "SERVER"  # in an input or a variable: the address of the server
+# The hosts' programs, which keep what they get in files beside them. The agent gets secrets to hide, too.
+PROGRAMS = {
+    "envman": 'cat >"$0-$3"',
+    "bitrise": 'cat >"$0-summary"',
+    "buildkite-agent": """echo "$*" >>"$0-arguments"
+case "$1 $2" in
+    "meta-data set") cat >"$0-meta-data-$3" ;;
+    "annotate "*) cat >"$0-annotation" ;;
+    *) cat >/dev/null ;;
+esac""",
+}
+# The variables that name a host's files: each host writes to its own.
+FILES = {
+    "GITHUB_OUTPUT": "OUTPUT",
+    "GITHUB_STEP_SUMMARY": "STEP_SUMMARY",
+    "PLUGIN_OUTPUT_FILE": "outputs.json",
+    "BUILDFERRY_DOTENV_FILE": "job.env",
+    "BUILDFERRY_ANNOTATIONS_FILE": "annotations.json",
+    "DRONE_OUTPUT": "output.env",
+    "AGENT_TEMPDIRECTORY": "temporary",
+}
 
 
 def lay_out(tmp_path: Path) -> Path:
@@ -22,7 +44,7 @@ def lay_out(tmp_path: Path) -> Path:
     for each in (work, tools):
         each.mkdir()
     (work / "app.apk").write_bytes(b"x" * 10)
-    for name, keeps in (("envman", 'cat >"$0-$3"'), ("bitrise", 'cat >"$0-summary"')):
+    for name, keeps in PROGRAMS.items():
         (tools / name).write_text(f"#!/bin/sh\n{keeps}\n")
         (tools / name).chmod(0o755)
     return work
@@ -44,8 +66,8 @@ def attack_with(
         "bitrise-release-management": {"api-token": TOKEN},
         "phonegap-build": {"username": "u", "password": PASSWORD, "app-id": "1"},
     }
-    made = {f"GITHUB_{name}": str(folder / name) for name in ("OUTPUT", "STEP_SUMMARY")}
-    made |= {"PLUGIN_OUTPUT_FILE": str(folder / "outputs.json"), "BITRISE_BUILD_SLUG": "1", **env}
+    made = {variable: str(folder / name) for variable, name in FILES.items()}
+    made |= {"BITRISE_BUILD_SLUG": "1", **env}
     made["PATH"] = f"{folder.parent / 'tools'}{os.pathsep}{os.environ['PATH']}"
     asked = {"service": service, "service-url": SERVER, **own[service], **inputs}
     with hostile(answer) as server:
@@ -62,4 +84,12 @@ def files(done: Done) -> list[Path]:
 def everything(done: Done) -> str:
     """All that anybody gets to see or to keep, the hosts' own masks apart."""
     log = [line for line in done.log.split("\n") if not line.startswith(MASKS)]
-    return "\n".join([*log, *(path.read_text(encoding="utf-8", errors="replace") for path in files(done))])
+    return "\n".join([*log, *map(read, files(done))])
+
+
+def read(path: Path) -> str:
+    """A file as its host reads it: Harness decodes the values of its output variables."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.name != FILES["DRONE_OUTPUT"]:
+        return text
+    return "\n".join(line for pair in woodpecker.read_outputs(text).items() for line in pair)

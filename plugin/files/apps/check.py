@@ -24,7 +24,7 @@ def with_apps(artifacts: Sequence[Artifact], log: Log, now: float) -> list[Artif
     found = [_with_app(artifact, log, unread) for artifact in artifacts]
     if unread:
         more = f"; and {len(unread) - FEW} more" if len(unread) > FEW else ""
-        log.notice(f"§app-check§: uploaded unread: {'; '.join(unread[:FEW])}{more}")
+        log.notice(f"§app-check§: not read, and sent as it is: {'; '.join(unread[:FEW])}{more}")
     problems = [
         Problem(
             "artifacts",

@@ -22,6 +22,7 @@ from plugin.services.service import ABORTED, Job
 def cleanup(job: Job) -> None:
     """Abort the builds that killed runs of this CI job have left running; say what became of each."""
     if job.rest.connection.dry_run:
+        job.receipt.is_noteworthy = False
         job.log.line("a dry run cleans nothing up")
         return
     aborted: list[Build] = []
@@ -47,6 +48,7 @@ def cleanup(job: Job) -> None:
     if failures:
         failures[0].args = (f"{failures[0]}; builds may be left running, so run cleanup again",)
         raise failures[0]
+    job.receipt.is_noteworthy = bool(aborted)
     if not aborted and job.running.is_complete:
         job.say("nothing is left running")
 

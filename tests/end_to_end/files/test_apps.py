@@ -92,7 +92,7 @@ def test_an_unreadable_app_is_one_notice_and_is_delivered(deliver: Deliver) -> N
 
     assert done.code == 0, done.log
     why = "is not a ZIP file, or was cut off"
-    assert f"uploaded unread: a.apk {why}; b.aab {why}; c.ipa {why}; and 1 more" in done.log
+    assert f"not read, and sent as it is: a.apk {why}; b.aab {why}; c.ipa {why}; and 1 more" in done.log
     assert "app-package" not in done.result
 
 

@@ -10,7 +10,7 @@ import re
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -179,17 +179,31 @@ def test_a_buildkite_step_cleans_up(
 
 @jenkins.needs_groovy
 def test_a_jenkinsfile_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    prelude = (ROOT / "tests/end_to_end/hosts/groovy/declarative.groovy").read_text(encoding="utf-8")
-    settings = "variables = [:]\ncheckout = 'true'\n"
     workspace = tmp_path / "killed" / "ws"
-    scenario = jenkins.Scenario(
-        prelude + settings + hanging("jenkins", sandbox.url),
+    scenario = _jenkinsfile(
+        hanging("jenkins", sandbox.url),
         {"HOME": str(tmp_path), "WORKSPACE": str(workspace), "BUILD_TAG": "jenkins-app-7"},
-        program=shlex.join(command()),
-        credentials=CREDENTIALS,
+        shlex.join(command()),
     )
     with killed(sandbox, lambda: Path(f"{workspace}@tmp").glob("buildferry-running/*.lock")):
         report = jenkins.run(tmp_path, {"killed": scenario})["builds"]["killed"]
 
     assert report["exits"][-2:] == [128 + signal.SIGKILL, 0], report
     assert "aborted build #2" in report["raw_log"]
+
+
+@jenkins.needs_groovy
+def test_a_jenkinsfile_fails_with_the_error_of_its_build(tmp_path: Path) -> None:
+    program = shlex.join(["sh", "-c", 'test "$PLUGIN_OPERATION" != cleanup || exit 5; exit 6', "sh"])
+    scenario = _jenkinsfile(text_of("jenkins", "bitrise", "https://api.example.com"), {}, program)
+    report = jenkins.run(tmp_path, {"failed": scenario})["builds"]["failed"]
+
+    assert report["exits"][-2:] == [6, 5], report
+    assert report["error"]["message"].endswith("(exit 6)")
+    assert "(exit 5)" in report["log"]
+
+
+def _jenkinsfile(text: str, environment: Mapping[str, str], program: str) -> jenkins.Scenario:
+    prelude = (ROOT / "tests/end_to_end/hosts/groovy/declarative.groovy").read_text(encoding="utf-8")
+    settings = "variables = [:]\ncheckout = 'true'\n"
+    return jenkins.Scenario(prelude + settings + text, environment, program, credentials=CREDENTIALS)

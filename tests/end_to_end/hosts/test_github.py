@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -41,13 +42,18 @@ jobs:
             app/build/outputs/apk/release/*.apk
             app/build/outputs/apk/instrumented/*.apk
       - if: always()
-        run: printf 'later <%%s>\\n' "$BUILD" "$STATUS" "$ERROR" $ARTIFACTS
+        run: printf 'later <%%s>\\n' "$BUILD" "$STATUS" "$ERROR" $ARTIFACTS; printf 'result %%s\\n' "$RESULT"
         env:
+          RESULT: ${{ steps.deliver.outputs.result }}
           BUILD: ${{ steps.deliver.outputs.build-id }}
           STATUS: ${{ steps.deliver.outputs.status }}
           ERROR: ${{ steps.deliver.outputs.error }}
           ARTIFACTS: ${{ steps.deliver.outputs.artifact-ids }}
 """
+ODD_NAME = "$5\n🎉.apk"
+ODD_APP = r'''|
+          ./gradlew
+          printf 'the odd app' >"app/build/outputs/apk/release/$(printf '$5\n🎉').apk"'''
 START = """
       - uses: OWNER/buildferry@v1
         with:
@@ -202,15 +208,20 @@ def test_a_delivery_without_act_gives_every_output(
 
 
 @act.needs_act
+@pytest.mark.parametrize("options", [(), ("--env", "GITEA_ACTIONS=true")], ids=["github", "gitea"])
 def test_a_later_step_reads_the_outputs(
-    sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    options: tuple[str, ...], sandbox: SandboxProcess, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    run = act.run(WORKFLOW % (sandbox.url, 7), tmp_path, tmp_path_factory, {"DIST_TOKEN": TOKEN})
+    text = WORKFLOW % (sandbox.url, 7)
+    run = act.run(text.replace("./gradlew", ODD_APP), tmp_path, tmp_path_factory, {"DIST_TOKEN": TOKEN}, *options)
 
     assert run.code == 0, run.log
     files: list[dict[str, Any]] = sandbox.state()["app-distribution"]["files"]
-    digests = {hashlib.sha256(f"the {kind} app".encode()).hexdigest() for kind in ("release", "instrumented")}
+    kinds = ("release", "instrumented", "odd")
+    digests = {hashlib.sha256(f"the {kind} app".encode()).hexdigest() for kind in kinds}
     assert {file["sha256"] for file in files} == digests
+    (result,) = re.findall(r"\| result (.*)", run.log)
+    assert ODD_NAME in [each["name"] for each in json.loads(result)["artifacts"]]
     later = re.findall(r"\| later <(.*)>", run.log)
     assert later[:3] == [str(files[0]["build_id"]), "succeeded", ""]
     assert sorted(later[3:]) == sorted(str(file["id"]) for file in files)

@@ -117,7 +117,7 @@ def test_a_harness_pipeline_gets_output_variables(sandbox: SandboxProcess, make:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_later_step_reads_the_outputs_whole(system: str, sandbox: SandboxProcess, make: Make, tmp_path: Path) -> None:
     start = _deliver(sandbox.url, wait=True, poll_interval=0.1, output_file="start.json")
-    fetch = _deliver(sandbox.url, operation="download", output_directory="$5 🎉", output_file="out/fetch.json")
+    fetch = _deliver(sandbox.url, operation="download", output_directory="$5\n🎉", output_file="out/fetch.json")
     outputs = tmp_path / "output.env"
     pipeline = make(system, {"token": TOKEN}, DRONE_OUTPUT=str(outputs) if system == "harness" else "")
     assert pipeline.run([start]) == 0, pipeline.log
@@ -127,16 +127,16 @@ def test_a_later_step_reads_the_outputs_whole(system: str, sandbox: SandboxProce
 
     (build,) = sandbox.state()["bitrise"]["builds"]
     assert (known["build-id"], known["status"]) == (build["slug"], "succeeded")
-    script = 'import json; [print(path) for path in json.load(open("out/fetch.json"))["downloaded-files"]]'
+    script = 'import json; print(json.dumps(json.load(open("out/fetch.json"))["downloaded-files"]))'
     pipeline.log = ""
     assert pipeline.run([{"image": IMAGE, "commands": [f"python3 -c '{script}' >seen"]}]) == 0, pipeline.log
-    files = (pipeline.workspace / "seen").read_text(encoding="utf-8").splitlines()
+    files = json.loads((pipeline.workspace / "seen").read_text(encoding="utf-8"))
     assert len(files) >= 2
-    assert all((pipeline.workspace / file).is_file() and file.startswith("$5 🎉/") for file in files)
+    assert all((pipeline.workspace / file).is_file() and file.startswith("$5\n🎉/") for file in files)
     if system == "harness":
         read = woodpecker.read_outputs(outputs.read_text(encoding="utf-8"))
         assert (read["BUILD_ID"], read["STATUS"]) == (build["slug"], "succeeded")
-        assert read["DOWNLOADED_FILES"].split("\n") == files
+        assert read["DOWNLOADED_FILES"].split("\n") == [file.replace("\n", " ") for file in files]
         assert json.loads(read["RESULT"])["downloaded-files"] == files
 
 

@@ -96,6 +96,22 @@ def test_a_launcher_that_fails_sets_status_and_error(
     assert _outputs(tmp_path, host, done.stderr) == {"status": status, "error": error}
 
 
+@pytest.mark.parametrize(
+    ("variables", "begins"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, "::error title=buildferry::Python 3.10 "),
+        ({"GITHUB_ACTIONS": "true", "GITEA_ACTIONS": "true"}, "buildferry: Python 3.10 "),
+        ({"GITHUB_ACTIONS": "true", "FORGEJO_ACTIONS": "true"}, "buildferry: Python 3.10 "),
+    ],
+)
+def test_the_action_fails_in_the_words_of_its_runner(
+    cold: Machine, tmp_path: Path, variables: Mapping[str, str], begins: str
+) -> None:
+    done = cold.run(**_surroundings(cold, tmp_path, "github"), **variables, **no_python(cold))
+    assert done.stderr.startswith(begins)
+    assert _outputs(tmp_path, "github", "")["status"] == "failed"
+
+
 def test_a_failed_launcher_sets_the_output_variables_of_harness(cold: Machine, tmp_path: Path) -> None:
     variables = {**_surroundings(cold, tmp_path, "woodpecker"), "DRONE_OUTPUT": str(tmp_path / "variables")}
     cold.run(**variables, **no_lock(cold))

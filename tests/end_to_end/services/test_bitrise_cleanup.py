@@ -13,7 +13,8 @@ from random import Random
 import pytest
 
 from plugin.hosts import HOSTS
-from tests.end_to_end.program import SandboxProcess, wait_for
+from tests.end_to_end.hostile import answered, hostile
+from tests.end_to_end.program import SandboxProcess, run, wait_for
 from tests.end_to_end.services.bitrise_app import TOKEN, builds
 from tests.end_to_end.services.killed import JOBS, KINDS, PLACES, CIJob, aborts, kill_at_random, trigger_another
 
@@ -77,6 +78,23 @@ def test_the_outputs_name_what_cleanup_has_aborted(sandbox: SandboxProcess, tmp_
     assert (done.result["build-ids"], done.result["status"]) == ([build["slug"]], "aborted")
     assert f"aborted build #1: https://app.bitrise.io/build/{build['slug']}" in done.log
     assert build["aborted"]["reason"] == "the CI job that started this build was killed"
+
+
+def test_people_hear_of_a_cleanup_only_if_it_did_something(job: CIJob) -> None:
+    summary = job.folder / "summary"
+    env = {**job.environment, "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": os.devnull}
+    job.killed_while_following()
+    told = []
+    with hostile(lambda _: answered(b"ok")) as chat:
+        inputs = {"operation": "cleanup", "service-url": job.sandbox.url, "notify-url": f"{chat.url}/chat"}
+        for token, code in (("another", 3), (TOKEN, 0), (TOKEN, 0)):
+            done = run({**inputs, "api-token": token, "verbose": "true"}, job.folder, "github", env)
+            assert done.code == code, done.log
+            told.append((summary.read_text(encoding="utf-8") if summary.exists() else "", len(chat.seen)))
+            summary.unlink(missing_ok=True)
+
+    assert [(text[:5], count) for text, count in told] == [("### ❌", 1), ("### 🛑", 2), ("", 2)]
+    assert "nothing is left running" in done.log
 
 
 def test_a_finished_build_is_left_alone(job: CIJob) -> None:

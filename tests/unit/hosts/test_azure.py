@@ -174,7 +174,7 @@ def test_every_variable_that_does_not_exist_is_named_once() -> None:
     env = {"PLUGIN_SECRETS": "A=$(X)\nB=$(X)\nC=$(Y)", "PLUGIN_SERVICE": "bitrise", "PLUGIN_API_TOKEN": "$(X)"}
     with pytest.raises(InputError) as raised:
         azure.HOST.read(env)
-    assert re.findall(r"§(.*)§: there is no variable (.*) in this job", str(raised.value)) == [
+    assert re.findall(r"§(.*)§: this job has not set the variables? (.*), so", str(raised.value)) == [
         ("secrets", "X, Y"),
         ("api-token", "X"),
     ]

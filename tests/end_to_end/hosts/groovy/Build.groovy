@@ -27,6 +27,10 @@ class Build {
         buildferry: { Object[] arguments -> library.call(*arguments) },
         error: { String message -> throw new AbortException(message) },
         echo: { Object message -> write(message + '\n') },
+        catchError: { Map options, Closure body ->
+            assert options == [buildResult: null, stageResult: 'UNSTABLE'] // the build's result stays as it is
+            try { body() } catch (Exception caught) { write('ERROR: ' + caught.message + '\n') }
+        },
         unstable: { String message -> write(message + '\n') },
         isUnix: { -> scenario.unix },
         pwd: { Map options = [:] -> options.tmp ? folder.path + '@tmp' : folder.path },
