@@ -29,8 +29,12 @@ SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
 STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state
 LIKENESS = 0.8  # of a variable's name to an input's, to suggest the input
-ENVMAN_NEEDS = r"ENVMAN_\w+"
-PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
+ENVMAN_NEEDS = "ENVMAN_ENVSTORE_PATH"
+# Source: service/ of bitrise-io/bitrise-plugins-annotations; with these prefixes there are secrets of the job too.
+PLUGIN_NEEDS = r"""
+CI|BITRISE_(BUILD|APP)_SLUG|BITRISEIO_(BUILD_ANNOTATIONS_SERVICE_URL|BITRISE_SERVICES_ACCESS_TOKEN)
+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)
+"""
 
 
 def begin(env: Env, log: Log, patience: float) -> None:
