@@ -63,8 +63,12 @@ def _read(env: Env) -> dict[str, str]:
 
 def _left(field: inputs.Field, text: str) -> Iterator[str]:
     """Yield the variables of which only the name arrived: `$(NAME)`, by itself or as what a `KEY=` stands before."""
-    for line in text.splitlines() if field.is_list else [text]:
-        value = line.partition("=")[2] if field.kind == "variables" and "=" in line else line
+    try:
+        items = inputs.parse(field, text) if field.is_list else [text]
+    except ValueError:  # the check says why
+        return
+    for item in items:
+        value = item.partition("=")[2] if field.kind == "variables" and "=" in item else item
         if found := _MACRO.fullmatch(value.strip()):
             yield found[1]
 

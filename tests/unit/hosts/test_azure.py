@@ -170,6 +170,28 @@ def test_a_text_that_only_has_a_name_in_it_is_a_text(text: str) -> None:
     assert azure.HOST.read({"PLUGIN_DESCRIPTION": text}) == {"description": text}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("secrets", "A=$(X)"),
+        ("secrets", '["A=$(X)"]'),
+        ("environment", '{"A": "$(X)", "B": 1}'),
+        ("environment", '["B=1", "A=two = $(X)", "A= $(X) "]'),
+        ("workflow", '["primary", "$(X)"]'),
+        ("artifacts", "a.apk|$(X)"),
+        ("artifacts", "$(X)\r\n"),
+    ],
+)
+def test_a_name_is_found_in_every_form_of_a_list(name: str, text: str) -> None:
+    with pytest.raises(InputError, match=f"§{name}§: there is no variable X in this job"):
+        azure.HOST.read({azure.HOST.variable(name): text})
+
+
+@pytest.mark.parametrize("text", ['["A=x$(X)"]', '{"A": ["$(X)"]}', '{"$(X)": "A"}', '["$(X)"'])
+def test_an_item_that_only_has_a_name_in_it_is_a_text(text: str) -> None:
+    assert azure.HOST.read({"PLUGIN_SECRETS": text}) == {"secrets": text}
+
+
 def test_every_variable_that_does_not_exist_is_named_once() -> None:
     env = {"PLUGIN_SECRETS": "A=$(X)\nB=$(X)\nC=$(Y)", "PLUGIN_SERVICE": "bitrise", "PLUGIN_API_TOKEN": "$(X)"}
     with pytest.raises(InputError) as raised:
