@@ -86,12 +86,13 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
     for name, value in outputs.items():
         text = _unexpanded(value)
         if _is_too_large(text, env):
-            path = _kept(name, text, env)
-            log.notice(
-                f"{camel(name)} is too large for a variable ({len(text.encode())} bytes): it is the path of a file "
-                "with the value, which later steps of this job can read"
-            )
-            text = str(path)
+            told = f"{camel(name)} is too large for a variable ({len(text.encode())} bytes)"
+            try:
+                text = str(_kept(name, text, env))
+            except OSError as error:
+                log.notice(f"{told}, and is not set, as no file can be written: {error}")
+                continue
+            log.notice(f"{told}: it is the path of a file with the value, which later steps of this job can read")
         log.command(f"##vso[task.setvariable variable={camel(name)};isOutput=true]{_escaped(text)}")
 
 
@@ -112,7 +113,9 @@ def _is_too_large(text: str, env: Env) -> bool:
 
 
 def _kept(name: str, text: str, env: Env) -> Path:
-    """Write a file that lasts as long as the job. Raises OSError, KeyError outside of a job."""
+    """Write a file that lasts as long as the job. Raises OSError, also outside of a job."""
+    if not env.get(TEMPORARY):
+        raise FileNotFoundError(f"{TEMPORARY} is not set")
     path = Path(env[TEMPORARY], f"buildferry-{uuid4().hex}", name)
     write_whole(path, text)
     return path

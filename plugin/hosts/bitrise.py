@@ -88,11 +88,14 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
 
 def _add_file(key: str, text: str, env: Env, log: Log, patience: float) -> None:
     """Pass the path of a file with the value."""
-    with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    log.notice(
-        f"{key} is too large for a variable ({len(text.encode())} bytes): it is the path of a file with the value"
-    )
+    told = f"{key} is too large for a variable ({len(text.encode())} bytes)"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        log.notice(f"{told}, and is not set, as no file can be written: {error}")
+        return
+    log.notice(f"{told}: it is the path of a file with the value")
     _add(key, file.name, env, log, patience)
 
 

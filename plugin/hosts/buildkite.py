@@ -129,7 +129,13 @@ def _prefix(env: Env) -> str:
 
 def publish(outputs: Mapping[str, Any], all_: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
     """Set each output as meta-data of the build; without the agent write it to the log. Raises TimeoutError."""
-    publish_file(outputs, all_, env, log, patience)
+    try:
+        publish_file(outputs, all_, env, log, patience)
+    finally:
+        _set_each(outputs, env, log, patience)
+
+
+def _set_each(outputs: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
     for name, value in outputs.items():
         key, text = f"{_prefix(env)}-{name}", text_of(value)
         size = len(text.encode())

@@ -89,6 +89,14 @@ def test_a_large_output_goes_to_a_file(system: str, size: int, is_kept: bool, tm
     assert ("too large" in text) is is_kept
 
 
+@pytest.mark.parametrize("folder", [{}, {"AGENT_TEMPDIRECTORY": ""}, {"AGENT_TEMPDIRECTORY": "/proc/none"}])
+def test_a_large_output_that_no_file_can_hold_is_left_out(folder: dict[str, str]) -> None:
+    text = _published({"build-id": "7", "result": {"error": "x" * 120_001}, "status": "succeeded"}, folder)
+    (notice,) = [line for line in text.splitlines() if not parse(line)]
+    assert "result is too large for a variable (120014 bytes), and is not set, as no file can be written: " in notice
+    assert _variables(text) == {"buildId": "7", "status": "succeeded"}
+
+
 def test_a_secret_is_masked_whole_and_by_line() -> None:
     stream = io.StringIO()
     Log(stream, Redactor(), azure.HOST.dialect).mask("first line\r\n{\n100%;]")

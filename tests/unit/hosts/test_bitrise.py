@@ -95,6 +95,14 @@ def test_a_value_too_large_for_a_variable_goes_to_a_file(bitrise: Bitrise, lines
     assert "BUILDFERRY_DOWNLOADED_FILES is too large" in bitrise.stream.getvalue()
 
 
+def test_a_value_that_no_file_can_hold_is_left_out(bitrise: Bitrise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(bitrise.folder / "none"))
+    bitrise.publisher().publish({"build-ids": ["x" * 999] * 131, "status": "failed"})
+
+    assert bitrise.given == {"BUILDFERRY_STATUS": "failed"}
+    assert "(130999 bytes), and is not set, as no file can be written: " in bitrise.stream.getvalue()
+
+
 def test_a_value_that_just_fits_stays_a_variable(bitrise: Bitrise) -> None:
     lines = ["x" * 999] * 119
     lines.append("x" * (LARGEST_VARIABLE - 119_000 - len("BUILDFERRY_BUILD_IDS=")))

@@ -221,6 +221,15 @@ def test_what_the_agent_refuses_is_a_warning(tmp_path: Path) -> None:
 
 
 @posix_only
+def test_meta_data_is_set_although_the_output_file_is_not(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.publisher(PLUGIN_OUTPUT_FILE=str(tmp_path)).publish({"build-id": "1", "status": "x"})
+
+    assert [call[1] for call in agent.calls] == [["buildferry-build-id"], ["buildferry-status"]]
+    assert "the outputs could not be passed to later steps" in agent.stream.getvalue()
+
+
+@posix_only
 def test_an_agent_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     agent = Agent(tmp_path, "time.sleep(30)")
     agent.publisher(seen=(15,)).publish({"build-id": "1", "status": "x"})
