@@ -74,6 +74,13 @@ def test_a_value_that_yaml_has_changed_or_is_odd_is_refused(name: str, value: An
     assert text == said
 
 
+@pytest.mark.parametrize("name", ["", "BUILDFERRY", "OUR_FORK"])
+def test_without_a_configuration_the_single_variables_are_read(name: str) -> None:
+    single = {f"BUILDKITE_PLUGIN_{name or 'BUILDFERRY'}_SERVICE": "bitrise", "BUILDKITE_PLUGIN_OTHER_SERVICE": "x"}
+    env = {"BUILDKITE_PLUGIN_CONFIGURATION": "", "BUILDKITE_PLUGIN_NAME": name, **single}
+    assert read(env) == {"service": "bitrise"}
+
+
 @pytest.mark.parametrize("given", ["", "[1]", "{", "null"])
 def test_a_configuration_that_is_not_an_object_is_refused(given: str) -> None:
     ((name, text),) = read({"BUILDKITE_PLUGIN_CONFIGURATION": given}).items()
