@@ -24,7 +24,7 @@ from plugin.hosts.systems import Names, source_of
 from plugin.hosts.variables import LARGEST_VARIABLE, declared, first, number
 from plugin.log import Dialect, Log
 from plugin.redact import SHORTEST_SECRET
-from plugin.source import Source
+from plugin.source import Source, short
 
 STEP_NAME = "BUILDFERRY_STEP_NAME"  # set by the template: what the outputs' names start with
 # A step of this name would set variables that Azure itself uses.
@@ -32,7 +32,6 @@ TAKEN = "build"
 LARGEST_ON_WINDOWS = 32_000  # characters; with a variable of 32,767 or more Windows cannot start programs
 TEMPORARY = "AGENT_TEMPDIRECTORY"  # emptied after the job
 NAMES = Names(
-    "TF_BUILD",
     "SYSTEM_PULLREQUEST_SOURCECOMMITID BUILD_SOURCEVERSION",
     "SYSTEM_PULLREQUEST_SOURCEBRANCH BUILD_SOURCEBRANCH",
     "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER SYSTEM_PULLREQUEST_PULLREQUESTID",
@@ -130,7 +129,7 @@ def summarize(markdown: str, _report: Report, env: Env) -> str | None:
 
 def from_azure(env: Env, _folder: Path) -> Source:
     """Read Azure's variables; BUILD_SOURCEVERSION is the merge commit on a pull request."""
-    found = source_of(NAMES, env)
+    found = short(source_of(NAMES, env))  # one variable has refs/heads/…, refs/tags/… or refs/pull/…
     request = found.pull_request_id
     has_heads = env.get("BUILD_REPOSITORY_PROVIDER", "").startswith("GitHub")  # Azure Repos keeps merges alone
     return replace(

@@ -33,7 +33,6 @@ OF_HARNESS = {
 # Texts that mean the same to every reader of such a file: no quote, blank, `#`, `$` or backslash.
 _PLAIN = re.compile(r"[\w./:@%+,=?&~-]*", re.ASCII)
 WOODPECKER = Names(
-    "CI_SYSTEM_NAME",
     "CI_COMMIT_SHA",
     "CI_COMMIT_SOURCE_BRANCH CI_COMMIT_BRANCH",
     "CI_COMMIT_PULL_REQUEST",
@@ -43,7 +42,6 @@ WOODPECKER = Names(
     "CI_WORKFLOW_NAME",
 )
 DRONE = Names(  # Harness sets them too
-    "DRONE",
     "DRONE_COMMIT_SHA CI_COMMIT_SHA",
     "DRONE_SOURCE_BRANCH DRONE_COMMIT_BRANCH DRONE_BRANCH",
     "DRONE_PULL_REQUEST",
