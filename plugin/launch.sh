@@ -112,7 +112,8 @@ agent() ( # arguments; the agent gets no secret of the job, and its own is not a
     for variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
         case $variable in
             PATH | HOME | TMPDIR | BUILDKITE_JOB_ID | BUILDKITE_AGENT_ACCESS_TOKEN | BUILDKITE_AGENT_ENDPOINT) ;;
-            BUILDKITE_NO_HTTP2 | [Hh][Tt][Tt][Pp]*_[Pp]* | [Nn][Oo]_[Pp]* | SSL_CERT_FILE | SSL_CERT_DIR) ;;
+            BUILDKITE_NO_HTTP2 | SSL_CERT_FILE | SSL_CERT_DIR | HTTP_PROXY | HTTPS_PROXY | NO_PROXY | ALL_PROXY) ;;
+            http_proxy | https_proxy | no_proxy | all_proxy) ;;
             *) command unset "$variable" ;;
         esac
     done 2>/dev/null

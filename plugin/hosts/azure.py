@@ -24,7 +24,7 @@ from plugin.hosts.systems import Names, source_of
 from plugin.hosts.variables import LARGEST_VARIABLE, declared, first, number
 from plugin.log import Dialect, Log
 from plugin.redact import SHORTEST_SECRET
-from plugin.source import Source
+from plugin.source import Source, short
 
 STEP_NAME = "BUILDFERRY_STEP_NAME"  # set by the template: what the outputs' names start with
 # A step of this name would set variables that Azure itself uses.
@@ -32,7 +32,6 @@ TAKEN = "build"
 LARGEST_ON_WINDOWS = 32_000  # characters; with a variable of 32,767 or more Windows cannot start programs
 TEMPORARY = "AGENT_TEMPDIRECTORY"  # emptied after the job
 NAMES = Names(
-    "TF_BUILD",
     "SYSTEM_PULLREQUEST_SOURCECOMMITID BUILD_SOURCEVERSION",
     "SYSTEM_PULLREQUEST_SOURCEBRANCH BUILD_SOURCEBRANCH",
     "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER SYSTEM_PULLREQUEST_PULLREQUESTID",
@@ -63,8 +62,12 @@ def _read(env: Env) -> dict[str, str]:
 
 def _left(field: inputs.Field, text: str) -> Iterator[str]:
     """Yield the variables of which only the name arrived: `$(NAME)`, by itself or as what a `KEY=` stands before."""
-    for line in text.splitlines() if field.is_list else [text]:
-        value = line.partition("=")[2] if field.kind == "variables" and "=" in line else line
+    try:
+        items = inputs.parse(field, text) if field.is_list else [text]
+    except ValueError:  # the check says why
+        return
+    for item in items:
+        value = item.partition("=")[2] if field.kind == "variables" and "=" in item else item
         if found := _MACRO.fullmatch(value.strip()):
             yield found[1]
 
@@ -83,12 +86,13 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
     for name, value in outputs.items():
         text = _unexpanded(value)
         if _is_too_large(text, env):
-            path = _kept(name, text, env)
-            log.notice(
-                f"{camel(name)} is too large for a variable ({len(text.encode())} bytes): it is the path of a file "
-                "with the value, which later steps of this job can read"
-            )
-            text = str(path)
+            told = f"{camel(name)} is too large for a variable ({len(text.encode())} bytes)"
+            try:
+                text = str(_kept(name, text, env))
+            except OSError as error:
+                log.notice(f"{told}, and is not set, as no file can be written: {error}")
+                continue
+            log.notice(f"{told}: it is the path of a file with the value, which later steps of this job can read")
         log.command(f"##vso[task.setvariable variable={camel(name)};isOutput=true]{_escaped(text)}")
 
 
@@ -109,7 +113,9 @@ def _is_too_large(text: str, env: Env) -> bool:
 
 
 def _kept(name: str, text: str, env: Env) -> Path:
-    """Write a file that lasts as long as the job. Raises OSError, KeyError outside of a job."""
+    """Write a file that lasts as long as the job. Raises OSError, also outside of a job."""
+    if not env.get(TEMPORARY):
+        raise FileNotFoundError(f"{TEMPORARY} is not set")
     path = Path(env[TEMPORARY], f"buildferry-{uuid4().hex}", name)
     write_whole(path, text)
     return path
@@ -124,7 +130,7 @@ def summarize(markdown: str, _report: Report, env: Env) -> str | None:
 
 def from_azure(env: Env, _folder: Path) -> Source:
     """Read Azure's variables; BUILD_SOURCEVERSION is the merge commit on a pull request."""
-    found = source_of(NAMES, env)
+    found = short(source_of(NAMES, env))  # one variable has refs/heads/…, refs/tags/… or refs/pull/…
     request = found.pull_request_id
     has_heads = env.get("BUILD_REPOSITORY_PROVIDER", "").startswith("GitHub")  # Azure Repos keeps merges alone
     return replace(

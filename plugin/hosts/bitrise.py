@@ -29,8 +29,12 @@ SMALL = 4096  # bytes; if envman refuses less than this, size is not the reason
 ANNOTATION_TIMEOUT = 20.0  # seconds
 STYLES = {"failed": "error", "aborted": "warning", "unknown": "warning"}  # of an annotation, by the state
 LIKENESS = 0.8  # of a variable's name to an input's, to suggest the input
-ENVMAN_NEEDS = r"ENVMAN_\w+"
-PLUGIN_NEEDS = r"CI|BITRISE_(BUILD|APP)_\w+|BITRISEIO_\w+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)"
+ENVMAN_NEEDS = "ENVMAN_ENVSTORE_PATH"
+# Source: service/ of bitrise-io/bitrise-plugins-annotations; with these prefixes there are secrets of the job too.
+PLUGIN_NEEDS = r"""
+CI|BITRISE_(BUILD|APP)_SLUG|BITRISEIO_(BUILD_ANNOTATIONS_SERVICE_URL|BITRISE_SERVICES_ACCESS_TOKEN)
+|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)
+"""
 
 
 def begin(env: Env, log: Log, patience: float) -> None:
@@ -84,11 +88,14 @@ def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: 
 
 def _add_file(key: str, text: str, env: Env, log: Log, patience: float) -> None:
     """Pass the path of a file with the value."""
-    with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    log.notice(
-        f"{key} is too large for a variable ({len(text.encode())} bytes): it is the path of a file with the value"
-    )
+    told = f"{key} is too large for a variable ({len(text.encode())} bytes)"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix=f"{key}-", delete=False, encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        log.notice(f"{told}, and is not set, as no file can be written: {error}")
+        return
+    log.notice(f"{told}: it is the path of a file with the value")
     _add(key, file.name, env, log, patience)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAME = "buildkite"
 AGENT = "buildkite-agent"
 PREFIX = "buildferry"
-VARIABLE = "BUILDKITE_PLUGIN_BUILDFERRY_"
+REPOSITORY = "BUILDFERRY"  # as BUILDKITE_PLUGIN_NAME has it, which in a fork may be another
 FROM_META_DATA = "from-meta-data"  # in the configuration: a map from inputs to the keys that earlier steps have set
 CONFIGURATION = "BUILDKITE_PLUGIN_CONFIGURATION"
 NONE = "-"  # meta-data that an earlier use has set, and this one has not
@@ -53,7 +53,7 @@ NO_CONFIGURATION = (
 def read(env: Env) -> dict[str, str]:
     """Read the plugin's configuration. A script's variable for that belongs to another plugin."""
     if env.get("PLUGIN_HOST") != NAME:
-        return declared(VARIABLE, env)
+        return declared(_variable(REPOSITORY), env)
     refused: dict[str, str] = {"command": Unusable(COMMAND)} if env.get("BUILDKITE_COMMAND", "").strip() else {}
     try:
         given = dict(_configuration(env))
@@ -64,6 +64,11 @@ def read(env: Env) -> dict[str, str]:
     if not isinstance(wanted, dict):
         return found | {FROM_META_DATA: Unusable("takes a map, from inputs' names to keys of meta-data")}
     return found | {name: _from_meta_data(name, key, found, env) for name, key in wanted.items()}
+
+
+def _variable(repository: str) -> str:
+    """What the agent's variables for one plugin begin with."""
+    return f"BUILDKITE_PLUGIN_{repository}_"
 
 
 def _from_meta_data(name: str, key: Any, found: Mapping[str, str], env: Env) -> str:
@@ -87,7 +92,8 @@ def _configuration(env: Env) -> Mapping[str, Any]:
     Raises ValueError if there is neither.
     """
     found = env.get(CONFIGURATION) or ""
-    return configuration.parse(found) if found else _needed(declared(VARIABLE, env))
+    single = _variable(env.get("BUILDKITE_PLUGIN_NAME") or REPOSITORY)
+    return configuration.parse(found) if found else _needed(declared(single, env))
 
 
 def _needed(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -129,7 +135,13 @@ def _prefix(env: Env) -> str:
 
 def publish(outputs: Mapping[str, Any], all_: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
     """Set each output as meta-data of the build; without the agent write it to the log. Raises TimeoutError."""
-    publish_file(outputs, all_, env, log, patience)
+    try:
+        publish_file(outputs, all_, env, log, patience)
+    finally:
+        _set_each(outputs, env, log, patience)
+
+
+def _set_each(outputs: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
     for name, value in outputs.items():
         key, text = f"{_prefix(env)}-{name}", text_of(value)
         size = len(text.encode())
@@ -202,7 +214,7 @@ def from_buildkite(env: Env, _folder: Path) -> Source:
 HOST = Host(
     name=NAME,
     spell=configuration.by_name,
-    variable=lambda name: f"{VARIABLE}{upper(name)}",
+    variable=lambda name: f"{_variable(REPOSITORY)}{upper(name)}",
     read=read,
     begin=begin,
     publish=publish,

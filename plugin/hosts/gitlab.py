@@ -38,7 +38,6 @@ _RUBY_TOKENS = re.compile(r'"(?:\\.|[^"\\])*"|\bnil\b')  # a string, so that nil
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USUAL_NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")  # else it may be a secret that somebody wrote there
 NAMES = Names(
-    "GITLAB_CI",
     "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA CI_COMMIT_SHA",
     "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME CI_COMMIT_BRANCH",
     "CI_MERGE_REQUEST_IID",

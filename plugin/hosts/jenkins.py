@@ -56,6 +56,6 @@ HOST = Host(
     output_file=OUTPUT_FILE,
     summarize=no_summary,  # the Groovy step writes the build's description
     find_source=from_jenkins,
-    job=("BUILD_TAG",),
+    job=("JENKINS_URL", "JOB_NAME", "BUILD_NUMBER"),  # BUILD_TAG is the same for a/b and a-b
     scratch=("$WORKSPACE_TMP", "${WORKSPACE}@tmp"),
 )

@@ -17,7 +17,7 @@ def from_any(env: Env, folder: Path) -> Source:
     name = hosts.name_of(env)
     if name != hosts.PLAIN:
         return hosts.HOSTS[name].find_source(env, folder)
-    names = next((names for names in SYSTEMS if env.get(names.detect)), None)
+    names = next((names for variable, names in SYSTEMS.items() if env.get(variable)), None)
     return source_of(names, env) if names else Source()
 
 

@@ -1,22 +1,19 @@
-"""The variables of CI systems that say what is built; of systems without a host of their own here, all of them."""
+"""How a CI system's variables say what is built, and those of the systems without a host of their own here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from string import Template
 from typing import NamedTuple
 
 from plugin.hosts.host import Env
 from plugin.hosts.variables import first, number
-from plugin.source import Source, short
+from plugin.source import Source
 
 
 class Names(NamedTuple):
-    """A CI system's variables, in the order to try them; `detect` is set there and nowhere else.
+    """A CI system's variables, in the order to try them; `run_url` may be an address with variables in it."""
 
-    `run_url` may be an address with variables in it.
-    """
-
-    detect: str
     commit: str
     branch: str = ""
     pull_request: str = ""
@@ -26,11 +23,11 @@ class Names(NamedTuple):
     workflow: str = ""
 
 
-# The most specific first: some systems imitate others' variables. From each system's own documentation.
-SYSTEMS = (
-    Names("CIRCLECI", "CIRCLE_SHA1", "CIRCLE_BRANCH", "CIRCLE_PULL_REQUEST", "", "CIRCLE_TAG", "CIRCLE_BUILD_URL"),
-    Names(
-        "BITBUCKET_BUILD_NUMBER",
+# By the variable that is set there and nowhere else, the most specific first: some systems imitate others' variables.
+# From each system's own documentation.
+SYSTEMS: Mapping[str, Names] = {
+    "CIRCLECI": Names("CIRCLE_SHA1", "CIRCLE_BRANCH", "CIRCLE_PULL_REQUEST", "", "CIRCLE_TAG", "CIRCLE_BUILD_URL"),
+    "BITBUCKET_BUILD_NUMBER": Names(
         "BITBUCKET_COMMIT",
         "BITBUCKET_BRANCH",
         "BITBUCKET_PR_ID",
@@ -38,8 +35,7 @@ SYSTEMS = (
         "BITBUCKET_TAG",
         "https://bitbucket.org/$BITBUCKET_REPO_FULL_NAME/pipelines/results/$BITBUCKET_BUILD_NUMBER",
     ),
-    Names(
-        "TRAVIS",
+    "TRAVIS": Names(
         "TRAVIS_PULL_REQUEST_SHA TRAVIS_COMMIT",
         "TRAVIS_PULL_REQUEST_BRANCH TRAVIS_BRANCH",
         "TRAVIS_PULL_REQUEST",
@@ -47,8 +43,7 @@ SYSTEMS = (
         "TRAVIS_TAG",
         "TRAVIS_BUILD_WEB_URL",
     ),
-    Names(
-        "CM_BUILD_ID",
+    "CM_BUILD_ID": Names(
         "CM_COMMIT",
         "CM_BRANCH",
         "CM_PULL_REQUEST_NUMBER",
@@ -56,8 +51,7 @@ SYSTEMS = (
         "CM_TAG",
         "https://codemagic.io/app/$CM_PROJECT_ID/build/$CM_BUILD_ID",
     ),
-    Names(
-        "CI_XCODE_CLOUD",
+    "CI_XCODE_CLOUD": Names(
         "CI_PULL_REQUEST_SOURCE_COMMIT CI_COMMIT",
         "CI_PULL_REQUEST_SOURCE_BRANCH CI_BRANCH",
         "CI_PULL_REQUEST_NUMBER",
@@ -65,15 +59,15 @@ SYSTEMS = (
         "CI_TAG",
         "CI_BUILD_URL",
     ),
-    Names("AC_APPCIRCLE", "AC_GIT_COMMIT", "AC_GIT_BRANCH", "AC_PULL_NUMBER", "AC_GIT_TARGET_BRANCH", "AC_GIT_TAG"),
-    Names("TEAMCITY_VERSION", "BUILD_VCS_NUMBER", "", "", "", "", "BUILD_URL"),
-)
+    "AC_APPCIRCLE": Names("AC_GIT_COMMIT", "AC_GIT_BRANCH", "AC_PULL_NUMBER", "AC_GIT_TARGET_BRANCH", "AC_GIT_TAG"),
+    "TEAMCITY_VERSION": Names("BUILD_VCS_NUMBER", "", "", "", "", "BUILD_URL"),
+}
 
 
 def source_of(names: Names, env: Env) -> Source:
     """Read what is built from the variables of one CI system."""
     tag = first(env, names.tag.split())
-    found = Source(
+    return Source(
         commit=first(env, names.commit.split()),
         branch=None if tag else first(env, names.branch.split()),
         tag=tag,
@@ -82,7 +76,6 @@ def source_of(names: Names, env: Env) -> Source:
         run_url=_address(names.run_url, env),
         ci_workflow=first(env, names.workflow.split()),
     )
-    return short(found)  # Azure has one variable for refs/heads/…, refs/tags/… and refs/pull/…
 
 
 def _address(form: str, env: Env) -> str | None:

@@ -28,7 +28,6 @@ LONGEST_LINE = 60_000  # bytes; Harness reads nothing of a file with a line of 6
 # Texts that mean the same to every reader of such a file: no quote, blank, `#`, `$` or backslash.
 _PLAIN = re.compile(r"[\w./:@%+,=?&~-]*", re.ASCII)
 WOODPECKER = Names(
-    "CI_SYSTEM_NAME",
     "CI_COMMIT_SHA",
     "CI_COMMIT_SOURCE_BRANCH CI_COMMIT_BRANCH",
     "CI_COMMIT_PULL_REQUEST",
@@ -38,7 +37,6 @@ WOODPECKER = Names(
     "CI_WORKFLOW_NAME",
 )
 DRONE = Names(  # Harness sets them too
-    "DRONE",
     "DRONE_COMMIT_SHA CI_COMMIT_SHA",
     "DRONE_SOURCE_BRANCH DRONE_COMMIT_BRANCH DRONE_BRANCH",
     "DRONE_PULL_REQUEST",

@@ -22,7 +22,7 @@ from plugin.inputs.fields import (
     services,
     used_by,
 )
-from plugin.inputs.parse import Unusable
+from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "inputs",
     "missing",
     "outputs",
+    "parse",
     "receipt_problem",
     "required_by",
     "schema",

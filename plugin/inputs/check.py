@@ -96,7 +96,9 @@ def receipt_problem(data: Any) -> str | None:
         return None
     from jsonschema import Draft202012Validator
 
-    error = next(Draft202012Validator(rules).iter_errors(data))
+    error = next(Draft202012Validator(rules).iter_errors(data), None)
+    if error is None:  # jsonschema has the last word
+        return None
     where = ".".join(map(str, error.absolute_path)) or "it"
     if error.validator == "required":
         return f"{where} lacks {', '.join(name for name in error.validator_value if name not in error.instance)}"

@@ -73,9 +73,9 @@ KEYWORDS: Mapping[str, Callable[[Any, Any, Rules], bool]] = {
     "properties": lambda parts, value, _: (
         not isinstance(value, dict) or all(is_valid(value[name], parts[name]) for name in parts if name in value)
     ),
-    # schema.json only forbids them
-    "additionalProperties": lambda _, value, rules: (
-        not isinstance(value, dict) or value.keys() <= rules["properties"].keys()
+    "additionalProperties": lambda part, value, rules: (
+        not isinstance(value, dict)
+        or all(is_valid(value[name], part) for name in value.keys() - rules.get("properties", {}).keys())
     ),
     "dependentSchemas": lambda parts, value, _: (
         not isinstance(value, dict) or all(is_valid(value, parts[name]) for name in parts if name in value)

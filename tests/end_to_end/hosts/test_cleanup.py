@@ -182,7 +182,7 @@ def test_a_jenkinsfile_cleans_up(sandbox: SandboxProcess, tmp_path: Path) -> Non
     workspace = tmp_path / "killed" / "ws"
     scenario = _jenkinsfile(
         hanging("jenkins", sandbox.url),
-        {"HOME": str(tmp_path), "WORKSPACE": str(workspace), "BUILD_TAG": "jenkins-app-7"},
+        {"HOME": str(tmp_path), "WORKSPACE": str(workspace), "JOB_NAME": "app", "BUILD_NUMBER": "7"},
         shlex.join(command()),
     )
     with killed(sandbox, lambda: Path(f"{workspace}@tmp").glob("buildferry-running/*.lock")):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from plugin.hosts import HOSTS
+from plugin.hosts import HOSTS, children
+from plugin.hosts.buildkite import AGENT_NEEDS
 from plugin.inputs import outputs
 from tests.end_to_end.hosts import azure, woodpecker
 from tests.end_to_end.launch.machine import ROOT, Machine, end_tree, script, wait_for
@@ -165,6 +166,18 @@ def test_on_buildkite_outputs_of_an_earlier_use_become_a_dash(cold: Machine, tmp
     assert "s3cret" not in known
     assert "BUILDKITE_AGENT_ACCESS_TOKEN=0wn" in known
     assert not (cold.checkout / "evil").exists()
+
+
+def test_buildkites_agent_gets_the_same_variables_as_from_a_run(cold: Machine, tmp_path: Path) -> None:
+    proxies = [f"{name}_PROXY" for name in ("HTTP", "HTTPS", "NO", "ALL")]
+    own = [f"BUILDKITE_{name}" for name in ("JOB_ID", "AGENT_ACCESS_TOKEN", "AGENT_ENDPOINT", "NO_HTTP2")]
+    needed = {*proxies, *map(str.lower, proxies), *own, "SSL_CERT_FILE", "SSL_CERT_DIR"}
+    secrets = ["HTTP_PASSWORD", "HTTPS_PASSPHRASE", "HTTP_BASIC_PASS", "NO_PASSWORD", "http_proxy_password"]
+    given = dict.fromkeys([*needed, *secrets], "given")
+    cold.run(**_surroundings(cold, tmp_path, "buildkite"), **no_python(cold), **given)
+    known = (tmp_path / "known").read_text().splitlines()
+    assert {line.partition("=")[0] for line in known if line.endswith("=given")} == needed
+    assert children.environment(given, AGENT_NEEDS).keys() == needed
 
 
 @pytest.mark.skipif(not shutil.which("timeout"), reason="the system has no `timeout`")

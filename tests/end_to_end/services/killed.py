@@ -33,7 +33,7 @@ JOBS: Mapping[str, Mapping[str, str]] = {
     "github": ACTIONS,
     "gitea": ACTIONS,
     "bitrise": {"BITRISE_DEPLOY_DIR": "{}/deploy", "BITRISE_BUILD_SLUG": "{job}"},
-    "jenkins": {"WORKSPACE": "{}/workspace", "BUILD_TAG": "{job}"},
+    "jenkins": {"WORKSPACE": "{}/workspace", "JOB_NAME": "o/app", "BUILD_NUMBER": "{job}"},
     "gitlab": {"CI_PROJECT_DIR": "{}/builds", "CI_JOB_ID": "{job}"},
     "azure": {
         "AGENT_TEMPDIRECTORY": "{}/_temp",

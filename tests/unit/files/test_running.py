@@ -205,8 +205,8 @@ def test_what_belongs_to_another_user_is_not_believed(which: str, tmp_path: Path
     [
         ("github", {"RUNNER_TEMP": "/w/_temp", "GITHUB_RUN_ID": "7", "GITHUB_JOB": "b"}, "/w/_temp", "7\n\nb\n"),
         ("bitrise", {"BITRISE_DEPLOY_DIR": "/b/deploy", "BITRISE_BUILD_SLUG": "s"}, "/b", "s"),
-        ("jenkins", {"WORKSPACE": "/j/w", "BUILD_TAG": "t"}, "/j/w@tmp", "t"),
-        ("jenkins", {"WORKSPACE": "/j/w", "WORKSPACE_TMP": "/j/tmp", "BUILD_TAG": "t"}, "/j/tmp", "t"),
+        ("jenkins", {"WORKSPACE": "/j/w", "BUILD_NUMBER": "7"}, "/j/w@tmp", "\n\n7"),
+        ("jenkins", {"WORKSPACE": "/j/w", "WORKSPACE_TMP": "/j/tmp", "JOB_NAME": "a"}, "/j/tmp", "\na\n"),
         ("plain", {}, None, "/here"),
         ("github", {"RUNNER_TEMP": ""}, None, "/here"),
     ],
@@ -215,6 +215,15 @@ def test_each_host_names_its_folder_and_its_job(host: str, env: dict[str, str], 
     here = Path("/here")
     assert HOSTS[host].scratch_of(env, here) == (Path(folder) if folder else None)
     assert HOSTS[host].job_of(env, here) == job
+
+
+def test_two_jobs_with_the_same_build_tag_of_jenkins_are_two() -> None:
+    jobs = [
+        {"JENKINS_URL": f"https://{server}/", "JOB_NAME": name, "BUILD_NUMBER": "1", "BUILD_TAG": "jenkins-a-b-1"}
+        for server in ("one.example.com", "two.example.com")
+        for name in ("a/b", "a-b")
+    ]
+    assert len({HOSTS["jenkins"].job_of(job, Path("/here")) for job in jobs}) == len(jobs)
 
 
 @pytest.mark.parametrize("variable", ["DRONE_WORKSPACE", "HARNESS_WORKSPACE"])

@@ -89,6 +89,14 @@ def test_a_large_output_goes_to_a_file(system: str, size: int, is_kept: bool, tm
     assert ("too large" in text) is is_kept
 
 
+@pytest.mark.parametrize("folder", [{}, {"AGENT_TEMPDIRECTORY": ""}, {"AGENT_TEMPDIRECTORY": "/proc/none"}])
+def test_a_large_output_that_no_file_can_hold_is_left_out(folder: dict[str, str]) -> None:
+    text = _published({"build-id": "7", "result": {"error": "x" * 120_001}, "status": "succeeded"}, folder)
+    (notice,) = [line for line in text.splitlines() if not parse(line)]
+    assert "result is too large for a variable (120014 bytes), and is not set, as no file can be written: " in notice
+    assert _variables(text) == {"buildId": "7", "status": "succeeded"}
+
+
 def test_a_secret_is_masked_whole_and_by_line() -> None:
     stream = io.StringIO()
     Log(stream, Redactor(), azure.HOST.dialect).mask("first line\r\n{\n100%;]")
@@ -168,6 +176,28 @@ def test_a_pull_request_on_github_can_be_commented(provider: str, api: str | Non
 @pytest.mark.parametrize("text", ["costs $(5", "a $(TOKEN) b", "$()", "$($(TOKEN))", "KEY=$(TOKEN)"])
 def test_a_text_that_only_has_a_name_in_it_is_a_text(text: str) -> None:
     assert azure.HOST.read({"PLUGIN_DESCRIPTION": text}) == {"description": text}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("secrets", "A=$(X)"),
+        ("secrets", '["A=$(X)"]'),
+        ("environment", '{"A": "$(X)", "B": 1}'),
+        ("environment", '["B=1", "A=two = $(X)", "A= $(X) "]'),
+        ("workflow", '["primary", "$(X)"]'),
+        ("artifacts", "a.apk|$(X)"),
+        ("artifacts", "$(X)\r\n"),
+    ],
+)
+def test_a_name_is_found_in_every_form_of_a_list(name: str, text: str) -> None:
+    with pytest.raises(InputError, match=f"§{name}§: there is no variable X in this job"):
+        azure.HOST.read({azure.HOST.variable(name): text})
+
+
+@pytest.mark.parametrize("text", ['["A=x$(X)"]', '{"A": ["$(X)"]}', '{"$(X)": "A"}', '["$(X)"'])
+def test_an_item_that_only_has_a_name_in_it_is_a_text(text: str) -> None:
+    assert azure.HOST.read({"PLUGIN_SECRETS": text}) == {"secrets": text}
 
 
 def test_every_variable_that_does_not_exist_is_named_once() -> None:

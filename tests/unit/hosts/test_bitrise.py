@@ -95,6 +95,14 @@ def test_a_value_too_large_for_a_variable_goes_to_a_file(bitrise: Bitrise, lines
     assert "BUILDFERRY_DOWNLOADED_FILES is too large" in bitrise.stream.getvalue()
 
 
+def test_a_value_that_no_file_can_hold_is_left_out(bitrise: Bitrise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(bitrise.folder / "none"))
+    bitrise.publisher().publish({"build-ids": ["x" * 999] * 131, "status": "failed"})
+
+    assert bitrise.given == {"BUILDFERRY_STATUS": "failed"}
+    assert "(130999 bytes), and is not set, as no file can be written: " in bitrise.stream.getvalue()
+
+
 def test_a_value_that_just_fits_stays_a_variable(bitrise: Bitrise) -> None:
     lines = ["x" * 999] * 119
     lines.append("x" * (LARGEST_VARIABLE - 119_000 - len("BUILDFERRY_BUILD_IDS=")))
@@ -168,9 +176,11 @@ def test_all_errors_are_one_red_block() -> None:
 
 def test_envman_and_the_plugin_know_no_secret_of_the_job(bitrise: Bitrise) -> None:
     bitrise.program("bitrise")
-    secrets = {"api_token": "s3cret", "DIST_TOKEN": "s3cret", "password": "s3cret", "GITHUB_TOKEN": "s3cret"}
+    usual = ["api_token", "password", "DIST_TOKEN", "GITHUB_TOKEN", "ENVMAN_TOKEN", "HTTP_PASSWORD"]
+    secrets = [*usual, "BITRISE_BUILD_API_TOKEN", "BITRISE_APP_TOKEN", "BITRISEIO_ANDROID_KEYSTORE_PASSWORD"]
     needed = {"ENVMAN_ENVSTORE_PATH": "/store", "BITRISE_BUILD_SLUG": "slug", "HOME": "/home"}
-    publisher = bitrise.publisher(**secrets, **needed)
+    needed |= {"BITRISEIO_BITRISE_SERVICES_ACCESS_TOKEN": "the plugin's"}
+    publisher = bitrise.publisher(**dict.fromkeys(secrets, "s3cret"), **needed)
     publisher.publish({"build-id": "1"})
     publisher.summarize()
 
@@ -179,3 +189,4 @@ def test_envman_and_the_plugin_know_no_secret_of_the_job(bitrise: Bitrise) -> No
     assert plugin["arguments"][:2] == [":annotations", "annotate"]
     assert needed.items() <= plugin["known"].items()
     assert "BITRISE_BUILD_SLUG" not in envman["known"]
+    assert "BITRISEIO_BITRISE_SERVICES_ACCESS_TOKEN" not in envman["known"]

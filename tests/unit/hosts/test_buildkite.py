@@ -74,6 +74,13 @@ def test_a_value_that_yaml_has_changed_or_is_odd_is_refused(name: str, value: An
     assert text == said
 
 
+@pytest.mark.parametrize("name", ["", "BUILDFERRY", "OUR_FORK"])
+def test_without_a_configuration_the_single_variables_are_read(name: str) -> None:
+    single = {f"BUILDKITE_PLUGIN_{name or 'BUILDFERRY'}_SERVICE": "bitrise", "BUILDKITE_PLUGIN_OTHER_SERVICE": "x"}
+    env = {"BUILDKITE_PLUGIN_CONFIGURATION": "", "BUILDKITE_PLUGIN_NAME": name, **single}
+    assert read(env) == {"service": "bitrise"}
+
+
 @pytest.mark.parametrize("given", ["", "[1]", "{", "null"])
 def test_a_configuration_that_is_not_an_object_is_refused(given: str) -> None:
     ((name, text),) = read({"BUILDKITE_PLUGIN_CONFIGURATION": given}).items()
@@ -218,6 +225,15 @@ def test_what_the_agent_refuses_is_a_warning(tmp_path: Path) -> None:
 
     said = "warning: buildkite-agent did not accept buildferry-{}: buildkite-agent meta-data set: FATAL: 422\n"
     assert agent.stream.getvalue() == said.format("build-id") + said.format("status")
+
+
+@posix_only
+def test_meta_data_is_set_although_the_output_file_is_not(tmp_path: Path) -> None:
+    agent = Agent(tmp_path)
+    agent.publisher(PLUGIN_OUTPUT_FILE=str(tmp_path)).publish({"build-id": "1", "status": "x"})
+
+    assert [call[1] for call in agent.calls] == [["buildferry-build-id"], ["buildferry-status"]]
+    assert "the outputs could not be passed to later steps" in agent.stream.getvalue()
 
 
 @posix_only

@@ -18,6 +18,7 @@ from tests.unit.rules.tree import ROOT
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 
 USE = "BUILDKITE_PLUGIN_BUILDFERRY_"
+OPTIONS = ["", "set -e", "set -u", "set -eu"]  # of the shell that sources the hook
 LAUNCHER = 'echo "$*" >"$LAUNCHED"\nenv | grep -e ^PLUGIN_ -e ^BUILDFERRY_CI= | sort >>"$LAUNCHED"\nexit 5\n'
 CONFIGURED = {
     "BUILDKITE_PLUGIN_NAME": "BUILDFERRY",
@@ -36,7 +37,7 @@ def _places(folder: Path) -> list[Path]:
     return folders(HOST.scratch_of(environment, folder), environment)
 
 
-def _source(folder: Path, more: Mapping[str, str]) -> list[str]:
+def _source(folder: Path, more: Mapping[str, str], options: str = "") -> list[str]:
     """Source the hook; check what it may not change; return what the launcher was started with."""
     for name in ("hooks/pre-exit", "plugin/launch.sh"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -51,7 +52,7 @@ def _source(folder: Path, more: Mapping[str, str]) -> list[str]:
         **CONFIGURED,
         **more,
     }
-    script = f'env >before\n. "{folder}/hooks/pre-exit"\nstatus=$?\nenv >after\nexit $status\n'
+    script = f'env >before\n{options}\n. "{folder}/hooks/pre-exit"\nstatus=$?\nenv >after\nexit $status\n'
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, timeout=20, check=False
     )
@@ -62,11 +63,12 @@ def _source(folder: Path, more: Mapping[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_what_a_run_has_left_is_cleaned_up(place: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", OPTIONS)
+def test_what_a_run_has_left_is_cleaned_up(place: int, options: str, tmp_path: Path) -> None:
     kept = _places(tmp_path)[place]
     kept.mkdir(parents=True)
     (kept / "7.json").touch()
-    command, *given = _source(tmp_path, {})
+    command, *given = _source(tmp_path, {}, options)
     assert command == "bitrise cleanup"
     assert [line for line in given if not line.endswith("=")] == [
         "BUILDFERRY_CI=buildkite",
@@ -78,17 +80,19 @@ def test_what_a_run_has_left_is_cleaned_up(place: int, tmp_path: Path) -> None:
     }
 
 
-def test_nothing_starts_when_no_file_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", OPTIONS)
+def test_nothing_starts_when_no_file_is_left(options: str, tmp_path: Path) -> None:
     _places(tmp_path)[0].mkdir(parents=True)
-    assert _source(tmp_path, {}) == []
+    assert _source(tmp_path, {}, options) == []
 
 
 @pytest.mark.parametrize("more", [{f"{USE}SERVICE": "app-distribution"}, {"BUILDKITE_PLUGIN_NAME": ""}])
-def test_only_a_use_that_can_clean_up_does(more: Mapping[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", OPTIONS)
+def test_only_a_use_that_can_clean_up_does(options: str, more: Mapping[str, str], tmp_path: Path) -> None:
     kept = _places(tmp_path)[0]
     kept.mkdir(parents=True)
     (kept / "7.json").touch()
-    assert _source(tmp_path, more) == []
+    assert _source(tmp_path, more, options) == []
 
 
 def test_a_variables_name_that_bash_would_evaluate_is_not_used(tmp_path: Path) -> None:

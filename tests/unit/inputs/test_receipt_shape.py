@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -60,6 +61,11 @@ def test_a_file_that_no_run_would_write_is_not_a_receipt(change: Any, problem: s
 @pytest.mark.parametrize("data", [None, [], "x", 7, True])
 def test_other_json_is_not_a_receipt(data: Any) -> None:
     assert inputs.receipt_problem(data) == "it is not an object"
+
+
+def test_a_receipt_that_only_our_verdict_refuses_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("plugin.inputs.check"), "is_valid", lambda *_: False)
+    assert inputs.receipt_problem(record()) is None
 
 
 def test_every_key_of_a_receipt_is_documented() -> None:
