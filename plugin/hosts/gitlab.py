@@ -146,12 +146,14 @@ def begin(env: Env, log: Log, _patience: float) -> None:
 
 def publish(new: Mapping[str, Any], outputs: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:
     """Write all outputs to the output file, and those that fit to the dotenv report."""
-    publish_file(new, outputs, env, log, patience)
-    if not env.get(DOTENV_FILE):
-        return
-    prefix = output_prefix(env.get(own_variable("output-prefix"), ""))
-    lines, left_out = dotenv(outputs, prefix)
-    write_whole(Path(env[DOTENV_FILE]), "".join(f"{line}\n" for line in lines), private=False)
+    try:
+        if not env.get(DOTENV_FILE):
+            return
+        prefix = output_prefix(env.get(own_variable("output-prefix"), ""))
+        lines, left_out = dotenv(outputs, prefix)
+        write_whole(Path(env[DOTENV_FILE]), "".join(f"{line}\n" for line in lines), private=False)
+    finally:
+        publish_file(new, outputs, env, log, patience)
     if names := [name for name in left_out if name in new and name not in NEVER_SIMPLE]:
         log.notice(
             f"later jobs get {', '.join(names)} from {env.get(OUTPUT_FILE) or 'the output file'} only: a dotenv report "

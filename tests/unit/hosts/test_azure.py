@@ -191,7 +191,7 @@ def test_a_text_that_only_has_a_name_in_it_is_a_text(text: str) -> None:
     ],
 )
 def test_a_name_is_found_in_every_form_of_a_list(name: str, text: str) -> None:
-    with pytest.raises(InputError, match=f"§{name}§: there is no variable X in this job"):
+    with pytest.raises(InputError, match=f"§{name}§: this job has not set the variable X, so"):
         azure.HOST.read({azure.HOST.variable(name): text})
 
 

@@ -62,6 +62,14 @@ def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
+def test_an_output_file_that_cannot_be_written_leaves_the_report(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    env = {gitlab.DOTENV_FILE: str(tmp_path / "env"), "PLUGIN_OUTPUT_FILE": str(tmp_path / "file" / "out.json")}
+    with pytest.raises(OSError, match="file"):
+        gitlab.publish({"build-id": "7"}, {"build-id": "7"}, env, Log(io.StringIO(), Redactor()), 1)
+    assert (tmp_path / "env").read_text(encoding="utf-8") == "BUILDFERRY_BUILD_ID=7\n"
+
+
 def test_a_secret_is_the_value_of_the_variable_that_is_named() -> None:
     env = {"PLUGIN_API_TOKEN_VARIABLE": "DIST_TOKEN", "DIST_TOKEN": "t0ken", "PLUGIN_PASSWORD_VARIABLE": ""}
     assert HOST.read(env) == {"api-token": "t0ken"}
