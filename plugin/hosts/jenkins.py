@@ -57,5 +57,6 @@ HOST = Host(
     summarize=no_summary,  # the Groovy step writes the build's description
     find_source=from_jenkins,
     job=("BUILD_TAG",),
+    rerun=("STAGE_NAME",),
     scratch=("$WORKSPACE_TMP", "${WORKSPACE}@tmp"),
 )
