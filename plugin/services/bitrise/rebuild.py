@@ -114,7 +114,7 @@ def _begin(job: Job, before: Build) -> Build:
 
         def begin() -> None:
             entry.begin()
-            record(job, [replace(before, state=QUEUED)], is_requested=True)
+            record(job, [replace(before, state=QUEUED)], requested=job.clock.wall())
 
         request = _request(job, before.slug, f"a rebuild of {before.name}", begin)
         now = job.rest.create(request, lambda _answer: before, look)

@@ -41,7 +41,8 @@ class Start:
     def trigger(self) -> Trigger:
         """What is recorded of it for cleanup."""
         params = {name: self.order.params[name] for name in ("pipeline_id", *SHOWN) if name in self.order.params}
-        return Trigger(self.order.marker, self.lookup.most, self.lookup.since, params)
+        last = self.lookup.since if self.lookup.last is None else self.lookup.last
+        return Trigger(self.order.marker, self.lookup.most, self.lookup.since, last, params)
 
     def inherit(self, marker: str, tries: int, since: float) -> None:
         """Resume a run that sent the trigger with `marker` up to `tries` times, first at `since`."""
