@@ -44,7 +44,7 @@ def _start_all(job: Job, builds: list[Build], starts: list[Start]) -> None:
             note(job, builds)
             if start.is_open or not start.builds:
                 _start(job, starts, start, builds)
-            record_all(job, starts)
+            record_all(job, starts, builds)
     except PluginError:
         leave(job, builds)
         raise
@@ -54,7 +54,7 @@ def _follow(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
     """Follow the builds, and search for duplicates once more at the end."""
     failure: PluginError | None = None
     try:
-        follow(job, builds)
+        follow(job, builds, noted=lambda: record_all(job, starts, builds))
     except PluginError as error:
         failure = error
     for start in starts:
@@ -114,7 +114,7 @@ def _send(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) 
 
     def begin() -> None:
         start.begin()
-        record_all(job, starts)
+        record_all(job, starts, builds)
 
     request = Request(
         "POST",

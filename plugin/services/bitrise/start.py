@@ -81,11 +81,12 @@ class Start:
         return (found, "") if found else None
 
 
-def record_all(job: Job, starts: Sequence[Start]) -> None:
-    """Record for cleanup what all orders of this CI job have started, and may have started."""
+def record_all(job: Job, starts: Sequence[Start], builds: Sequence[Build]) -> None:
+    """Record for cleanup what of `builds` this CI job has started, and what it may have started besides."""
     own = [start for start in starts if start.is_own]
     unsure = [start.trigger for start in own if start.is_open or start.lookup.tries > 1]
-    record(job, [build for start in own for build in start.builds], unsure)
+    others = taken(starts)
+    record(job, [build for build in builds if build.slug not in others], unsure)
 
 
 def taken(starts: Sequence[Start]) -> set[str]:

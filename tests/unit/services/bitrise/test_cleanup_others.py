@@ -13,7 +13,7 @@ import requests_mock
 
 from plugin.services.bitrise.lookup import ALIGNED, CLOCKS_DIFFER, LAG
 from tests.unit.running import Ran
-from tests.unit.services.bitrise.bitrise_run import APP, NOW, PAGE, SOURCE, Run, Service, build, runner, takes
+from tests.unit.services.bitrise.bitrise_run import APP, NOW, PAGE, SOURCE, STARTED, Run, Service, build, runner, takes
 from tests.unit.services.bitrise.killed import files, killing
 
 bitrise = pytest.fixture(runner)
@@ -124,6 +124,36 @@ def test_a_run_found_by_its_marker_is_left_alone_once_rebuilt(
     assert ran.error is None
     assert len(aborts) == (len(attempts) == 1)
     assert ("was rebuilt meanwhile, and is left alone" in ran.log) is (len(attempts) == 2)
+
+
+@pytest.mark.parametrize("operation", ["wait", "create-build"])
+@pytest.mark.parametrize("attempts", [("one",), ("one", "two")])
+def test_a_run_that_was_followed_is_left_alone_once_rebuilt(
+    attempts: tuple[str, ...], operation: str, http: requests_mock.Mocker, dying: Any, bitrise: Run
+) -> None:
+    def run(die: Callable[[], None]) -> Ran:
+        def poll(_request: Any, _context: Any) -> Any:
+            polls.append(1)
+            if len(polls) == 2:
+                die()
+            return pipeline_run("one", status="running" if len(polls) == 1 else "succeeded")
+
+        polls: list[int] = []
+        http.get(f"{APP}/pipelines/p1", json=poll)
+        if operation == "wait":
+            return bitrise("wait", build_id="p1", abort_on_cancel="true")
+        return bitrise("create-build", source=SOURCE, pipeline="ship", wait="true")
+
+    http.get(f"{APP}/builds", json={"data": []})
+    http.get(f"{APP}/pipelines", json={"data": []})
+    http.get(f"{APP}/builds/p1", status_code=404)
+    takes(http, "POST", "/builds", (201, {**STARTED, "build_slug": "p1", "triggered_pipeline": "ship"}))
+    dying(run)
+    http.get(f"{APP}/pipelines/p1", json=pipeline_run(*attempts))
+    aborts = takes(http, "POST", "/pipelines/p1/abort", None)
+
+    assert bitrise("cleanup").error is None
+    assert len(aborts) == (len(attempts) == 1)
 
 
 @pytest.mark.parametrize(
