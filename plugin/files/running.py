@@ -70,7 +70,7 @@ class Running:
         self._wall = wall
         self._path: Path | None = None
         self._stack = ExitStack()
-        self.is_complete = True  # whether all that was left could be read
+        self.is_complete = True  # whether all that may be left running was dealt with
         self._is_off = is_dry  # also once it is known that the file cannot be written
 
     @contextmanager
@@ -160,6 +160,7 @@ class Running:
                 elif path.exists() and (record := self._read(path)):  # the run has not removed it meanwhile
                     yield Left(path, record["service-url"], record["facts"])
         except HeldError as error:
+            self.is_complete = False
             self._log.line(f"a run of this CI job is still in progress ({error}): its builds are left alone")
         except OSError as error:
             self.ignore(f"{path} cannot be used: {error.strerror}")

@@ -64,7 +64,10 @@ def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
         )
         return False
     if job.values.app_id and app_slug(job) != record.app:
-        job.log.debug(f"{left.path} is of app {record.app}")
+        job.running.is_complete = False
+        job.log.line(
+            f"builds of app {record.app} may be left running: run cleanup with that §app-id§ (recorded in {left.path})"
+        )
         return False
     return True
 

@@ -151,6 +151,7 @@ def test_the_file_of_a_living_run_is_passed_over(tmp_path: Path) -> None:
         other = Run(tmp_path)
         assert other.left() == []
         assert f"still in progress (process {os.getpid()})" in other.log
+        assert not other.running.is_complete
 
 
 def test_a_file_is_locked_while_it_is_cleaned_up(tmp_path: Path) -> None:

@@ -207,8 +207,12 @@ def test_an_app_or_an_address_limits_the_cleanup(
     http.get(f"{APP}/builds/b1", **RUNNING)
     aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
 
-    assert clean(**given).error is None
+    ran = clean(**given)
+
+    assert ran.error is None
     assert (len(aborts), len(files(tmp_path))) == ((1, 0) if is_asked_for else (0, 1))
+    assert ("may be left running: run cleanup with that" in ran.log) is not is_asked_for
+    assert "nothing is left running" not in ran.log
 
 
 @pytest.mark.parametrize("url", ["http://bitrise.example.com", "https://api.bitrise.io.example.com"])
