@@ -1,8 +1,8 @@
 """What a run has running at a service: a file that exists for as long as the run, for `cleanup` to end what is left.
 
 A killed run leaves its file behind. There is one for each run, in a folder that only this user may write to, outside of
-what CI systems archive. An operating system's lock says whether the run lives. A file never holds a secret, and one
-that cannot be written is a notice: it fails no run.
+what CI systems archive, except on Drone and Harness without a clone. An operating system's lock says whether the run
+lives. A file never holds a secret, and one that cannot be written is a notice: it fails no run.
 """
 
 from __future__ import annotations
@@ -145,6 +145,8 @@ class Running:
                 else:
                     others += record is not None
                     _remove_old(path, self._wall())
+            for path in [*folder.glob("*.lock"), *folder.glob(".*.json-*")]:  # of runs killed while they wrote
+                _remove_old(path, self._wall())
         if others:
             self._log.debug(f"files of other CI jobs, which are left alone: {others}")
 
@@ -226,10 +228,11 @@ def _is_old(path: Path, now: float) -> bool:
 
 
 def _remove_old(path: Path, now: float) -> None:
-    """Remove an old file of another CI job, if its run does not live."""
+    """Remove an old file, if the run that it is of does not live."""
     if _is_old(path, now):
         try:
-            with held(path.with_suffix(".lock"), f"process {os.getpid()}, cleanup") as is_locked:
+            lock = path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.lock")
+            with held(lock, f"process {os.getpid()}, cleanup") as is_locked:
                 if is_locked:
                     path.unlink(missing_ok=True)
         except (HeldError, OSError):
