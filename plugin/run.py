@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # all that a rejected input need not wait for is imported whe
     from plugin.files.receipt import Receipt
     from plugin.files.running import Running
     from plugin.rest.exchange import Connection
-    from plugin.services.service import Job, Operation
+    from plugin.services.service import CIJob, Job, Operation
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,14 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     files = with_apps(found.artifacts, log, around.clock.wall()) if values.app_check else found.artifacts
     receipt = _receipt(values, source, around)
-    running = _running(values, around)
+    ci = _ci_job(values, source, around)
+    running = _running(values, ci, around)
     job = Job(
         rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
         artifacts=files,
         source=source,
+        ci=ci,
         receipt=receipt,
         running=running,
         log=log,
@@ -223,15 +225,23 @@ def _receipt(values: inputs.Values, source: Source, around: Surroundings) -> Rec
     )
 
 
-def _running(values: inputs.Values, around: Surroundings) -> Running:
+def _ci_job(values: inputs.Values, source: Source, around: Surroundings) -> CIJob:
+    from plugin.services.service import CIJob
+
+    env = around.environment
+    host = ci_of(around.host, env)
+    rerun = host.rerun_of(env, values.run_url, source.run_url)
+    return CIJob(host.job_of(env, around.folder), rerun)
+
+
+def _running(values: inputs.Values, ci: CIJob, around: Surroundings) -> Running:
     """The file of what this run has running."""
     from plugin.files.running import Running, folders
 
     env = around.environment
-    host = ci_of(around.host, env)
     return Running(
-        folders=folders(host.scratch_of(env, around.folder), env),
-        about={"service": values.service, "service-url": values.service_url, "job": host.job_of(env, around.folder)},
+        folders=folders(ci_of(around.host, env).scratch_of(env, around.folder), env),
+        about={"service": values.service, "service-url": values.service_url, "job": ci.attempt},
         log=around.log,
         wall=around.clock.wall,
         is_dry=values.dry_run,

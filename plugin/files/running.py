@@ -1,8 +1,8 @@
 """What a run has running at a service: a file that exists for as long as the run, for `cleanup` to end what is left.
 
 A killed run leaves its file behind. There is one for each run, in a folder that only this user may write to, outside of
-what CI systems archive. An operating system's lock says whether the run lives. A file never holds a secret, and one
-that cannot be written is a notice: it fails no run.
+what CI systems archive, except on Drone and Harness without a clone. An operating system's lock says whether the run
+lives. A file never holds a secret, and one that cannot be written is a notice: it fails no run.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Running:
         self._wall = wall
         self._path: Path | None = None
         self._stack = ExitStack()
-        self.is_complete = True  # whether all that was left could be read
+        self.is_complete = True  # whether all that may be left running was dealt with
         self._is_off = is_dry  # also once it is known that the file cannot be written
 
     @contextmanager
@@ -145,6 +145,8 @@ class Running:
                 else:
                     others += record is not None
                     _remove_old(path, self._wall())
+            for path in [*folder.glob("*.lock"), *folder.glob(".*.json-*")]:  # of runs killed while they wrote
+                _remove_old(path, self._wall())
         if others:
             self._log.debug(f"files of other CI jobs, which are left alone: {others}")
 
@@ -160,6 +162,7 @@ class Running:
                 elif path.exists() and (record := self._read(path)):  # the run has not removed it meanwhile
                     yield Left(path, record["service-url"], record["facts"])
         except HeldError as error:
+            self.is_complete = False
             self._log.line(f"a run of this CI job is still in progress ({error}): its builds are left alone")
         except OSError as error:
             self.ignore(f"{path} cannot be used: {error.strerror}")
@@ -225,10 +228,11 @@ def _is_old(path: Path, now: float) -> bool:
 
 
 def _remove_old(path: Path, now: float) -> None:
-    """Remove an old file of another CI job, if its run does not live."""
+    """Remove an old file, if the run that it is of does not live."""
     if _is_old(path, now):
         try:
-            with held(path.with_suffix(".lock"), f"process {os.getpid()}, cleanup") as is_locked:
+            lock = path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.lock")
+            with held(lock, f"process {os.getpid()}, cleanup") as is_locked:
                 if is_locked:
                     path.unlink(missing_ok=True)
         except (HeldError, OSError):

@@ -200,6 +200,7 @@ HOST = Host(
     ),
     why_no_secrets=why_no_secrets,
     job=("BUILD_BUILDID", "SYSTEM_JOBID", "SYSTEM_JOBATTEMPT"),
+    rerun=("SYSTEM_STAGENAME", "SYSTEM_PHASENAME", "SYSTEM_JOBNAME", "SYSTEM_JOBPOSITIONINPHASE", STEP_NAME),
     scratch=("$AGENT_TEMPDIRECTORY",),
     pull_request=pull_request,
     step=("SYSTEM_DEFINITIONID", "SYSTEM_STAGENAME", "SYSTEM_PHASENAME", STEP_NAME),

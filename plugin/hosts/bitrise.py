@@ -158,6 +158,7 @@ HOST = Host(
     prefilled=frozenset({"artifacts"}),
     dialect=Dialect(error=lambda text: f"\x1b[31;1m{text}\x1b[0m"),  # one block: the CLI keeps the last one only
     job=("BITRISE_BUILD_SLUG",),
+    rerun=("BITRISE_STEP_EXECUTION_ID",),
     scratch=("$BITRISE_DEPLOY_DIR/..",),
     logs_to_stdout=True,
 )

@@ -224,6 +224,7 @@ HOST = Host(
     hide=hide,
     dialect=Dialect(error=lambda text: f"^^^ +++\n\x1b[31merror: {text}\x1b[0m", is_live=False),
     job=("BUILDKITE_JOB_ID",),
+    rerun=("BUILDKITE_STEP_ID", "BUILDKITE_PARALLEL_JOB"),
     scratch=("${BUILDKITE_BUILD_CHECKOUT_PATH}.tmp",),
     step=("BUILDKITE_PIPELINE_SLUG", "BUILDKITE_STEP_KEY", "BUILDKITE_LABEL", "BUILDKITE_PARALLEL_JOB"),
 )

@@ -140,6 +140,7 @@ HOST = Host(
     why_no_secrets=why_no_secrets,
     pull_request=pull_request,
     step=("GITHUB_WORKFLOW", "GITHUB_JOB", STEP_IDENTITY, "GITHUB_ACTION"),
+    rerun=("GITHUB_JOB", STEP_IDENTITY, "GITHUB_ACTION"),
     job=("GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_JOB", "RUNNER_NAME"),  # the last distinguishes a matrix' jobs
     scratch=("$RUNNER_TEMP",),
     logs_to_stdout=True,

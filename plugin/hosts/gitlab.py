@@ -249,6 +249,8 @@ HOST = Host(
     ),
     why_no_secrets=why_no_secrets,
     job=("CI_JOB_ID",),
+    rerun=("CI_JOB_NAME",),
+    run="CI_PIPELINE_URL",
     scratch=("${CI_PROJECT_DIR}.tmp",),
     logs_to_stdout=True,  # GitLab shows one log, in the order of the lines
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,10 @@ class Host:
     why_no_secrets: Callable[[Env], str | None] = lambda _env: None  # the probable reason for a missing secret
     pull_request: Callable[[Env], PullRequest | None] = lambda _env: None
     step: tuple[str, ...] = ()  # the variables that distinguish a step of a workflow from others, in every run of it
-    job: tuple[str, ...] = ()  # the variables that identify this CI job
+    job: tuple[str, ...] = ()  # the variables that identify this CI job, in this attempt at it
+    # Those that distinguish its steps from all others of the same run, and stay the same when it is run again.
+    rerun: tuple[str, ...] = ()
+    run: str = ""  # the one with the run's address, where the source's is that of one attempt at a job
     # The job's folder outside of what is archived: the first whose variable is set, and that exists if it is git's own.
     scratch: tuple[str, ...] = ()
     logs_to_stdout: bool = False  # else to stderr, and stdout carries the result's JSON alone
@@ -61,6 +65,14 @@ class Host:
         """Return what identifies this CI job; outside of one, the working directory."""
         named = [env.get(name, "") for name in self.job]
         return "\n".join(named) if any(named) else str(folder.resolve())
+
+    def rerun_of(self, env: Env, given: str, found: str | None) -> tuple[str, ...]:
+        """Return what identifies a step of this CI job in every attempt at it; nothing where no run is known.
+
+        The run's address is the one `given`, else the host's, else that of the source that was `found`.
+        """
+        run = given or env.get(self.run) or found
+        return (re.sub(r"/attempts/\d+/?$", "", run), *(env.get(name, "") for name in self.rerun)) if run else ()
 
     def scratch_of(self, env: Env, folder: Path) -> Path | None:
         """Return the CI job's folder outside of what is archived, None if that is not known."""

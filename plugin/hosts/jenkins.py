@@ -57,5 +57,6 @@ HOST = Host(
     summarize=no_summary,  # the Groovy step writes the build's description
     find_source=from_jenkins,
     job=("JENKINS_URL", "JOB_NAME", "BUILD_NUMBER"),  # BUILD_TAG is the same for a/b and a-b
+    rerun=("STAGE_NAME",),
     scratch=("$WORKSPACE_TMP", "${WORKSPACE}@tmp"),
 )

@@ -11,6 +11,12 @@ from plugin.hosts.systems import SYSTEMS, source_of
 from plugin.hosts.variables import prefixed
 from plugin.source import Source
 
+# What distinguishes the jobs of one run on CircleCI, Travis, Bitbucket and Xcode Cloud.
+RERUN = (
+    *("CIRCLE_NODE_INDEX", "TRAVIS_JOB_NUMBER", "BITBUCKET_PARALLEL_STEP"),
+    *("CI_XCODEBUILD_ACTION", "CI_PRODUCT_PLATFORM"),
+)
+
 
 def from_any(env: Env, folder: Path) -> Source:
     """Read the variables of the CI system that is detected; none on a developer's machine."""
@@ -30,4 +36,5 @@ HOST = Host(
     output_file=OUTPUT_FILE,
     summarize=no_summary,
     find_source=from_any,
+    rerun=RERUN,
 )

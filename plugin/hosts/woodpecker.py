@@ -51,6 +51,11 @@ JOB = (
     *("CI_REPO", "CI_PIPELINE_NUMBER", "CI_WORKFLOW_NUMBER", "DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_STAGE_NUMBER"),
     *("HARNESS_EXECUTION_ID", "HARNESS_BUILD_ID", "HARNESS_STAGE_ID"),
 )
+# What distinguishes their steps: a matrix numbers workflows on Woodpecker, and nodes on Harness.
+RERUN = (
+    *("CI_WORKFLOW_NAME", "CI_WORKFLOW_NUMBER", "CI_STEP_NAME", "DRONE_STAGE_NAME", "DRONE_STEP_NAME"),
+    *("HARNESS_STAGE_ID", "HARNESS_NODE_INDEX"),
+)
 # The steps' containers share one volume: Woodpecker's is above the workspace, those of the others are the workspace.
 SHARED = ("$DRONE_WORKSPACE", "$HARNESS_WORKSPACE")
 SCRATCH = (*(f"{workspace}/{GIT}" for workspace in SHARED), *SHARED, "${CI_WORKSPACE}.tmp")
@@ -149,5 +154,6 @@ HOST = Host(
     pull_request=pull_request,
     step=("CI_WORKFLOW_NAME", "CI_STEP_NAME", "HARNESS_PIPELINE_ID", "DRONE_STAGE_NAME", "DRONE_STEP_NAME"),
     job=JOB,
+    rerun=RERUN,
     scratch=SCRATCH,
 )

@@ -27,6 +27,14 @@ QUEUED, RUNNING, SUCCEEDED, FAILED, ABORTED, UNKNOWN = "queued", "running", "suc
 
 
 @dataclass(frozen=True)
+class CIJob:
+    """What identifies the CI job that this run is in."""
+
+    attempt: str  # this attempt at the job; outside of CI the working directory
+    rerun: Sequence[str]  # the step, in every attempt at the job; empty where no CI run is known
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of one operation: its inputs, and everything that it may use."""
 
@@ -34,6 +42,7 @@ class Job:
     values: Values
     artifacts: Sequence[Artifact]
     source: Source
+    ci: CIJob
     receipt: Receipt
     running: Running
     log: Log

@@ -6,7 +6,7 @@ Source: the API page, "POST …/abort"; "Known beyond this document", section "A
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -129,11 +129,16 @@ def leave(job: Job, builds: Sequence[Build]) -> None:
             job.log.warning(f"{build.name} continues: {build.link}")
 
 
-def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]], list[Build]] | None = None) -> None:
+def abort_now(
+    job: Job,
+    builds: list[Build],
+    find: Callable[[Callable[[], float]], list[Build]] | None = None,
+    others: Collection[str] = (),
+) -> None:
     """Abort the running `builds` at the same time, because the CI job is cancelled; report which may still run.
 
     `find` looks up builds whose creation got no answer yet; they are added to `builds`. It gets a function that returns
-    the seconds that a request may take, 0 when time is up.
+    the seconds that a request may take, 0 when time is up. Those in `others` are left alone.
     """
     deadline = job.clock.now() + CANCEL_SECONDS
     threads: list[threading.Thread] = []
@@ -146,7 +151,7 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
             )
             threads[-1].start()
 
-    start([build for build in builds if not build.is_finished])
+    start([build for build in builds if not build.is_finished and build.slug not in others])
     found: list[Build] = []
     while find and not found and _patience(job, deadline):
         try:
@@ -163,6 +168,9 @@ def abort_now(job: Job, builds: list[Build], find: Callable[[Callable[[], float]
         thread.join(max(0.0, deadline - job.clock.now()))
     for place, build in enumerate(builds):
         if build.is_finished:
+            continue
+        if build.slug in others:
+            leave(job, [build])
             continue
         end = ends.get(build.slug, "the abort was not answered in time")
         if isinstance(end, str):

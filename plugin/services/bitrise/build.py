@@ -73,11 +73,11 @@ class Build:
     @property
     def triggered_at(self) -> float:
         """When it was triggered, in Unix seconds; 0 if that is not known."""
-        return _seconds(self.facts.get("triggered_at")) or 0.0
+        return time_of(self.facts.get("triggered_at")) or 0.0
 
     def seconds(self) -> dict[str, float]:
         """The durations that the API page defines, as far as their times are known."""
-        times = [_seconds(self.facts.get(name)) for name in TIMES]
+        times = [time_of(self.facts.get(name)) for name in TIMES]
         spans = zip(("on-hold", "preparing", "running"), times, times[1:], strict=False)
         # Bitrise rounds some times: a build that did not wait may seem to start before its trigger.
         return {
@@ -181,7 +181,8 @@ def unix_time(text: str) -> float:
     return moment.timestamp() + float(f"0.{fraction or 0}")
 
 
-def _seconds(text: Any) -> float | None:
+def time_of(text: Any) -> float | None:
+    """Return a time of an answer in Unix seconds, None if it has none."""
     try:
         return unix_time(text) if isinstance(text, str) else None
     except ValueError:

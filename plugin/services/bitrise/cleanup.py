@@ -10,13 +10,16 @@ from plugin.files.running import Left
 from plugin.services.bitrise.abort import abort_left
 from plugin.services.bitrise.build import Build, note
 from plugin.services.bitrise.left import Record, Running, Trigger, read
-from plugin.services.bitrise.lookup import Lookup
+from plugin.services.bitrise.lookup import CLOCKS_DIFFER, LAG, Lookup
 from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.rebuild import poll_run
-from plugin.services.bitrise.runs import attempt_of, builds_of, show
+from plugin.services.bitrise.runs import attempt_of, attempt_time, builds_of, has_attempts, show
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import ABORTED, Job
+
+REBUILT = "was rebuilt meanwhile"
+Found = tuple[Build, str]  # and why it is not to be aborted, if so
 
 
 def cleanup(job: Job) -> None:
@@ -63,7 +66,10 @@ def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
         )
         return False
     if job.values.app_id and app_slug(job) != record.app:
-        job.log.debug(f"{left.path} is of app {record.app}")
+        job.running.is_complete = False
+        job.log.line(
+            f"builds of app {record.app} may be left running: run cleanup with that §app-id§ (recorded in {left.path})"
+        )
         return False
     return True
 
@@ -71,11 +77,15 @@ def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
 def _abort_all(job: Job, record: Record, aborted: list[Build], failures: list[PluginError]) -> None:
     """Abort what runs, add it to `aborted`, and what could not be aborted to `failures`."""
     known: set[str] = set()
-    for find in (*(_started(job, each) for each in record.triggers), *(_shown(job, each) for each in record.builds)):
+    for find in (*(_shown(job, each) for each in record.builds), *(_started(job, each) for each in record.triggers)):
         try:
-            for build in find:
+            for build, why_not in find:
                 if build.slug not in known:
                     known |= {build.slug, *(part.slug for part in builds_of(build))}
+                    if why_not and not build.is_finished:
+                        job.running.is_complete = False
+                        job.log.line(f"{build.name} {why_not}, and is left alone: {build.link}")
+                        continue
                     end = build if build.is_finished else abort_left(job, build)
                     if end.state == ABORTED and not build.is_finished:
                         aborted.append(end)
@@ -86,28 +96,37 @@ def _abort_all(job: Job, record: Record, aborted: list[Build], failures: list[Pl
             failures.append(error)
 
 
-def _started(job: Job, trigger: Trigger) -> Iterator[Build]:
+def _started(job: Job, trigger: Trigger) -> Iterator[Found]:
     """Look up what a trigger has started, of which the killed run may not have known all."""
     order = Order(trigger.params, (), (), None, trigger.marker)
-    lookup = Lookup(job, order, trigger.tries, trigger.since)
+    lookup = Lookup(job, order, trigger.tries, trigger.since, trigger.last)
     job.log.line(f"searching for builds of {order.name} whose {MARKER} is {trigger.marker}")
     found = lookup.search()
-    yield from found
+    for build in found:
+        if lookup.is_late(build):
+            yield build, "was triggered long after this job's trigger, so somebody has rebuilt it"
+        else:
+            yield _of_trigger(job, build)
     if trigger.tries > 1:
-        yield from lookup.twins(found)
+        yield from (_of_trigger(job, twin) for twin in lookup.twins(found))
     if not found:
         job.log.line("none was started")
 
 
-def _shown(job: Job, running: Running) -> Iterator[Build]:
-    """Show a build, unless it is a run of a pipeline in an attempt that somebody else has begun."""
-    if running.is_requested:
+def _of_trigger(job: Job, build: Build) -> Found:
+    """Show whether the run of a pipeline is still in the attempt that its trigger began."""
+    if build.is_pipeline:
+        build = show(job, build.slug, is_run=True)
+    return build, REBUILT if has_attempts(build) else ""
+
+
+def _shown(job: Job, running: Running) -> Iterator[Found]:
+    """Show a build, and whether it is a run of a pipeline in an attempt that somebody else has begun."""
+    if running.requested is not None:
         there = replace(job, values=job.values._replace(build_id=(running.slug,)))
         build = poll_run(there, lambda run: not run.is_finished or attempt_of(run) != running.attempt)
-        yield build
-        return
-    build = show(job, running.slug)
-    if running.attempt and attempt_of(build) not in (running.attempt, None):
-        job.log.line(f"{build.name} was rebuilt meanwhile, and is left alone: {build.link}")
+        is_others = attempt_time(build) > running.requested + LAG + CLOCKS_DIFFER
     else:
-        yield build
+        build = show(job, running.slug)
+        is_others = bool(running.attempt) and attempt_of(build) not in (running.attempt, None)
+    yield build, REBUILT if is_others else ""

@@ -15,7 +15,7 @@ from plugin.services.bitrise.left import record
 from plugin.services.bitrise.lookup import Patience
 from plugin.services.bitrise.order import orders
 from plugin.services.bitrise.runs import show
-from plugin.services.bitrise.start import Start, keep, record_all
+from plugin.services.bitrise.start import Start, keep, record_all, taken
 from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
 
@@ -44,7 +44,7 @@ def _start_all(job: Job, builds: list[Build], starts: list[Start]) -> None:
             note(job, builds)
             if start.is_open or not start.builds:
                 _start(job, starts, start, builds)
-            record_all(job, starts)
+            record_all(job, starts, builds)
     except PluginError:
         leave(job, builds)
         raise
@@ -54,7 +54,7 @@ def _follow(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
     """Follow the builds, and search for duplicates once more at the end."""
     failure: PluginError | None = None
     try:
-        follow(job, builds)
+        follow(job, builds, noted=lambda: record_all(job, starts, builds))
     except PluginError as error:
         failure = error
     for start in starts:
@@ -65,10 +65,11 @@ def _follow(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
 
 
 def _end(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
-    """Abort what this run started or may have started, and report what may still run."""
-    unsettled = [start for start in starts if start.is_open]
+    """Abort what this CI job started or may have started, and report what may still run."""
+    unsettled = [start for start in starts if start.is_open and start.is_own]
     known = {build.slug for build in builds}
     builds += [build for start in starts for build in start.builds if build.slug not in known]
+    others = taken(starts)
 
     def find(patience: Patience) -> list[Build]:
         shown = [(start, start.lookup.found(patience)) for start in unsettled]
@@ -79,12 +80,13 @@ def _end(job: Job, builds: list[Build], starts: Sequence[Start]) -> None:
     if job.values.abort_on_cancel is False:
         leave(job, builds)
     else:
-        abort_now(job, builds, find if unsettled else None)
+        abort_now(job, builds, find if unsettled else None, others)
     keep(job, starts)
     for start in unsettled:
         if start.entry and len(start.builds) >= start.lookup.most:
             start.entry.done()
-    record(job, builds, [start.trigger for start in unsettled if len(start.builds) < start.lookup.most])
+    own = [build for build in builds if build.slug not in others]
+    record(job, own, [start.trigger for start in unsettled if len(start.builds) < start.lookup.most])
 
 
 def _start(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) -> None:
@@ -112,7 +114,7 @@ def _send(job: Job, starts: Sequence[Start], start: Start, builds: list[Build]) 
 
     def begin() -> None:
         start.begin()
-        record_all(job, starts)
+        record_all(job, starts, builds)
 
     request = Request(
         "POST",

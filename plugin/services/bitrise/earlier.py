@@ -15,7 +15,7 @@ from plugin.files.record import Intent
 from plugin.services.bitrise.build import Build, unix_time
 from plugin.services.bitrise.lists import LARGEST_PAGE, Query
 from plugin.services.bitrise.lookup import LAG, by_try, marker_of, read, runs_first
-from plugin.services.bitrise.order import MARKER_FORM
+from plugin.services.bitrise.order import MARKER_FORM, is_own
 from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.start import Start, keep
 from plugin.services.delivery import settle_doubts
@@ -112,6 +112,7 @@ def _take(job: Job, start: Start, groups: Iterable[Sequence[Build]], who: str) -
     for builds in groups:
         if builds and not start.builds and not any(build.state in (FAILED, ABORTED) for build in builds):
             start.builds = list(builds)
+            start.is_own = is_own(job, marker_of(builds[0]))
             for build in builds:
                 job.log.notice(f"{who} started {build.line()}: it is reused")
 

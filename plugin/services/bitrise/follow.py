@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import quote
 
 from plugin.errors import BuildFailedError, Cancelled, NotFinishedError
@@ -29,7 +29,7 @@ def wait(job: Job) -> None:
     if job.values.abort_on_cancel:
         record(job, builds)
     try:
-        follow(job, builds)
+        follow(job, builds, noted=lambda: record(job, builds) if job.values.abort_on_cancel else None)
     except Cancelled:
         if job.values.abort_on_cancel:
             abort_now(job, builds)
@@ -39,12 +39,15 @@ def wait(job: Job) -> None:
         raise
 
 
-def follow(job: Job, builds: list[Build], before: Collection[str] = ()) -> None:
-    """Follow `builds` to their end; the list is kept up to date. Of a run's builds those in `before` are not reported.
+def follow(
+    job: Job, builds: list[Build], before: Collection[str] = (), noted: Callable[[], object] = lambda: None
+) -> None:
+    """Follow `builds` to their end; the list is kept up to date, and `noted` is called after each change of it.
 
+    Of a run's builds those in `before` are not reported.
     Raises BuildFailedError, NotFinishedError after `timeout`, UnavailableError after 15 minutes of failures alone.
     """
-    watch = _Watch(job, builds, before)
+    watch = _Watch(job, builds, before, noted)
     what = f"{builds[0].name} ({builds[0].link})"
     if len(builds) > 1:
         what = f"the {len(builds)} builds from {what} on"
@@ -83,9 +86,10 @@ def _how_it_failed(job: Job, build: Build) -> str:
 class _Watch:
     """The builds that are followed, and their logs."""
 
-    def __init__(self, job: Job, builds: list[Build], before: Collection[str]) -> None:
+    def __init__(self, job: Job, builds: list[Build], before: Collection[str], noted: Callable[[], object]) -> None:
         self._job = job
         self._builds = builds
+        self._noted = noted
         self.logs = Logs(job, before)
         self._started = job.clock.now()
         self._phases: dict[str, str] = {}
@@ -105,6 +109,7 @@ class _Watch:
         self._builds[:] = [found.get(build.slug, build) for build in before]
         if self._builds != before:
             note(self._job, self._builds)
+            self._noted()
         for build in self._builds:
             for part in self.logs.of(build) if build.is_pipeline else ():
                 self.say(part)

@@ -19,7 +19,7 @@ class Running:
 
     slug: str
     attempt: str | None  # None if it is not known
-    is_requested: bool = False  # whether another attempt than that was requested, and has no answer yet
+    requested: float | None = None  # when another attempt than that was, in Unix seconds, if it has no answer yet
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Trigger:
 
     marker: str
     tries: int
-    since: float  # Unix seconds
+    since: float  # when it was sent first, in Unix seconds
+    last: float  # when it was sent last
     params: Mapping[str, str]  # that distinguish its builds
 
 
@@ -41,11 +42,11 @@ class Record:
     triggers: Sequence[Trigger]
 
 
-def record(job: Job, builds: Iterable[Build], triggers: Iterable[Trigger] = (), is_requested: bool = False) -> None:
+def record(job: Job, builds: Iterable[Build], triggers: Iterable[Trigger] = (), requested: float | None = None) -> None:
     """Record what a cancel would have to abort from here on, unless `abort-on-cancel` is off."""
     if job.values.abort_on_cancel is False:
         return
-    running = [Running(build.slug, attempt_of(build), is_requested) for build in builds if not build.is_finished]
+    running = [Running(build.slug, attempt_of(build), requested) for build in builds if not build.is_finished]
     left = Record(app_slug(job), running, tuple(triggers))
     job.running.note(asdict(left) if left.builds or left.triggers else None)
 
@@ -57,8 +58,11 @@ def read(facts: Mapping[str, Any]) -> Record:
         triggers = [Trigger(**each) for each in facts["triggers"]]
         is_valid = (
             isinstance(facts["app"], str)
-            and all(isinstance(each.slug, str) and each.slug for each in builds)
-            and all(MARKER_FORM.fullmatch(each.marker) and each.tries > 0 and each.since >= 0 for each in triggers)
+            and all(isinstance(each.slug, str) and each.slug and (each.requested or 0) >= 0 for each in builds)
+            and all(
+                MARKER_FORM.fullmatch(each.marker) and each.tries > 0 and min(each.since, each.last) >= 0
+                for each in triggers
+            )
             and all(isinstance(text, str) for each in triggers for text in each.params.values())
         )
     except (KeyError, TypeError, AttributeError) as error:

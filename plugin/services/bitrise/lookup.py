@@ -24,6 +24,7 @@ from plugin.services.service import Job
 LAG = 30.0  # seconds for which a list may lag
 FIRST_PAUSE = 1.0  # seconds between two polls of the list; it doubles
 CLOCKS_DIFFER = 900.0  # seconds by which this machine's clock may be ahead of Bitrise's
+ALIGNED = 60.0  # seconds by which they may still differ once Bitrise has given its time, and that a request may take
 APART = LAG / 2  # seconds; builds of one marker with more between their triggers are of two attempts
 MORE_LAG = 5.0  # seconds; the lag of lists varies
 SHOWN = ("workflow_id", "branch", "tag", "commit_hash")  # of a trigger's parameters, those that its builds show
@@ -33,8 +34,13 @@ Patience = Callable[[], float]
 class Lookup:
     """What one order has started, over all attempts to send it."""
 
-    def __init__(self, job: Job, order: Order, tries: int = 0, since: float | None = None) -> None:
-        """Look up builds that are triggered from now on, or from `since` on, by `tries` attempts of an earlier run."""
+    def __init__(
+        self, job: Job, order: Order, tries: int = 0, since: float | None = None, last: float | None = None
+    ) -> None:
+        """Look up builds that are triggered from now on, or by `tries` attempts of an earlier run.
+
+        That made the first attempt at `since`, and the last one at `last` if it is known.
+        """
         self.tries = tries  # attempts that have ended and may have taken effect
         self._is_on_its_way = False  # whether another attempt is under way
         self._known: set[str] = set()  # builds that were kept, or found to be twins
@@ -43,7 +49,9 @@ class Lookup:
         self._sent = job.clock.now()  # the first attempt
         self._lag = LAG  # seconds; longer if a build appeared later
         self.since = job.clock.wall() if since is None else since  # the first attempt, in Unix seconds
+        self.last = last  # the last attempt, in Unix seconds
         self._ahead: float | None = None  # seconds by which Bitrise's clock is ahead of this machine's, once known
+        self._is_aligned = False  # whether Bitrise has given its time
         self._unclear = ""  # why absence from the list is not a proof
 
     @property
@@ -54,6 +62,7 @@ class Lookup:
     def sent(self) -> None:
         """Count an attempt that begins."""
         self._is_on_its_way = True
+        self.last = self._job.clock.wall()
         if not self.tries:
             self._sent, self.since = self._job.clock.now(), self._job.clock.wall()
 
@@ -61,6 +70,7 @@ class Lookup:
         """Count an attempt that has ended."""
         self.tries += 1
         self._is_on_its_way = False
+        self.last = self._job.clock.wall()
 
     def after_try(self) -> list[Build] | None:
         """Look up what the attempts so far have started; None if it is proven that they started nothing.
@@ -112,9 +122,16 @@ class Lookup:
         """Yield those that appear by now and were not yielded yet."""
         yield from self._new(self.found(), kept)
 
+    def is_late(self, build: Build) -> bool:
+        """Whether a build was triggered too long after the last attempt to be of it: somebody has rebuilt one."""
+        if self.last is None or not build.triggered_at:
+            return False
+        tolerance = ALIGNED if self._is_aligned else CLOCKS_DIFFER
+        return build.triggered_at - (self._ahead or 0.0) > self.last + LAG + tolerance
+
     def _new(self, found: Sequence[Build], kept: Sequence[Build]) -> list[Build]:
         self._known |= {build.slug for build in kept}
-        new = [build for build in found if build.slug not in self._known]
+        new = [build for build in found if build.slug not in self._known and not self.is_late(build)]
         self._known |= {build.slug for build in new}
         return new
 
@@ -158,9 +175,11 @@ class Lookup:
         """Seconds by which Bitrise's clock is ahead of this machine's, by the Date of an answer; 0 if it has none."""
         try:
             answer = self._job.rest.send(Request("GET", f"{app_path(self._job)}/builds", query={"limit": 1}))
-            return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._job.clock.wall()
+            ahead = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._job.clock.wall()
         except (PluginError, ValueError):
             return 0.0
+        self._is_aligned = True
+        return ahead
 
 
 def read(job: Job, kind: str, query: Query, patience: Patience | None = None, after: float = 0) -> Iterator[Build]:

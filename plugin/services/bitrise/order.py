@@ -20,13 +20,7 @@ from plugin.services.bitrise.slugs import app_slug
 from plugin.services.bitrise.variables import MARKER, Variable, listed, variables
 from plugin.services.service import Job
 
-MARKER_FORM = re.compile("[0-9a-f]{32}-[0-9a-f]{8}")
-# What distinguishes the jobs of one CI run, and a job's steps, and stays the same in a rerun.
-STEP_VARIABLES = ("INPUT_STEP_IDENTITY", "GITHUB_ACTION", "BITRISE_STEP_EXECUTION_ID")
-JOB_VARIABLES = (
-    *("GITHUB_JOB", *STEP_VARIABLES, "CI_JOB_NAME", "STAGE_NAME"),
-    *("BUILDKITE_STEP_ID", "BUILDKITE_PARALLEL_JOB"),
-)
+MARKER_FORM = re.compile("([0-9a-f]{32})-([0-9a-f]{8})[0-9a-f]{8}")  # the key, the CI job, and the rest
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Order:
     variables: Sequence[Variable]
     secrets: Sequence[Variable]
     key: str | None  # the same whenever the same CI job orders the same; None when no CI run is known
-    marker: str  # the key, and what distinguishes this attempt from others
+    marker: str  # the key, the attempt at the CI job, and what distinguishes this order from others of the same
 
     @property
     def name(self) -> str:
@@ -75,7 +69,7 @@ def orders(job: Job) -> list[Order]:
     if not any(source.get(name) for name in ("branch", "tag", "commit_hash")) and not targets[0]:
         text = "is required to know what to build: set it, or §pipeline§, §branch§, §tag§ or §commit§"
         raise InputError(Problem("workflow", text))
-    run = _run(job)
+    run, this = list(job.ci.rerun), _digest(job)
     made = []
     for place, target in enumerate(targets):
         params = {**source, **target, **_machine(values)}
@@ -89,7 +83,7 @@ def orders(job: Job) -> list[Order]:
         }
         key = fingerprint(ordered)[:32] if run else None
         queued = {} if values.priority is None else {"priority": values.priority}  # not what is built: not in the key
-        marker = f"{key or uuid4().hex}-{uuid4().hex[:8]}"
+        marker = f"{key or uuid4().hex}-{this}{uuid4().hex[:8]}"
         made.append(Order({**params, **queued}, plain, secret, key, marker))
     return made
 
@@ -104,12 +98,14 @@ def _machine(values: Values) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value}
 
 
-def _run(job: Job) -> list[str] | None:
-    """What stays the same in a rerun of a CI job: its run without the attempt, and the job; None outside of CI."""
-    run = job.values.run_url or job.environment.get("CI_PIPELINE_URL") or job.source.run_url
-    if not run:
-        return None
-    return [re.sub(r"/attempts/\d+/?$", "", run), *(job.environment.get(name, "") for name in JOB_VARIABLES)]
+def is_own(job: Job, marker: str | None) -> bool:
+    """Whether this very CI job made a marker, in this attempt at it."""
+    found = MARKER_FORM.fullmatch(marker or "")
+    return found is not None and found[2] == _digest(job)
+
+
+def _digest(job: Job) -> str:
+    return fingerprint({"job": job.ci.attempt})[:8]
 
 
 def _source_params(job: Job) -> dict[str, Any]:

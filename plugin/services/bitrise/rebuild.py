@@ -31,18 +31,21 @@ def rebuild(job: Job) -> None:
         return
     before = _shown(job)
     builds = [before]
+    is_own = False  # a rebuild that an earlier run began, or somebody else, is not ours to abort
     try:
         begun = _begun_earlier(job, before)
         if not begun:
+            is_own = True
             builds[0] = replace(before, state=QUEUED, word="rebuild requested")  # a cancel has something to abort
             begun = _begin(job, before)
         builds[0] = begun
         note(job, builds)
-        record(job, builds)
+        if is_own:
+            record(job, builds)
         if job.values.wait:
             follow(job, builds, {part.slug for part in before.parts or () if part.is_finished})
     except Cancelled:
-        if job.values.abort_on_cancel is False:
+        if job.values.abort_on_cancel is False or not is_own:
             leave(job, builds)
         else:
             abort_now(job, builds)
@@ -111,7 +114,7 @@ def _begin(job: Job, before: Build) -> Build:
 
         def begin() -> None:
             entry.begin()
-            record(job, [replace(before, state=QUEUED)], is_requested=True)
+            record(job, [replace(before, state=QUEUED)], requested=job.clock.wall())
 
         request = _request(job, before.slug, f"a rebuild of {before.name}", begin)
         now = job.rest.create(request, lambda _answer: before, look)

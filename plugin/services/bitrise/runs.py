@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import RefusedError
-from plugin.services.bitrise.build import SITE, Build, app_path, build_path, number_of, parse_build
+from plugin.services.bitrise.build import SITE, Build, app_path, build_path, number_of, parse_build, time_of
 from plugin.services.bitrise.lists import envelope
 from plugin.services.bitrise.slugs import app_slug
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
@@ -71,6 +71,18 @@ def attempt_of(run: Build) -> str | None:
     """Return what identifies the current attempt of a run, None if the API does not show attempts."""
     current, attempts = run.facts.get("current_attempt_id"), _dicts(run.facts.get("attempts"))
     return str(current) if current else f"{len(attempts)} attempts" if attempts else None
+
+
+def attempt_time(run: Build) -> float:
+    """Return when the current attempt of a run was triggered, in Unix seconds; 0 if that is not known."""
+    attempts = _dicts(run.facts.get("attempts"))
+    current = next((each for each in attempts if each.get("id") == run.facts.get("current_attempt_id")), {})
+    return time_of(current.get("triggered_at")) or 0.0
+
+
+def has_attempts(run: Build) -> bool:
+    """Whether a run was rebuilt."""
+    return len(_dicts(run.facts.get("attempts"))) > 1
 
 
 def builds_of(build: Build) -> list[Build]:

@@ -12,7 +12,7 @@ from plugin.rest.failure import error_in
 from plugin.services.bitrise.build import Build
 from plugin.services.bitrise.left import Trigger, record
 from plugin.services.bitrise.lookup import SHOWN, Lookup
-from plugin.services.bitrise.order import Order
+from plugin.services.bitrise.order import Order, is_own
 from plugin.services.bitrise.trigger import read_answer
 from plugin.services.bitrise.variables import MARKER
 from plugin.services.service import Job
@@ -28,6 +28,7 @@ class Start:
         self.lookup = Lookup(job, order)
         self.builds: list[Build] = []
         self.is_open = False  # whether its outcome is unknown
+        self.is_own = True  # whether this very CI job has sent it; what another one sent is not ours to abort
         self.entry: Entry | None = None  # the receipt's, while it is open
         self._job = job
 
@@ -40,23 +41,26 @@ class Start:
     def trigger(self) -> Trigger:
         """What is recorded of it for cleanup."""
         params = {name: self.order.params[name] for name in ("pipeline_id", *SHOWN) if name in self.order.params}
-        return Trigger(self.order.marker, self.lookup.most, self.lookup.since, params)
+        last = self.lookup.since if self.lookup.last is None else self.lookup.last
+        return Trigger(self.order.marker, self.lookup.most, self.lookup.since, last, params)
 
     def inherit(self, marker: str, tries: int, since: float) -> None:
         """Resume a run that sent the trigger with `marker` up to `tries` times, first at `since`."""
         self.order = replace(self.order, marker=marker)
+        self.is_own = is_own(self._job, marker)
         self.lookup = Lookup(self._job, self.order, tries, since)
         self.is_open = True
 
     def renew(self) -> None:
         """Begin again: what earlier runs have sent is settled."""
         self.order = self._anew
+        self.is_own = True
         self.lookup = Lookup(self._job, self.order)
         self.is_open = False
 
     def begin(self) -> None:
         """Record in the receipt that the trigger is sent, for the first time or again."""
-        self.is_open = True
+        self.is_open = self.is_own = True
         self.lookup.sent()
         if self.entry:
             self.entry.begin(tries=self.lookup.most)
@@ -77,10 +81,17 @@ class Start:
         return (found, "") if found else None
 
 
-def record_all(job: Job, starts: Sequence[Start]) -> None:
-    """Record for cleanup what all orders have started, and may have started."""
-    unsure = [start.trigger for start in starts if start.is_open or start.lookup.tries > 1]
-    record(job, [build for start in starts for build in start.builds], unsure)
+def record_all(job: Job, starts: Sequence[Start], builds: Sequence[Build]) -> None:
+    """Record for cleanup what of `builds` this CI job has started, and what it may have started besides."""
+    own = [start for start in starts if start.is_own]
+    unsure = [start.trigger for start in own if start.is_open or start.lookup.tries > 1]
+    others = taken(starts)
+    record(job, [build for build in builds if build.slug not in others], unsure)
+
+
+def taken(starts: Sequence[Start]) -> set[str]:
+    """Return the slugs of the builds that other CI jobs have started, which are not ours to abort."""
+    return {build.slug for start in starts if not start.is_own for build in start.builds}
 
 
 def keep(job: Job, starts: Sequence[Start]) -> None:

@@ -118,6 +118,7 @@ def test_the_builds_of_a_living_run_are_left_alone(job: CIJob) -> None:
 
     assert (during.code, before) == (0, [])
     assert "a run of this CI job is still in progress (process " in during.log
+    assert "nothing is left running" not in during.log
     assert (after.code, len(aborts(job.sandbox))) == (0, 1)
 
 

@@ -151,6 +151,7 @@ def test_the_file_of_a_living_run_is_passed_over(tmp_path: Path) -> None:
         other = Run(tmp_path)
         assert other.left() == []
         assert f"still in progress (process {os.getpid()})" in other.log
+        assert not other.running.is_complete
 
 
 def test_a_file_is_locked_while_it_is_cleaned_up(tmp_path: Path) -> None:
@@ -176,6 +177,25 @@ def test_files_of_other_jobs_stay_until_they_are_old(tmp_path: Path) -> None:
     with held(held_one.with_suffix(".lock"), "a run"):
         assert Run(tmp_path).left() == []
     assert files(tmp_path) == [held_one]
+
+
+@pytest.mark.parametrize("name", ["a.lock", ".a.json-01234567"])
+def test_what_a_run_killed_in_its_first_write_left_is_removed(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.touch(mode=0o600)
+    os.utime(file, (OLD * 8 + 5, OLD * 8 + 5))
+    assert Run(tmp_path).left() == []
+    assert file.exists()
+
+    os.utime(file, (OLD * 8 - 5, OLD * 8 - 5))
+    with held(tmp_path / "a.lock", "a run"):
+        os.utime(file, (OLD * 8 - 5, OLD * 8 - 5))
+        assert Run(tmp_path).left() == []
+        assert file.exists()
+    file.touch(mode=0o600)
+    os.utime(file, (OLD * 8 - 5, OLD * 8 - 5))
+    assert Run(tmp_path).left() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ RUNS: State = (0, {})
 DONE: State = (1, {})
 FAILED: State = (2, {})
 CI_RUN = "https://github.com/o/r/actions/runs/9"
+NOW = 1704070800.0  # 2024-01-01T01:00:00Z, a minute before the first build of Service
 SOURCE = Source(commit="a" * 40, branch="main", run_url=CI_RUN)
 STARTED = {
     "status": "ok",
@@ -50,7 +51,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         source: Source | None = None,
         environment: Mapping[str, str] | None = None,
         host: str = "plain",
-        wall: float = 0,
+        wall: float = NOW,
         **more: Any,
     ) -> Ran:
         raw = {"service": "bitrise", "operation": operation, "api-token": TOKEN, "app-id": "app1"}

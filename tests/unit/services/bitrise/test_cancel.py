@@ -10,6 +10,7 @@ import requests_mock
 from plugin.errors import Cancelled
 from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import APP, PAGE, Run, Service, build, runner, takes
+from tests.unit.services.bitrise.bitrise_run import SOURCE as CI_SOURCE
 
 bitrise = pytest.fixture(runner)
 
@@ -36,6 +37,29 @@ def test_a_cancel_while_following_aborts_what_this_job_created(
     assert ran.outputs["status"] == ("running" if wanted == "false" else "aborted")
     assert ("build #10 continues: https://app.bitrise.io/build/b" in ran.log) is (wanted == "false")
     assert ran.outputs["build-id"] == "b"
+
+
+@pytest.mark.parametrize("attempt", ["1", "2"])
+@pytest.mark.parametrize("receipt", ["", "r.json"])
+def test_a_cancel_leaves_a_build_that_another_attempt_started(
+    receipt: str, attempt: str, http: requests_mock.Mocker, bitrise: Run
+) -> None:
+    """A job that takes a build over shares it with the one that started it."""
+    service = Service(http, "started")
+    aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
+
+    def run(number: str, **more: Any) -> Any:
+        env = {"GITHUB_ACTIONS": "true", "GITHUB_JOB": "build", "GITHUB_RUN_ATTEMPT": number}
+        return bitrise("create-build", source=CI_SOURCE, environment=env, receipt=receipt, **more)
+
+    run("1")
+    http.get(f"{APP}/builds/b1", [{"json": {"data": service.builds[0]}}, {"json": cancelled}])
+    ran = run(attempt, wait="true")
+
+    assert isinstance(ran.error, Cancelled)
+    assert ran.outputs["build-ids"] == ["b1"]
+    assert len(aborts) == (attempt == "1")
+    assert ("continues: https://app.bitrise.io/build/b1" in ran.log) is (attempt == "2")
 
 
 @pytest.mark.parametrize("wanted", ["", "true", "false"])

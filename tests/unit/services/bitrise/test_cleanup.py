@@ -14,33 +14,14 @@ import requests_mock
 from plugin.errors import AuthError, RefusedError, UnavailableError
 from plugin.source import Source
 from tests.unit.running import Ran
-from tests.unit.services.bitrise.bitrise_run import API, APP, PAGE, STARTED, Run, build, runner, takes
+from tests.unit.services.bitrise.bitrise_run import APP, PAGE, STARTED, Run, build, runner, takes
+from tests.unit.services.bitrise.killed import files, killing
 
 bitrise = pytest.fixture(runner)
+dying = pytest.fixture(killing)
 SOURCE = Source(branch="main")
 RUNNING: dict[str, Any] = {"json": {"data": build("b1", 0)}}
 DONE: dict[str, Any] = {"json": {"data": build("b1", 1)}}
-
-
-def files(tmp_path: Path) -> list[Path]:
-    return sorted(Path(f"{tmp_path}.tmp").glob("*/*.json"))
-
-
-@pytest.fixture
-def dying(tmp_path: Path) -> Callable[..., None]:
-    """Runs an operation that is killed when it gets the answer `death()`: its file is what it was then."""
-    kept: dict[Path, str] = {}
-
-    def die() -> None:
-        kept.update({file: file.read_text(encoding="utf-8") for file in files(tmp_path)})
-
-    def go(run: Callable[[Callable[[], None]], Ran]) -> None:
-        run(die)
-        for file, text in kept.items():
-            file.write_text(text, encoding="utf-8")
-            file.chmod(0o600)
-
-    return go
 
 
 @pytest.fixture
@@ -226,8 +207,12 @@ def test_an_app_or_an_address_limits_the_cleanup(
     http.get(f"{APP}/builds/b1", **RUNNING)
     aborts = takes(http, "POST", "/builds/b1/abort", PAGE["aborted"])
 
-    assert clean(**given).error is None
+    ran = clean(**given)
+
+    assert ran.error is None
     assert (len(aborts), len(files(tmp_path))) == ((1, 0) if is_asked_for else (0, 1))
+    assert ("may be left running: run cleanup with that" in ran.log) is not is_asked_for
+    assert "nothing is left running" not in ran.log
 
 
 @pytest.mark.parametrize("url", ["http://bitrise.example.com", "https://api.bitrise.io.example.com"])
@@ -279,22 +264,3 @@ def test_a_record_that_is_not_complete_is_reported(facts: Any, killed: Any, clea
     assert ran.error is None
     assert f"{file} cannot be used: it does not name its builds: it is ignored" in ran.log
     assert "nothing is left running" not in ran.log
-
-
-def pipeline_run(attempt: str, status: str = "running") -> dict[str, Any]:
-    return {"id": "b1", "status": status, "current_attempt_id": attempt, "workflows": []}
-
-
-def test_a_run_that_somebody_else_has_rebuilt_is_left_alone(
-    http: requests_mock.Mocker, killed: Any, clean: Run, tmp_path: Path
-) -> None:
-    killed()
-    (file,) = files(tmp_path)
-    file.write_text(file.read_text(encoding="utf-8").replace('"attempt": null', '"attempt": "one"'), encoding="utf-8")
-    http.get(f"{APP}/builds/b1", status_code=404)
-    http.get(f"{API}/apps/app1/pipelines/b1", json=pipeline_run("two"))
-
-    ran = clean()
-
-    assert ran.error is None
-    assert "was rebuilt meanwhile, and is left alone" in ran.log

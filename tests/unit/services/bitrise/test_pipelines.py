@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from plugin.errors import BuildFailedError, RefusedError, UnavailableError
+from plugin.errors import BuildFailedError, Cancelled, RefusedError, UnavailableError
 from plugin.services.bitrise.lookup import LAG
 from tests.unit.services.bitrise.bitrise_run import APP, SOURCE, STARTED, Run, build, runner, takes
 from tests.unit.services.bitrise.journal import killed
@@ -195,6 +195,20 @@ def test_a_rerun_follows_a_rebuild_unless_it_failed_or_never_was(
     ran = bitrise("rebuild", build_id="p1", receipt="r.json")
     assert (ran.error, len(bodies)) == (None, sent)
     assert ("an earlier run has rebuilt" in ran.log) is (sent == 1)
+
+
+def test_a_cancel_leaves_a_rebuild_that_an_earlier_run_began(http: requests_mock.Mocker, bitrise: Run) -> None:
+    def cancelled(*_anything: Any) -> Any:
+        raise Cancelled(15)
+
+    shows(http, run("failed"))
+    takes(http, "POST", "/pipelines/p1/rebuild", killed)
+    bitrise("rebuild", build_id="p1", receipt="r.json")
+    http.get(RUN, [{"json": run("running", attempt=2)}] * 2 + [{"json": cancelled}])
+    aborts = takes(http, "POST", "/pipelines/p1/abort", None)
+    ran = bitrise("rebuild", build_id="p1", receipt="r.json", wait="true")
+    assert isinstance(ran.error, Cancelled)
+    assert (aborts, "pipeline run #3 continues" in ran.log) == ([], True)
 
 
 def test_the_answer_of_a_pipelines_trigger_is_read_as_a_run_first(http: requests_mock.Mocker, bitrise: Run) -> None:

@@ -11,6 +11,7 @@ from plugin.source import Source
 from tests.unit.services.bitrise.bitrise_run import CI_RUN, PAGE, SOURCE, Run, Service, runner, takes
 
 bitrise = pytest.fixture(runner)
+GITHUB = {"GITHUB_ACTIONS": "true"}
 
 
 @pytest.mark.parametrize(("status", "count"), [(0, 1), (9, 1), (1, 1), (4, 1), (2, 2), (3, 2)])
@@ -44,10 +45,10 @@ def test_a_rerun_checks_only_the_newest_attempt(http: requests_mock.Mocker, bitr
         (SOURCE, {"environment_": "A=2"}),
         (SOURCE, {"message": "other"}),
         (SOURCE, {"reattach": "never"}),
-        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_JOB": "other"}}),
-        (SOURCE, {"app_id": "app1", "environment": {"GITHUB_ACTION": "__OWNER_buildferry_2"}}),
-        (SOURCE, {"app_id": "app1", "environment": {"INPUT_STEP_IDENTITY": "2"}}),
-        (SOURCE, {"app_id": "app1", "environment": {"BITRISE_STEP_EXECUTION_ID": "2"}}),
+        (SOURCE, {"app_id": "app1", "environment": {**GITHUB, "GITHUB_JOB": "other"}}),
+        (SOURCE, {"app_id": "app1", "environment": {**GITHUB, "GITHUB_ACTION": "__OWNER_buildferry_2"}}),
+        (SOURCE, {"app_id": "app1", "environment": {**GITHUB, "INPUT_STEP_IDENTITY": "2"}}),
+        (SOURCE, {"app_id": "app1", "environment": {"BITRISE_IO": "true", "BITRISE_STEP_EXECUTION_ID": "2"}}),
         (Source(commit="a" * 40, branch="main"), {}),
     ],
 )
