@@ -59,8 +59,8 @@ class Sandbox:
         state = State()
         with _ROUTING:
             api_app, its_storage = _api_app(state, rules, Storage(state, storage.url)), storage_app(state)
-        api.start(with_faults(api_app, rules, state, "api", storage.url))
-        storage.start(with_faults(its_storage, rules, state, "storage", storage.url))
+        api.start(with_faults(api_app, rules, state, "api", storage.url), lambda: state.clock.now())
+        storage.start(with_faults(its_storage, rules, state, "storage", storage.url), lambda: state.clock.now())
         return cls(state, api, storage)
 
     def close(self) -> None:

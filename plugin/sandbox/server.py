@@ -154,7 +154,8 @@ class Conversation(WSGIRequestHandler):
         framed = declared is None and not bodiless and self.request_version >= "HTTP/1.1"
         if declared is None and not bodiless and not framed:
             self.close_connection = True
-        lines = [f"HTTP/1.1 {status}", f"Date: {format_date_time(time.time())}", "Server: buildferry-sandbox"]
+        now = self.server.now()  # type: ignore[attr-defined] # it is a Listener
+        lines = [f"HTTP/1.1 {status}", f"Date: {format_date_time(now)}", "Server: buildferry-sandbox"]
         lines += [f"{name}: {value}" for name, value in headers]
         if framed:
             lines.append("Transfer-Encoding: chunked")
@@ -193,9 +194,9 @@ class Listener(ThreadedWSGIServer):
         self._closing = threading.Event()
         self._accepting = threading.Thread(target=self._accept, name=f"sandbox {self.port}", daemon=True)
 
-    def start(self, app: WSGIApplication) -> None:
-        """Serve `app` from now on."""
-        self.app = app
+    def start(self, app: WSGIApplication, now: Callable[[], float] = time.time) -> None:
+        """Serve `app` from now on; answers are dated by `now`, in Unix seconds."""
+        self.app, self.now = app, now
         self._accepting.start()
 
     def close(self) -> None:

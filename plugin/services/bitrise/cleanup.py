@@ -10,7 +10,7 @@ from plugin.files.running import Left
 from plugin.services.bitrise.abort import abort_left
 from plugin.services.bitrise.build import Build, note
 from plugin.services.bitrise.left import Record, Running, Trigger, read
-from plugin.services.bitrise.lookup import CLOCKS_DIFFER, LAG, Lookup
+from plugin.services.bitrise.lookup import Lookup, clock_ahead, is_late
 from plugin.services.bitrise.order import Order
 from plugin.services.bitrise.rebuild import poll_run
 from plugin.services.bitrise.runs import attempt_of, attempt_time, builds_of, has_attempts, show
@@ -125,7 +125,7 @@ def _shown(job: Job, running: Running) -> Iterator[Found]:
     if running.requested is not None:
         there = replace(job, values=job.values._replace(build_id=(running.slug,)))
         build = poll_run(there, lambda run: not run.is_finished or attempt_of(run) != running.attempt)
-        is_others = attempt_time(build) > running.requested + LAG + CLOCKS_DIFFER
+        is_others = is_late(attempt_time(build), running.requested, clock_ahead(job))
     else:
         build = show(job, running.slug)
         is_others = bool(running.attempt) and attempt_of(build) not in (running.attempt, None)

@@ -93,7 +93,8 @@ class Lookup:
         Raises UnavailableError when the list is not a proof.
         """
         if self._ahead is None:
-            self._ahead = self._clock_ahead()
+            ahead = clock_ahead(self._job)
+            self._ahead, self._is_aligned = ahead or 0.0, ahead is not None
         for found in self._polls(LAG):
             if found:
                 return found
@@ -126,8 +127,7 @@ class Lookup:
         """Whether a build was triggered too long after the last attempt to be of it: somebody has rebuilt one."""
         if self.last is None or not build.triggered_at:
             return False
-        tolerance = ALIGNED if self._is_aligned else CLOCKS_DIFFER
-        return build.triggered_at - (self._ahead or 0.0) > self.last + LAG + tolerance
+        return is_late(build.triggered_at, self.last, self._ahead if self._is_aligned else None)
 
     def _new(self, found: Sequence[Build], kept: Sequence[Build]) -> list[Build]:
         self._known |= {build.slug for build in kept}
@@ -171,15 +171,20 @@ class Lookup:
                 self._unclear = f"the runs of pipelines cannot be listed: {error}"
         yield from read(self._job, "builds", {"sort_by": "created_at", "after": after}, patience, after)
 
-    def _clock_ahead(self) -> float:
-        """Seconds by which Bitrise's clock is ahead of this machine's, by the Date of an answer; 0 if it has none."""
-        try:
-            answer = self._job.rest.send(Request("GET", f"{app_path(self._job)}/builds", query={"limit": 1}))
-            ahead = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - self._job.clock.wall()
-        except (PluginError, ValueError):
-            return 0.0
-        self._is_aligned = True
-        return ahead
+
+def clock_ahead(job: Job) -> float | None:
+    """Seconds by which Bitrise's clock is ahead of this machine's, by the Date of an answer; None if it has none."""
+    try:
+        answer = job.rest.send(Request("GET", f"{app_path(job)}/builds", query={"limit": 1}))
+        return parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - job.clock.wall()
+    except (PluginError, ValueError):
+        return None
+
+
+def is_late(triggered_at: float, asked_at: float, ahead: float | None) -> bool:
+    """Whether something was triggered too long after a request to be of it; Bitrise's clock is `ahead`, if known."""
+    tolerance = CLOCKS_DIFFER if ahead is None else ALIGNED
+    return triggered_at - (ahead or 0.0) > asked_at + LAG + tolerance
 
 
 def read(job: Job, kind: str, query: Query, patience: Patience | None = None, after: float = 0) -> Iterator[Build]:
