@@ -9,38 +9,40 @@ import contextlib
 import os
 import re
 import stat
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plugin.errors import InputError, Problem
 from plugin.files.digest import sha256_of
-from plugin.files.download import hidden
+from plugin.files.part import Part, arriving, remove_old
+from plugin.log import Log
 
 INPUT = "output-directory"
 RECORD = ".buildferry.sha256"
 LARGEST = 16 * 1024 * 1024  # bytes of the record to read, the newest
 
 
-@contextlib.contextmanager
-def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
+def open_directory(path: Path, overwrite: bool) -> OutputDirectory:
     """Return the folder `path`, created if needed. Raises InputError when it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        unseen = hidden(path)
+        with tempfile.TemporaryDirectory(prefix=".buildferry-", dir=path):
+            pass
     except OSError as error:
         raise _problem(f"{path} cannot be written to: {error.strerror}") from None
-    with unseen as name:
-        yield OutputDirectory(path, Path(name), overwrite)
+    remove_old(path)
+    return OutputDirectory(path, overwrite)
 
 
 class OutputDirectory:
     """A folder for downloaded files. Safe to use from several threads."""
 
-    def __init__(self, path: Path, unseen: Path, overwrite: bool) -> None:
-        """Move files from `unseen`, a hidden folder, into `path`; `overwrite` replaces any existing file."""
+    def __init__(self, path: Path, overwrite: bool, is_dry: bool = False) -> None:
+        """Write files into `path`; `overwrite` replaces any existing file. In a dry run nothing arrives."""
         self.path = path
-        self.unseen = unseen
+        self._is_dry = is_dry
         self._overwrite = overwrite
         self._written = set(_read(path / RECORD))
         self._lock = threading.Lock()
@@ -54,6 +56,18 @@ class OutputDirectory:
     def has_had(self, name: str) -> bool:
         """Return whether a download of ours has ever written a file of this name here, even if it was removed."""
         return any(written == name for written, _ in self._written)
+
+    @contextlib.contextmanager
+    def arriving(self, name: str, identity: str, log: Log) -> Iterator[Part]:
+        """Give the place for a file that `put` is to move here, as `part.arriving` does. Raises InputError."""
+        if self._is_dry:
+            yield Part(self.path / name)
+            return
+        try:
+            with arriving(self.path, name, identity, log) as part:
+                yield part
+        except OSError as error:
+            raise _problem(f"{self.path} cannot be written to: {error.strerror}") from None
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +56,10 @@ class Saved:
 
 def save_icon(job: Job, app_id: str) -> None:
     """Download the app's icon."""
-    with _directory(job) as folder:
-        (stem,) = _stems(job, app_id, ["icon"])
-        folder.check(_names(stem, ICONS))
-        saved = _save(job, app_path(app_id, "icon"), folder, stem, ICONS)
+    folder = _directory(job)
+    (stem,) = _stems(job, app_id, ["icon"])
+    folder.check(_names(stem, ICONS))
+    saved = _save(job, app_path(app_id, "icon"), folder, stem, ICONS)
     job.receipt.note(downloaded_files=[str(saved.path)])
 
 
@@ -72,7 +71,7 @@ def check_places(job: Job) -> None:
     earlier = job.receipt.earlier
     app_id = job.values.app_id or (earlier.get("build-id") if earlier.get("status") != FAILED else None)
     path = Path(job.values.output_directory)
-    folder = OutputDirectory(path, path, job.values.overwrite)
+    folder = OutputDirectory(path, job.values.overwrite)
     endings = {ending for kinds in (*PACKAGES.values(), ANY_PACKAGE) for ending in kinds.values()}
     id_, platform, ending = (
         "|".join(map(re.escape, each)) for each in ([app_id] if app_id else [], job.values.platforms, endings)
@@ -89,19 +88,19 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
     one is still being built.
     """
     stems = dict(zip(platforms, _stems(job, app_id, [platform.name for platform in platforms]), strict=True))
-    with _directory(job) as folder:
+    folder = _directory(job)
 
-        def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
-            if platform.state != SUCCEEDED:
-                return why_not(job, app_id, platform)
-            return _save(job, app_path(app_id, platform.name), folder, stems[platform], kinds(platform))
+    def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
+        if platform.state != SUCCEEDED:
+            return why_not(job, app_id, platform)
+        return _save(job, app_path(app_id, platform.name), folder, stems[platform], kinds(platform))
 
-        def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
-            return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
+    def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
+        return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
 
-        ready = [platform for platform in platforms if platform.state == SUCCEEDED]
-        folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
-        results = in_parallel(platforms, get, job.values.parallel)
+    ready = [platform for platform in platforms if platform.state == SUCCEEDED]
+    folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
+    results = in_parallel(platforms, get, job.values.parallel)
     saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
     job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
     job.receipt.note(downloaded_files=[str(one.path) for one in saved.values()])
@@ -131,11 +130,11 @@ def raise_all(errors: Sequence[PluginError]) -> None:
         raise type((failed or errors)[0])("; ".join(map(str, errors)))
 
 
-def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
+def _directory(job: Job) -> OutputDirectory:
     """The folder for what is downloaded, which a dry run does not make."""
     folder, overwrite = Path(job.values.output_directory), job.values.overwrite
     if job.rest.connection.dry_run:
-        return nullcontext(OutputDirectory(folder, folder, overwrite))
+        return OutputDirectory(folder, overwrite, is_dry=True)
     return open_directory(folder, overwrite)
 
 
@@ -156,17 +155,17 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
     The API redirects to a storage, which gets no credentials. Raises RefusedError when the file is something else.
     """
     request = Request("GET", path)
-    unseen = folder.unseen / stem
-    sha256 = save(job.rest, lambda: request, unseen, job.progress)
-    with unseen.open("rb") as file:
-        head = file.read(HEAD)
-    found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
-    if (name := next(found, None)) is None:
-        said = "its first bytes are of another kind"
-        if PAGE.match(head):
-            said = words(head, job.log.redact, is_cut=len(head) == HEAD)
-        raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
-    target = folder.put(unseen, name, sha256)
+    with folder.arriving(stem, f"{job.rest.connection.url} {path}", job.log) as part:
+        sha256 = save(job.rest, lambda: request, part, job.progress)
+        with part.file.open("rb") as file:
+            head = file.read(HEAD)
+        found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
+        if (name := next(found, None)) is None:
+            said = "its first bytes are of another kind"
+            if PAGE.match(head):
+                said = words(head, job.log.redact, is_cut=len(head) == HEAD)
+            raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
+        target = folder.put(part.file, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)
     job.log.line(f"saved {saved.path}: {saved.size} bytes, sha256 {sha256}")
     return saved
