@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plugin.errors import InputError, Problem
 from plugin.files.digest import sha256_of
+from plugin.files.parallel import Stopped
 from plugin.files.part import Part, arriving, remove_old
 from plugin.log import Log
 
@@ -24,7 +25,8 @@ RECORD = ".buildferry.sha256"
 LARGEST = 16 * 1024 * 1024  # bytes of the record to read, the newest
 
 
-def open_directory(path: Path, overwrite: bool) -> OutputDirectory:
+@contextlib.contextmanager
+def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
     """Return the folder `path`, created if needed. Raises InputError when it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,12 @@ def open_directory(path: Path, overwrite: bool) -> OutputDirectory:
     except OSError as error:
         raise _problem(f"{path} cannot be written to: {error.strerror}") from None
     remove_old(path)
-    return OutputDirectory(path, overwrite)
+    folder = OutputDirectory(path, overwrite)
+    try:
+        yield folder
+    except BaseException:
+        folder.leave()
+        raise
 
 
 class OutputDirectory:
@@ -46,6 +53,7 @@ class OutputDirectory:
         self._overwrite = overwrite
         self._written = set(_read(path / RECORD))
         self._lock = threading.Lock()
+        self._arriving: list[contextlib.ExitStack] = []
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError, with all problems, when files of these names cannot be written here."""
@@ -64,10 +72,18 @@ class OutputDirectory:
             yield Part(self.path / name)
             return
         try:
-            with arriving(self.path, name, identity, log) as part:
+            with contextlib.ExitStack() as stack:
+                part = stack.enter_context(arriving(self.path, name, identity, log))
+                self._arriving.append(stack)
                 yield part
         except OSError as error:
             raise _problem(f"{self.path} cannot be written to: {error.strerror}") from None
+
+    def leave(self) -> None:
+        """Clean up for transfers that have not ended, on threads that are not waited for any more."""
+        for stack in self._arriving:
+            with contextlib.suppress(Stopped, OSError):
+                stack.__exit__(Stopped, Stopped(), None)
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""

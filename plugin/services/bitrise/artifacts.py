@@ -91,8 +91,8 @@ def download(job: Job) -> None:
         about = "match" if job.values.match else "build-id"
         raise InputError(Problem(about, f"{build.name} has no artifacts{wanted}: {build.link}"))
     names = file_names([(artifact.title, artifact.slug) for artifact in found], job.log.redact.declared)
-    folder = open_directory(Path(job.values.output_directory), job.values.overwrite)
-    _download(job, build.link, list(zip(found, names, strict=True)), folder)
+    with open_directory(Path(job.values.output_directory), job.values.overwrite) as folder:
+        _download(job, build.link, list(zip(found, names, strict=True)), folder)
 
 
 def _download(job: Job, link: str, wanted: Sequence[tuple[RemoteArtifact, str]], folder: OutputDirectory) -> None:

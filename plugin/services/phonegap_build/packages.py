@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,10 @@ class Saved:
 
 def save_icon(job: Job, app_id: str) -> None:
     """Download the app's icon."""
-    folder = _directory(job)
-    (stem,) = _stems(job, app_id, ["icon"])
-    folder.check(_names(stem, ICONS))
-    saved = _save(job, app_path(app_id, "icon"), folder, stem, ICONS)
+    with _directory(job) as folder:
+        (stem,) = _stems(job, app_id, ["icon"])
+        folder.check(_names(stem, ICONS))
+        saved = _save(job, app_path(app_id, "icon"), folder, stem, ICONS)
     job.receipt.note(downloaded_files=[str(saved.path)])
 
 
@@ -88,19 +89,19 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
     one is still being built.
     """
     stems = dict(zip(platforms, _stems(job, app_id, [platform.name for platform in platforms]), strict=True))
-    folder = _directory(job)
+    with _directory(job) as folder:
 
-    def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
-        if platform.state != SUCCEEDED:
-            return why_not(job, app_id, platform)
-        return _save(job, app_path(app_id, platform.name), folder, stems[platform], kinds(platform))
+        def get(platform: Platform, _stop: threading.Event) -> Saved | PluginError:
+            if platform.state != SUCCEEDED:
+                return why_not(job, app_id, platform)
+            return _save(job, app_path(app_id, platform.name), folder, stems[platform], kinds(platform))
 
-    def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
-        return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
+        def kinds(platform: Platform) -> Mapping[re.Pattern[bytes], str]:
+            return PACKAGES.get(platform.name.lower(), ANY_PACKAGE)
 
-    ready = [platform for platform in platforms if platform.state == SUCCEEDED]
-    folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
-    results = in_parallel(platforms, get, job.values.parallel)
+        ready = [platform for platform in platforms if platform.state == SUCCEEDED]
+        folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
+        results = in_parallel(platforms, get, job.values.parallel)
     saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
     job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
     job.receipt.note(downloaded_files=[str(one.path) for one in saved.values()])
@@ -130,11 +131,11 @@ def raise_all(errors: Sequence[PluginError]) -> None:
         raise type((failed or errors)[0])("; ".join(map(str, errors)))
 
 
-def _directory(job: Job) -> OutputDirectory:
+def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
     """The folder for what is downloaded, which a dry run does not make."""
     folder, overwrite = Path(job.values.output_directory), job.values.overwrite
     if job.rest.connection.dry_run:
-        return OutputDirectory(folder, overwrite, is_dry=True)
+        return nullcontext(OutputDirectory(folder, overwrite, is_dry=True))
     return open_directory(folder, overwrite)
 
 

@@ -235,8 +235,10 @@ def test_a_downloaded_file_has_the_mode_that_the_umask_sets(
     before = os.umask(umask)
     try:
         download(rest(), request, tmp_path / "app.apk", Progress(log()))
-        folder = open_directory(tmp_path / "out", overwrite=False)
-        with folder.arriving("a.apk", "it", log()) as part:
+        with (
+            open_directory(tmp_path / "out", overwrite=False) as folder,
+            folder.arriving("a.apk", "it", log()) as part,
+        ):
             save(rest(), request, part, Progress(log()))
             folder.put(part.file, "a.apk", "0" * 64)
     finally:

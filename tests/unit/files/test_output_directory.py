@@ -19,11 +19,11 @@ from plugin.redact import Redactor
 
 
 def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
-    folder = open_directory(path, overwrite)
-    folder.check([name])
-    with folder.arriving(name, "it", Log(io.StringIO(), Redactor())) as part:
-        part.file.write_text(text)
-        folder.put(part.file, name, hashlib.sha256(text.encode()).hexdigest())
+    with open_directory(path, overwrite) as folder:
+        folder.check([name])
+        with folder.arriving(name, "it", Log(io.StringIO(), Redactor())) as part:
+            part.file.write_text(text)
+            folder.put(part.file, name, hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_files_of_earlier_downloads_are_replaced_every_time(tmp_path: Path) -> None:
@@ -78,11 +78,14 @@ def test_files_of_others_are_replaced_only_if_requested(tmp_path: Path, lay_out:
 def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(InputError) as caught:
-        open_directory(tmp_path, overwrite=False).check(["new", "folder", "file"])
+    with pytest.raises(InputError) as caught, open_directory(tmp_path, overwrite=False) as folder:
+        folder.check(["new", "folder", "file"])
     assert len(str(caught.value).splitlines()) == 2
-    with pytest.raises(InputError, match="a folder with that name"):
-        open_directory(tmp_path, overwrite=True).check(["new", "folder", "file"])
+    with (
+        pytest.raises(InputError, match="a folder with that name"),
+        open_directory(tmp_path, overwrite=True) as folder,
+    ):
+        folder.check(["new", "folder", "file"])
 
 
 @pytest.mark.parametrize("lay_out", [a_link, a_pipe])
