@@ -179,7 +179,7 @@ def remove_old(folder: Path, now: Callable[[], float] = time.time) -> None:
     """Remove what earlier runs left in `folder` long ago and no run has continued."""
     for place in folder.glob(FOLDER.format(key="*")):
         with contextlib.suppress(OSError, HeldError):
-            is_ours = re.fullmatch(r"\.buildferry\.[0-9a-f]{16}", place.name) and not _why_unsafe(place.lstat(), True)
+            is_ours = re.fullmatch(r"\.buildferry\.[0-9a-f]{16}", place.name) and not _is_unsafe(place.lstat(), True)
             if is_ours and now() - place.lstat().st_mtime > OLD:
                 with held(_lock_of(place), f"process {os.getpid()}"):
                     shutil.rmtree(place, ignore_errors=True)
@@ -192,9 +192,12 @@ def _is_ours(stack: ExitStack, place: Path) -> bool:
             return False
         with contextlib.suppress(FileExistsError):
             place.mkdir(mode=0o700)
-        return not _why_unsafe(place.lstat(), True)
+        if _is_unsafe(place.lstat(), True):
+            place.rmdir()  # if it was made just now, where modes are not kept; else it has something in it, or fails
+            return False
     except (HeldError, OSError):
         return False
+    return True
 
 
 def _lock_of(place: Path) -> Path:
@@ -205,13 +208,13 @@ def _own(path: Path) -> IO[bytes]:
     """Open a file for reading that only this user can have written. Raises OSError."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     opened = os.fdopen(handle, "rb", buffering=0)
-    if _why_unsafe(os.fstat(handle), False):
+    if _is_unsafe(os.fstat(handle), False):
         opened.close()
         raise OSError
     return opened
 
 
-def _why_unsafe(found: os.stat_result, is_folder: bool) -> bool:
+def _is_unsafe(found: os.stat_result, is_folder: bool) -> bool:
     """Whether others may have put something into it; files are in a folder that is closed to them."""
     if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(found.st_mode):
         return True
