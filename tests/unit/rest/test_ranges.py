@@ -98,6 +98,10 @@ def test_a_size_that_was_not_announced_is_learned_from_the_part() -> None:
     assert is_rest(answer({**PART, "Content-Encoding": None}), unknown, 40) == replace(unknown, size=100)
 
 
+def test_what_is_compressed_while_it_is_sent_has_no_version() -> None:
+    assert version_of(answer({**WHOLE, "Content-Length": None}, 200)) is None
+
+
 def test_a_version_is_read_as_it_was_written_and_nothing_else_is() -> None:
     data = version().as_json()
     assert from_json(data) == version()
