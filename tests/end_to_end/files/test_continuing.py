@@ -41,7 +41,7 @@ def test_a_file_that_is_cut_20_times_is_fetched_once(sandbox: SandboxProcess, bi
     assert {each.name for each in (tmp_path / FOLDER).iterdir()} == {RECORD, Path(path).name}
 
 
-def test_an_archived_log_that_is_cut_goes_on(sandbox: SandboxProcess, bitrise: Run, tmp_path: Path) -> None:
+def test_an_archived_log_that_is_cut_is_continued(sandbox: SandboxProcess, bitrise: Run, tmp_path: Path) -> None:
     sandbox.faults("GET /storage/* cut=5000x3")
     tuning = {"SANDBOX_LOG_LINES": 400, "SANDBOX_SECONDS": 5}
     done = bitrise("create-build", workflow="w", wait="true", log_file="log", **tuning)
@@ -153,7 +153,7 @@ def test_50_of_50_files_that_are_replaced_in_between_are_not_mixed(tmp_path: Pat
     assert all(requests[1] for requests in seen.values()), "each was continued"
 
 
-def test_a_download_that_is_killed_again_and_again_goes_on(tmp_path: Path) -> None:
+def test_a_download_that_is_killed_again_and_again_is_continued(tmp_path: Path) -> None:
     noise = random.Random(time.time())  # noqa: S311 - protects nothing
     data = noise.randbytes(24 * MIB)
     sent: list[int] = []
@@ -183,6 +183,6 @@ def test_a_download_that_is_killed_again_and_again_goes_on(tmp_path: Path) -> No
         done = run(inputs(server.url), tmp_path)
     assert done.code == 0, done.log
     assert kept(tmp_path) == {"s.apk": data}
-    assert firsts == sorted(set(firsts)), "each run went on further"
+    assert firsts == sorted(set(firsts)), "each run came further"
     assert firsts[-1] >= 4 * MIB
     assert "that an earlier run fetched" in done.log
