@@ -6,10 +6,11 @@ import base64
 import hashlib
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from plugin.rest.exchange import BLOCK
 
@@ -19,9 +20,9 @@ AHEAD = 2  # blocks that may wait to be hashed: neither a slow read nor a slow w
 class Hasher:
     """Hashes blocks in order, each while the next is fetched: two digests of one file take two Hashers."""
 
-    def __init__(self, algorithm: str) -> None:
-        """Hash by `algorithm`, hashlib's name."""
-        self._digest = hashlib.new(algorithm, usedforsecurity=False)
+    def __init__(self, digest: str | Any) -> None:
+        """Hash by an algorithm, hashlib's name of it, or continue a digest that has begun, which is changed."""
+        self._digest = new_digest(digest) if isinstance(digest, str) else digest
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._hashing: deque[Future[None]] = deque()
 
@@ -31,10 +32,20 @@ class Hasher:
             self._hashing.popleft().result()
         self._hashing.append(self._thread.submit(self._digest.update, block))
 
+    def after(self, call: Callable[[Any], object]) -> None:
+        """Have `call` get the digest, hashlib's object, when all blocks so far are in it and before the next one is."""
+        self._thread.submit(call, self._digest)
+
     def close(self) -> bytes:
         """Wait for the last block, end the thread, return the digest."""
         self._thread.shutdown()
-        return self._digest.digest()
+        digest: bytes = self._digest.digest()
+        return digest
+
+
+def new_digest(algorithm: str) -> Any:
+    """Return a digest of nothing yet, hashlib's object."""
+    return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def announced_md5(headers: Mapping[str, str]) -> bytes | None:

@@ -42,9 +42,11 @@ def held(path: Path, holder: str) -> Iterator[bool]:
             is_locked = _lock(handle, path)
         os.ftruncate(handle, 0)
         os.write(handle, holder.encode("utf-8", "replace")[:LONGEST_HOLDER])
-        yield is_locked
-        if sys.platform != "win32":
-            path.unlink(missing_ok=True)  # while still locked, so that no process waits for a removed file
+        try:
+            yield is_locked
+        finally:
+            if sys.platform != "win32":
+                path.unlink(missing_ok=True)  # while still locked, so that no process waits for a removed file
     finally:
         os.close(handle)
         if sys.platform == "win32":

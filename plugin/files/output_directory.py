@@ -9,13 +9,16 @@ import contextlib
 import os
 import re
 import stat
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plugin.errors import InputError, Problem
 from plugin.files.digest import sha256_of
-from plugin.files.download import hidden
+from plugin.files.parallel import Stopped
+from plugin.files.part import Part, arriving, remove_old
+from plugin.log import Log
 
 INPUT = "output-directory"
 RECORD = ".buildferry.sha256"
@@ -27,23 +30,30 @@ def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
     """Return the folder `path`, created if needed. Raises InputError when it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        unseen = hidden(path)
+        with tempfile.TemporaryDirectory(prefix=".buildferry-", dir=path):
+            pass
     except OSError as error:
         raise _problem(f"{path} cannot be written to: {error.strerror}") from None
-    with unseen as name:
-        yield OutputDirectory(path, Path(name), overwrite)
+    remove_old(path)
+    folder = OutputDirectory(path, overwrite)
+    try:
+        yield folder
+    except BaseException:
+        folder.leave()
+        raise
 
 
 class OutputDirectory:
     """A folder for downloaded files. Safe to use from several threads."""
 
-    def __init__(self, path: Path, unseen: Path, overwrite: bool) -> None:
-        """Move files from `unseen`, a hidden folder, into `path`; `overwrite` replaces any existing file."""
+    def __init__(self, path: Path, overwrite: bool, is_dry: bool = False) -> None:
+        """Write files into `path`; `overwrite` replaces any existing file. In a dry run nothing arrives."""
         self.path = path
-        self.unseen = unseen
+        self._is_dry = is_dry
         self._overwrite = overwrite
         self._written = set(_read(path / RECORD))
         self._lock = threading.Lock()
+        self._arriving: list[contextlib.ExitStack] = []
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError, with all problems, when files of these names cannot be written here."""
@@ -54,6 +64,26 @@ class OutputDirectory:
     def has_had(self, name: str) -> bool:
         """Return whether a download of ours has ever written a file of this name here, even if it was removed."""
         return any(written == name for written, _ in self._written)
+
+    @contextlib.contextmanager
+    def arriving(self, name: str, identity: str, log: Log) -> Iterator[Part]:
+        """Give the place for a file that `put` is to move here, as `part.arriving` does. Raises InputError."""
+        if self._is_dry:
+            yield Part(self.path / name)
+            return
+        try:
+            with contextlib.ExitStack() as stack:
+                part = stack.enter_context(arriving(self.path, name, identity, log))
+                self._arriving.append(stack)
+                yield part
+        except OSError as error:
+            raise _problem(f"{self.path} cannot be written to: {error.strerror}") from None
+
+    def leave(self) -> None:
+        """Clean up for transfers that have not ended, on threads that are not waited for any more."""
+        for stack in self._arriving:
+            with contextlib.suppress(Stopped, OSError):
+                stack.__exit__(Stopped, Stopped(), None)
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""

@@ -26,9 +26,10 @@ class _Transfer:
     said_at: float
     done: int = 0
     said: int = 0
+    before: int = 0  # bytes that an earlier attempt has moved
 
     def line(self, now: float) -> str:
-        rate = self.done / max(now - self.started, 0.001)
+        rate = (self.done - self.before) / max(now - self.started, 0.001)
         left = (self.total - self.done) / max(rate, 1)
         share = self.done / self.total
         return f"{self.name}: {share:4.0%} of {size_text(self.total)}, {size_text(rate)}/s, {left:.0f} s left"
@@ -56,13 +57,16 @@ class Progress:
         self._drawn = 0.0
 
     @contextmanager
-    def of(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Follow one transfer of `total` bytes; the function given takes the bytes that have been moved so far."""
+    def of(self, name: str, total: int, before: int = 0) -> Iterator[Callable[[int], None]]:
+        """Follow one transfer of `total` bytes, `before` of which were moved earlier.
+
+        The function given takes the bytes that have been moved so far, these included.
+        """
         if total < SMALLEST:
             yield lambda _done: None
             return
         now = self._clock()
-        transfer = _Transfer(name, total, now, now)
+        transfer = _Transfer(name, total, now, now, before, before, before)
         with self._lock:
             self._running.append(transfer)
         try:

@@ -23,6 +23,7 @@ from plugin.rest.exchange import BLOCK, Answer, Connection, Request
 from plugin.rest.failure import Failure, Kind, Sending, lost, rejected, words
 from plugin.rest.network import Peers, check_proxy
 from plugin.rest.packed import Content
+from plugin.rest.ranges import NO_SUCH_RANGE
 from plugin.rest.sockets import SHORTEST_TIMEOUT, Watchdog, pools
 from plugin.rest.transport import Credentials, session
 
@@ -74,8 +75,11 @@ class Attempts:
                 raise Failure(unclear, Kind.UNKNOWN) from None
             return Answer(response.status_code, response.headers, data)
 
-    def open(self, request: Request, may_redirect: bool = False) -> requests.Response:
-        """Send `request`; return a 2xx answer (or a redirect, if it may), its body unread. Raises Failure."""
+    def open(self, request: Request, is_download: bool = False) -> requests.Response:
+        """Send `request`; return a 2xx answer, its body unread. Raises Failure.
+
+        For a download, a redirect is returned too, and the refusal of a Range.
+        """
         has_body = request.body is not None and request.body.length > 0
         sending = Sending(request.body, begin=request.begin if has_body else None)
         started = self._clock.now()
@@ -92,7 +96,9 @@ class Attempts:
             sending.close()
         status = response.status_code
         self._log.debug(f"{request.name}: {status} in {self._clock.now() - started:.2f} s")
-        if (200 <= status < 300 and not sending.is_cut) or (may_redirect and response.is_redirect):
+        if 200 <= status < 300 and not sending.is_cut:
+            return response
+        if is_download and (response.is_redirect or (status == NO_SUCH_RANGE and "Range" in request.headers)):
             return response
         said = b""
         with response, contextlib.suppress(Failure):  # the status says enough when the rest does not come
@@ -105,7 +111,7 @@ class Attempts:
     def blocks(self, request: Request, response: requests.Response) -> Iterator[bytes]:
         """Yield the body of a file, as it was sent, block by block; some of it must arrive within the stall timeout.
 
-        Raises Failure.
+        Raises Failure, once all that arrived was yielded.
         """
         if not response.headers.keys() & {"Transfer-Encoding", "Content-Encoding"}:
             _watchdog(response).call_off()  # each byte is content: the connection itself notices when none arrives
@@ -114,13 +120,19 @@ class Attempts:
             return
         gathered = bytearray()
         content = Content(response.headers.get("Content-Encoding", ""))
-        for piece in self._pieces(request, response, self.connection.stall_timeout, content):
-            gathered += piece
-            if len(gathered) >= BLOCK:
-                yield bytes(gathered)
-                gathered.clear()
+        failure: Failure | None = None
+        try:
+            for piece in self._pieces(request, response, self.connection.stall_timeout, content):
+                gathered += piece
+                if len(gathered) >= BLOCK:
+                    yield bytes(gathered)
+                    gathered.clear()
+        except Failure as caught:
+            failure = caught
         if gathered:
             yield bytes(gathered)
+        if failure:
+            raise failure
 
     def _body(self, request: Request, response: requests.Response) -> bytes:
         """The body of an answer, bounded in size and time. Raises Failure."""

@@ -114,7 +114,8 @@ class Rest:
     def fetch(self, what: str, locate: Callable[[], Request], take: Callable[[Download], T]) -> T:
         """GET a file: `locate` it on every attempt, follow redirects without credentials, let `take` read it.
 
-        A refusal at a signed address is retried with a new one. Raises as `send` does, each error with `what` in front.
+        A refusal at a signed address is retried with a new one; a failure that `take` marks as `came_further` counts as
+        the first one. Raises as `send` does, each error with `what` in front.
         """
         if self.connection.dry_run:
             self._show(locate())
@@ -123,9 +124,11 @@ class Rest:
         def once() -> T:
             request = locate()
             for _ in range(MOST_REDIRECTS + 1):
-                with self._attempts.open(request, may_redirect=True) as response:
+                with self._attempts.open(request, is_download=True) as response:
                     if not response.is_redirect:
-                        return take(Download(response.headers, self._attempts.blocks(request, response)))
+                        blocks = self._attempts.blocks(request, response)
+                        address = self._attempts.url(request)
+                        return take(Download(response.status_code, address, response.headers, blocks))
                     request = self._redirected(request, response)
             raise RefusedError(f"{request.name}: more than {MOST_REDIRECTS} redirects")
 
@@ -156,6 +159,7 @@ class Rest:
                 return once()
             except Failure as caught:
                 failure = caught
+            attempt = 1 if failure.came_further else attempt
             may_be_done |= failure.kind is Kind.UNKNOWN
             is_in_doubt = may_duplicate and may_be_done
             is_last = failure.is_final or attempt == TRIES or bool(request.patience) or (is_in_doubt and not look)

@@ -68,8 +68,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Download:
-    """A 2xx answer whose body is still to be read, once: as it was sent, compressed according to Content-Encoding."""
+    """An answer whose body is still to be read, once: as it was sent, compressed according to Content-Encoding.
 
+    It is a 2xx, or the 416 that refuses a Range.
+    """
+
+    status: int
+    address: str  # where it came from, after redirects: with its query
     headers: Mapping[str, str]
     blocks: Iterator[bytes]
 

@@ -105,6 +105,7 @@ class Failure(Exception):  # noqa: N818 - never leaves rest/
         self.kind = kind
         self.retry_after = retry_after
         self.is_final = is_final
+        self.came_further = False  # whether it brought a download closer to its end
 
     @property
     def came_after_all(self) -> bool:

@@ -70,12 +70,40 @@ class Watchdog:
 class FinalResponse(http.client.HTTPResponse):
     """An answer that skips interim ones (RFC 9110 §15.2): http.client skips only 100."""
 
+    _broken: OSError | None = None
+
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == SWITCHING_PROTOCOLS or not 100 <= status < 200:
                 return version, status, reason
             http.client.parse_headers(self.fp)
+
+    def read(self, amt: int | None = None) -> Any:
+        """Read `amt` bytes; when the connection breaks, first return what has arrived, and raise at the next call.
+
+        http.client loses what arrived of these bytes.
+        """
+        if self._broken:
+            raise self._broken
+        if not amt or self.chunked or self.fp is None or self.length == 0:
+            return super().read(amt)
+        block = bytearray(amt if self.length is None else min(amt, self.length))
+        done = 0
+        with memoryview(block) as view:
+            try:
+                while done < len(block) and (moved := self.fp.readinto1(view[done:])):
+                    done += moved
+            except OSError as error:
+                if not done:
+                    raise
+                self._broken = error
+        del block[done:]
+        if self.length is not None:
+            self.length -= done
+        if not block or self.length == 0:
+            self._close_conn()  # type: ignore[attr-defined] # as http.client does at a body's end
+        return block
 
 
 def pools(

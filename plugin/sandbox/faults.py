@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
-from itertools import repeat
+from itertools import chain, repeat
 from socket import socket
 from typing import Any
 
@@ -118,12 +118,8 @@ def loop(call: Call) -> Iterable[bytes]:
 def huge(call: Call) -> Iterable[bytes]:
     """Answer 200 with endless JSON (1 GiB, without a length)."""
     call.body.drain()
-
-    def chunks() -> Iterator[bytes]:
-        yield b'{"id": "'
-        yield from repeat(b"0" * PART_OF_BODY, HUGE_BLOCKS)
-
-    return call.send("200 OK", {"Content-Type": "application/json"}, chunks())
+    chunks = chain([b'{"id": "'], repeat(b"0" * PART_OF_BODY, HUGE_BLOCKS))
+    return call.send("200 OK", {"Content-Type": "application/json"}, chunks)
 
 
 def wrong_length(call: Call) -> Iterable[bytes]:
@@ -136,17 +132,13 @@ def wrong_length(call: Call) -> Iterable[bytes]:
 def short(call: Call) -> Iterable[bytes]:
     """Process the request, send the first half of the answer under its full length, and close."""
     line, headers, chunks = call.process()
+    return call.send(line, headers, _beginning(chunks, int(headers["Content-Length"]) // 2))
 
-    def half() -> Iterator[bytes]:
-        left = int(headers["Content-Length"]) // 2
-        for chunk in chunks:
-            yield chunk[:left]
-            left -= len(chunk)
-            if left <= 0:
-                break
-        close(chunks)
 
-    return call.send(line, headers, half())
+def cut(call: Call) -> Iterable[bytes]:
+    """Process the request, send so many bytes of the answer under its full length, and close."""
+    line, headers, chunks = call.process()
+    return call.send(line, headers, _beginning(chunks, int(call.value)))
 
 
 def id_type(call: Call) -> Iterable[bytes]:
@@ -244,6 +236,7 @@ FAULTS: dict[str, Callable[[Call], Iterable[bytes]]] = {
     "huge": huge,
     "wrong-length": wrong_length,
     "short": short,
+    "cut=BYTES": cut,
     "id-type": id_type,
     "float-id": float_id,
     "errors": errors,
@@ -281,6 +274,15 @@ def _read_part(body: Body) -> None:
     wanted = min(PART_OF_BODY, (body.length or 2 * PART_OF_BODY) // 2)
     while wanted and (data := body.read(wanted)):
         wanted -= len(data)
+
+
+def _beginning(chunks: Iterable[bytes], left: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:left]
+        left -= len(chunk)
+        if left <= 0:
+            break
+    close(chunks)
 
 
 def _finish(chunks: Iterable[bytes]) -> bytes:

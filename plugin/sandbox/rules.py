@@ -61,6 +61,8 @@ def parse(text: str) -> Rule:
             raise ValueError(f"fault rule {text!r}: {status[2]} is not a status from 200 to 599")
         kind = "after:STATUS" if status[1] else "STATUS"
         return Rule(method.upper(), glob, fault, kind, int(status[2]), status[4], status[3], times)
+    if size := re.fullmatch(r"cut=(\d{1,18})", fault):
+        return Rule(method.upper(), glob, fault, "cut=BYTES", float(size[1]), times=times)
     if seconds := re.fullmatch(r"slow=(\d+(?:\.\d+)?)", fault):
         return Rule(method.upper(), glob, fault, "slow=SECONDS", float(seconds[1]), times=times)
     if fault not in FAULTS or fault != fault.lower():

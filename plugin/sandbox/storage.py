@@ -1,7 +1,8 @@
 """The storage origin: signed URLs as in cloud storages.
 
 A signed URL is valid for one method, with exactly the signed headers, until it expires, and never with other
-credentials. Errors are XML, as S3 and Google Cloud Storage write them.
+credentials. What has an ETag is also served in part, by Range and If-Range (RFC 9110, 13.1.5 and 14.2). Errors are XML,
+as S3 and Google Cloud Storage write them.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import base64
 import itertools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
 from flask import Flask, Response, request
+from werkzeug.http import parse_etags
 
 from plugin.sandbox.state import State
 from plugin.sandbox.uploads import Blob, receive_file
@@ -42,6 +44,7 @@ class Grant:
     stored: Callable[[Blob], None] | None = None
     blob: Blob | None = None
     sent: Mapping[str, str] = field(default_factory=dict)
+    counted: Callable[[Iterator[bytes]], Iterator[bytes]] = iter  # passes on what is served
     query: Mapping[str, str] = field(default_factory=dict)
     expires: float = 0
 
@@ -50,9 +53,10 @@ class Grant:
 class Grants:
     """All signed URLs by path; deleted at a reset."""
 
-    by_path: dict[str, Grant] = field(default_factory=dict)
+    by_path: dict[str, list[Grant]] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)  # the paths to which a file was stored
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    places: dict[str, int] = field(default_factory=dict)  # the numbers of files whose path stays the same
 
 
 class Storage:
@@ -88,17 +92,22 @@ class Storage:
         digests: Sequence[str] = ("x-goog-hash",),
         lifetime: float = 600,
         vendor: str = "Goog",
+        place: str | None = None,
+        counted: Callable[[Iterator[bytes]], Iterator[bytes]] = iter,
     ) -> str:
         """Return a URL to download `blob`, valid for `lifetime` seconds.
 
         `headers` are those of the answer; `digests` names the ways of DIGESTS in which it states the bytes' digest.
+        URLs with the same `place` differ in their query only. `counted` passes on the bytes of each answer.
         """
         sent = dict(headers or {})
         for way in digests:
             sent |= DIGESTS[way](blob)
-        return self._sign(service, name, lifetime, vendor, Grant("GET", blob=blob, sent=sent))
+        return self._sign(service, name, lifetime, vendor, Grant("GET", blob=blob, sent=sent, counted=counted), place)
 
-    def _sign(self, service: str, name: str, lifetime: float, vendor: str, grant: Grant) -> str:
+    def _sign(
+        self, service: str, name: str, lifetime: float, vendor: str, grant: Grant, place: str | None = None
+    ) -> str:
         clock = self.state.clock
         seconds = lifetime if clock.url_lifetime is None else clock.url_lifetime
         signed = sorted(["host", *(header.lower() for header in grant.signed)])
@@ -113,8 +122,12 @@ class Storage:
         with self.state.lock:
             grants = self.state.part(Grants)
             # a name's own slashes and double dots would lead elsewhere
-            path = f"/storage/{service}/{next(grants.numbers)}/{name.replace('/', '_').replace('..', '__')}"
-            grants.by_path[path] = replace(grant, query=query, expires=clock.now() + seconds)
+            number = grants.places.get(f"{service} {place}") if place else None
+            number = number or next(grants.numbers)
+            if place:
+                grants.places[f"{service} {place}"] = number
+            path = f"/storage/{service}/{number}/{name.replace('/', '_').replace('..', '__')}"
+            grants.by_path.setdefault(path, []).append(replace(grant, query=query, expires=clock.now() + seconds))
         return f"{self.url}{quote(path)}?{urlencode(query)}"
 
 
@@ -130,13 +143,14 @@ def storage_app(state: State) -> Flask:
             message = "Only one auth mechanism allowed; send the signed URL without an Authorization header"
             return error_xml(400, "InvalidArgument", message)
         grants = state.part(Grants)
-        grant = grants.by_path.get(request.path)
-        if grant is None:
+        signed = grants.by_path.get(request.path)
+        if not signed:
             return error_xml(404, "NoSuchKey", "The specified key does not exist.")
+        grant = next((each for each in signed if each.query == request.args.to_dict()), signed[-1])
         refused = _not_signed(grant) or _expired(state, grant) or _is_there(grants)
         if refused:
             return refused
-        return _store(state, grant) if grant.blob is None else _serve(grant.blob, grant.sent)
+        return _store(state, grant) if grant.blob is None else _serve(grant.blob, grant)
 
     return app
 
@@ -198,10 +212,33 @@ def _store(state: State, grant: Grant) -> Response:
     return Response(status=200, headers={"x-goog-stored-content-length": str(blob.size)})
 
 
-def _serve(blob: Blob, headers: Mapping[str, str]) -> Response:
-    answer = Response(blob.chunks(), 200, {"Content-Length": str(blob.size)}, mimetype="application/octet-stream")
-    answer.headers.update(headers)
+def _serve(blob: Blob, grant: Grant) -> Response:
+    """Send a file, or the part of it that is requested; all of it if If-Range names another version."""
+    first, end, status = 0, blob.size, 200
+    tag = parse_etags(grant.sent.get("ETag"))
+    is_same = "If-Range" not in request.headers or (request.if_range.etag or "") in tag
+    if request.range and tag and is_same:
+        found = request.range.range_for_length(blob.size)
+        if not found:
+            return error_xml(416, "InvalidRange", "The requested range is not satisfiable", ActualObjectSize=blob.size)
+        (first, end), status = found, 206
+    served = grant.counted(_part(blob.chunks(), first, end))
+    answer = Response(served, status, {"Content-Length": str(end - first)}, mimetype="application/octet-stream")
+    answer.headers.update(grant.sent)
+    if tag:
+        answer.headers["Accept-Ranges"] = "bytes"
+    if status == 206:
+        answer.headers["Content-Range"] = f"bytes {first}-{end - 1}/{blob.size}"
     return answer
+
+
+def _part(chunks: Iterator[bytes], first: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes from `first` to before `end`."""
+    at = 0
+    for chunk in chunks:
+        if part := chunk[max(0, first - at) : max(0, end - at)]:
+            yield part
+        at += len(chunk)
 
 
 def _base64(digest: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from plugin.sandbox.bitrise.builds import Build
 from plugin.sandbox.state import State
@@ -30,19 +30,17 @@ def signed_url(
 ) -> str:
     """Return a URL like those of S3 for bytes that a build left, valid for as long as the build's variables say."""
 
-    def served() -> Iterator[bytes]:
+    def counted(chunks: Iterator[bytes]) -> Iterator[bytes]:
         entry = {"build": build.slug, "title": title, "size": blob.size, "bytes": 0}
         state.part(Downloads).entries.append(entry)
         sent = 0
-        for chunk in blob.chunks():
+        for chunk in chunks:
             sent += len(chunk)
             entry["bytes"] = sent  # before the client has it: it may check at once
             yield chunk
 
-    if "etag" in digests:
-        blob.digest("md5")  # now, so that this reading is not counted as a download
     sent = {"x-amz-request-id": f"{build.number:016X}", "x-amz-server-side-encryption": "AES256", **headers}
     lifetime = build.tuning.url_seconds
-    counted = replace(blob, chunks=served)
     name = re.sub(r"^\.|[^\w. -]", "_", title)
-    return storage.get_url("bitrise", name, counted, sent, digests, lifetime, vendor="Amz")
+    place = f"{build.slug} {title}"
+    return storage.get_url("bitrise", name, blob, sent, digests, lifetime, "Amz", place, counted)

@@ -128,7 +128,7 @@ def _archive_url(state: State, storage: Storage, build: Build, log: Log) -> str:
             written = log.written(log.known(build, state.clock.now()))
             archives[build.slug] = given("".join(log.chunks[:written]).encode())
     headers = {"Content-Type": "text/plain"}
-    return signed_url(state, storage, build, f"{build.slug}.log", archives[build.slug], headers, ())
+    return signed_url(state, storage, build, f"{build.slug}.log", archives[build.slug], headers, ("etag-of-parts",))
 
 
 def _made(build: Build) -> Log:

@@ -150,7 +150,8 @@ def _add_apps(api: Blueprint, state: State, storage: Storage) -> None:
             state.part(Shelf).packages.append(shown)
         headers = {"Content-Type": "application/octet-stream", "x-amz-request-id": "sandbox"}
         name = f"{app.title}-{platform}"
-        return redirect(storage.get_url("phonegap-build", name, blob, headers, ("etag",), vendor="Amz"))
+        place = f"{number} {platform}"
+        return redirect(storage.get_url("phonegap-build", name, blob, headers, ("etag",), vendor="Amz", place=place))
 
 
 def _add_keys(api: Blueprint, state: State) -> None:

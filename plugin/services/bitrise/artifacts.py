@@ -132,9 +132,10 @@ def _get(
 ) -> Delivery:
     """Download one artifact."""
     started = job.clock.now()
-    file = folder.unseen / name
-    sha256 = save(job.rest, lambda: _locate(job, artifact, pages), file, job.progress, artifact.size, stop)
-    target = folder.put(file, name, sha256)
+    identity = f"{job.rest.connection.url} {_path(job, artifact.build, artifact.slug)}"
+    with folder.arriving(name, identity, job.log) as part:
+        sha256 = save(job.rest, lambda: _locate(job, artifact, pages), part, job.progress, artifact.size, stop)
+        target = folder.put(part.file, name, sha256)
     renamed = f" (its title is {artifact.title!r})" if name != artifact.title else ""
     job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
     return _delivery(artifact, target, sha256, round(job.clock.now() - started, 3))

@@ -165,7 +165,7 @@ def save(job: Job, build: Build, target: Path, path: str, stream: Stream | None 
         if stream and not is_there:
             stream.drain()
         if is_there or _is_archived(job, build, what, patience):
-            download(job.rest, lambda: _locate(job, build), target, job.progress)
+            download(job.rest, lambda: _locate(job, build), target, job.progress, f"{build_path(job, build.slug)}/log")
             if path:
                 job.say(f"{what} is in {path}: {target.stat().st_size} bytes")
             return

@@ -72,7 +72,7 @@ def check_places(job: Job) -> None:
     earlier = job.receipt.earlier
     app_id = job.values.app_id or (earlier.get("build-id") if earlier.get("status") != FAILED else None)
     path = Path(job.values.output_directory)
-    folder = OutputDirectory(path, path, job.values.overwrite)
+    folder = OutputDirectory(path, job.values.overwrite)
     endings = {ending for kinds in (*PACKAGES.values(), ANY_PACKAGE) for ending in kinds.values()}
     id_, platform, ending = (
         "|".join(map(re.escape, each)) for each in ([app_id] if app_id else [], job.values.platforms, endings)
@@ -135,7 +135,7 @@ def _directory(job: Job) -> AbstractContextManager[OutputDirectory]:
     """The folder for what is downloaded, which a dry run does not make."""
     folder, overwrite = Path(job.values.output_directory), job.values.overwrite
     if job.rest.connection.dry_run:
-        return nullcontext(OutputDirectory(folder, folder, overwrite))
+        return nullcontext(OutputDirectory(folder, overwrite, is_dry=True))
     return open_directory(folder, overwrite)
 
 
@@ -156,17 +156,17 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
     The API redirects to a storage, which gets no credentials. Raises RefusedError when the file is something else.
     """
     request = Request("GET", path)
-    unseen = folder.unseen / stem
-    sha256 = save(job.rest, lambda: request, unseen, job.progress)
-    with unseen.open("rb") as file:
-        head = file.read(HEAD)
-    found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
-    if (name := next(found, None)) is None:
-        said = "its first bytes are of another kind"
-        if PAGE.match(head):
-            said = words(head, job.log.redact, is_cut=len(head) == HEAD)
-        raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
-    target = folder.put(unseen, name, sha256)
+    with folder.arriving(stem, f"{job.rest.connection.url} {path}", job.log) as part:
+        sha256 = save(job.rest, lambda: request, part, job.progress)
+        with part.file.open("rb") as file:
+            head = file.read(HEAD)
+        found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
+        if (name := next(found, None)) is None:
+            said = "its first bytes are of another kind"
+            if PAGE.match(head):
+                said = words(head, job.log.redact, is_cut=len(head) == HEAD)
+            raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
+        target = folder.put(part.file, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)
     job.log.line(f"saved {saved.path}: {saved.size} bytes, sha256 {sha256}")
     return saved

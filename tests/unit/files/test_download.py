@@ -23,6 +23,7 @@ from plugin.files.digest import announced_md5
 from plugin.files.download import download, save
 from plugin.files.output_directory import open_directory
 from plugin.files.parallel import Stopped
+from plugin.files.part import arriving
 from plugin.files.progress import Progress
 from plugin.log import Log
 from plugin.redact import Redactor
@@ -44,14 +45,15 @@ def rest(stream: io.StringIO | None = None) -> Rest:
     return Rest(Connection("https://service.example", "Token abc"), log(stream), clock)
 
 
+def request() -> Request:
+    return Request("GET", STORAGE, has_credentials=False, is_signed=True)
+
+
 def fetch(target: Path, size: int | None = None, stream: io.StringIO | None = None) -> str:
-    return download(
-        rest(stream),
-        lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True),
-        target,
-        Progress(log()),
-        size,
-    )
+    with arriving(target.parent, target.name, "it", log()) as part:
+        sha256 = save(rest(stream), request, part, Progress(log()), size)
+        part.file.replace(target)
+    return sha256
 
 
 DIGESTS: dict[str, Callable[[Any], dict[str, str]]] = {
@@ -221,9 +223,8 @@ def test_an_arriving_file_is_hidden_and_private(http: requests_mock.Mocker, tmp_
 
     http.get(STORAGE, body=Watched(DATA), headers={"Content-Length": str(len(DATA))})
     fetch(tmp_path / "app.apk")
-    assert seen
-    assert {mode for _, mode in seen} == {0o700}
-    assert all(name.startswith(".buildferry-") for name, _ in seen)
+    assert {mode for _, mode in seen} == {0o700, 0o600}  # a folder, and its lock
+    assert all(name.startswith(".buildferry.") for name, _ in seen)
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
@@ -233,11 +234,13 @@ def test_a_downloaded_file_has_the_mode_that_the_umask_sets(
     http.get(STORAGE, content=DATA)
     before = os.umask(umask)
     try:
-        fetch(tmp_path / "app.apk")
-        with open_directory(tmp_path / "out", overwrite=False) as folder:
-            file = folder.unseen / "a.apk"
-            save(rest(), lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True), file, Progress(log()))
-            folder.put(file, "a.apk", "0" * 64)
+        download(rest(), request, tmp_path / "app.apk", Progress(log()))
+        with (
+            open_directory(tmp_path / "out", overwrite=False) as folder,
+            folder.arriving("a.apk", "it", log()) as part,
+        ):
+            save(rest(), request, part, Progress(log()))
+            folder.put(part.file, "a.apk", "0" * 64)
     finally:
         os.umask(before)
     for path in (tmp_path / "app.apk", tmp_path / "out" / "a.apk"):
@@ -247,7 +250,7 @@ def test_a_downloaded_file_has_the_mode_that_the_umask_sets(
 def test_an_unwritable_folder_is_an_input_error(http: requests_mock.Mocker, tmp_path: Path) -> None:
     http.get(STORAGE, content=DATA)
     with pytest.raises(InputError, match=r"app.apk: cannot be written: No such file or directory"):
-        fetch(tmp_path / "missing" / "app.apk")
+        download(rest(), request, tmp_path / "missing" / "app.apk", Progress(log()))
     assert http.call_count == 0
 
 
@@ -270,14 +273,7 @@ def test_a_download_that_is_stopped_leaves_no_partial_file(tmp_path: Path, http:
     stop = threading.Event()
     stop.set()
 
-    with pytest.raises(Stopped):
-        download(
-            rest(),
-            lambda: Request("GET", STORAGE, has_credentials=False, is_signed=True),
-            tmp_path / "file",
-            Progress(log()),
-            None,
-            stop,
-        )
+    with arriving(tmp_path, "file", "it", log()) as part, pytest.raises(Stopped):
+        save(rest(), request, part, Progress(log()), None, stop)
 
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 from collections.abc import Callable
@@ -13,14 +14,16 @@ import pytest
 from plugin.errors import InputError, spelled
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
+from plugin.log import Log
+from plugin.redact import Redactor
 
 
 def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
     with open_directory(path, overwrite) as folder:
         folder.check([name])
-        file = folder.unseen / name
-        file.write_text(text)
-        folder.put(file, name, hashlib.sha256(text.encode()).hexdigest())
+        with folder.arriving(name, "it", Log(io.StringIO(), Redactor())) as part:
+            part.file.write_text(text)
+            folder.put(part.file, name, hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_files_of_earlier_downloads_are_replaced_every_time(tmp_path: Path) -> None:
@@ -75,10 +78,13 @@ def test_files_of_others_are_replaced_only_if_requested(tmp_path: Path, lay_out:
 def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    with open_directory(tmp_path, overwrite=False) as folder, pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as caught, open_directory(tmp_path, overwrite=False) as folder:
         folder.check(["new", "folder", "file"])
     assert len(str(caught.value).splitlines()) == 2
-    with open_directory(tmp_path, overwrite=True) as folder, pytest.raises(InputError, match="a folder with that name"):
+    with (
+        pytest.raises(InputError, match="a folder with that name"),
+        open_directory(tmp_path, overwrite=True) as folder,
+    ):
         folder.check(["new", "folder", "file"])
 
 

@@ -108,6 +108,14 @@ def test_a_transfer_that_fails_takes_its_bar_with_it() -> None:
     assert watch.stream.getvalue().endswith("\x1b[J")
 
 
+def test_what_was_there_before_counts_for_the_share_but_not_for_the_rate() -> None:
+    watch = Watch(io.StringIO())
+    with watch.progress().of("a.apk", 100 * MB, 60 * MB) as moved:
+        watch.now += 40
+        moved(80 * MB)
+    assert watch.lines == ["a.apk:  80% of 100.0 MB, 500.0 kB/s, 40 s left"]
+
+
 def test_a_file_that_is_sent_again_starts_from_nothing() -> None:
     watch = Watch(io.StringIO())
     progress = watch.progress()

@@ -208,3 +208,17 @@ def test_a_signed_address_is_sent_as_it_came_and_with_nothing_of_ours() -> None:
         "Content-Type",
         "Host",
     ]
+
+
+def test_what_arrived_before_a_download_broke_is_not_lost() -> None:
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + b"x" * 300_000)
+        connection.recv(1)  # until the client gives up
+
+    got: list[int] = []
+    with server(talk) as (url, _):
+        rest, log = client(url, stall_timeout=0.2)
+        with pytest.raises(UnavailableError, match="stalled: no byte moved"):
+            rest.fetch("f", lambda: Request("GET", "/f"), lambda answer: got.extend(map(len, answer.blocks)))
+    assert got == [300_000] * 5, log.getvalue()

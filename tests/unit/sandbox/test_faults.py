@@ -52,6 +52,7 @@ MEETINGS = [
     Meets("huge", 200, 0, '{"id": "000'),
     Meets("wrong-length", http.client.IncompleteRead, 1),
     Meets("short", http.client.IncompleteRead, 1),
+    Meets("cut=5", http.client.IncompleteRead, 1),
     Meets("id-type", 201, 1, '{"id": {"value": 1001}}'),
     Meets("float-id", 201, 1, '{"id":1001.0}'),
     Meets("errors", 200, 0, '{"errors": ["'),

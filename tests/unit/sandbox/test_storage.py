@@ -88,6 +88,33 @@ def test_a_download_states_its_length_and_digest(storage: Storage, way: str, hea
     assert follow(url, "PUT", b"x").status == 403
 
 
+@pytest.mark.parametrize(
+    ("asked", "condition", "status", "found"),
+    [
+        ("bytes=3-", None, 206, CONTENT[3:]),
+        ("bytes=3-4", "same", 206, CONTENT[3:5]),
+        ("bytes=-2", "same", 206, CONTENT[-2:]),
+        ("bytes=3-", '"another"', 200, CONTENT),
+        ("bytes=3-", "Wed, 21 Oct 2015 07:28:00 GMT", 200, CONTENT),
+        ("bytes=0-1,3-4", "same", 416, None),
+        (f"bytes={len(CONTENT)}-", "same", 416, None),
+    ],
+)
+def test_a_file_with_an_etag_is_served_in_part(
+    storage: Storage, asked: str, condition: str | None, status: int, found: bytes | None
+) -> None:
+    tag = f'"{MD5.hexdigest()}"'
+    url = storage.get_url("bitrise", "a.apk", given(CONTENT), {}, ["etag"], place="a")
+    again = storage.get_url("bitrise", "a.apk", given(CONTENT), {}, ["etag"], place="a")
+    assert urlsplit(url).path == urlsplit(again).path
+    more = {"If-Range": tag if condition == "same" else condition} if condition else {}
+    for each in (url, again):
+        answer = follow(each, "GET", None, {"Range": asked, **more})
+        assert answer.status == status
+        assert found is None or answer.body == found
+    assert status != 206 or answer.headers["Content-Range"].endswith(f"/{len(CONTENT)}")
+
+
 @pytest.mark.parametrize("size", [0, 3, 300_000, 2 * 256 * 1024])
 def test_made_up_content_has_its_size_its_start_and_is_always_the_same(storage: Storage, size: int) -> None:
     blob = made_up("a seed", size, b"PK\x03\x04")

@@ -1,0 +1,177 @@
+"""What a run leaves of a download that it could not finish: continued by a later run, if it is right."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plugin.errors import InputError, RefusedError, UnavailableError
+from plugin.files.part import JOURNAL, OLD, arriving, remove_old
+from plugin.log import Log
+from plugin.redact import Redactor
+from tests.unit.files import breaking
+from tests.unit.files.breaking import MIB, OLD_ONE, Storage, break_off, fetch
+
+storage = pytest.fixture(breaking.serving)
+
+
+def test_a_later_run_continues_what_an_earlier_one_left(storage: Storage, tmp_path: Path) -> None:
+    place = break_off(storage, tmp_path, 2 * MIB + 77)
+    assert {path.name for path in place.iterdir()} == {"app.apk", JOURNAL}
+    assert [path.stat().st_mode & 0o777 for path in (place, place / JOURNAL)] == [0o700, 0o600]
+    assert "Signature" not in (place / JOURNAL).read_text()
+    assert fetch(tmp_path, query="?Signature=abc") == OLD_ONE
+    assert storage.sent == len(OLD_ONE) - (2 * MIB + 77) + 1
+
+
+def test_a_packed_file_is_continued_and_unpacked_at_its_end(storage: Storage, tmp_path: Path) -> None:
+    storage.data = gzip.compress(OLD_ONE, 1)
+    storage.headers |= {"Content-Encoding": "gzip"}
+    break_off(storage, tmp_path)
+    assert fetch(tmp_path) == OLD_ONE
+    assert storage.sent == len(storage.data) - 2 * MIB + 1
+
+
+def test_a_whole_file_that_was_not_moved_takes_one_more_byte(storage: Storage, tmp_path: Path) -> None:
+    place = break_off(storage, tmp_path)
+    with (place / "app.apk").open("ab") as file:
+        file.write(OLD_ONE[2 * MIB :])
+    with (place / JOURNAL).open("a") as journal:
+        journal.write(f"{len(OLD_ONE)} {hashlib.sha256(OLD_ONE).hexdigest()}\n")
+    assert fetch(tmp_path) == OLD_ONE
+    assert storage.sent == 1
+
+
+def test_an_announced_md5_is_of_the_whole_file(storage: Storage, tmp_path: Path) -> None:
+    md5 = hashlib.md5(OLD_ONE, usedforsecurity=False).hexdigest()
+    storage.headers |= {"ETag": f'"{md5}"', "x-amz-request-id": "1"}
+    break_off(storage, tmp_path)
+    assert fetch(tmp_path) == OLD_ONE
+    storage.headers["ETag"] = f'"{"0" * 32}"'
+    break_off(storage, tmp_path)
+    with pytest.raises(UnavailableError, match="does not have the MD5"):
+        fetch(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _flip(place: Path) -> None:
+    with (place / "app.apk").open("r+b") as file:
+        file.seek(100)
+        file.write(bytes([OLD_ONE[100] ^ 1]))
+
+
+def _copy(place: Path) -> None:
+    """As a checkout or a cache would bring it: another file with the same bytes."""
+    shutil.copy(place / "app.apk", place / "copy")
+    (place / "copy").replace(place / "app.apk")
+
+
+def _link(place: Path) -> None:
+    (place / "app.apk").rename(place / "real")
+    (place / "app.apk").symlink_to("real")
+
+
+def _cut(place: Path) -> None:
+    os.truncate(place / "app.apk", MIB - 1)
+
+
+def _no_version(place: Path) -> None:
+    text = (place / JOURNAL).read_text()
+    (place / JOURNAL).write_text(text.replace('"one\\\\"', '"on\\ne\\\\"', 1).replace('\\"one\\"', "one", 1))
+
+
+def _pipe(place: Path) -> None:
+    (place / JOURNAL).unlink()
+    os.mkfifo(place / JOURNAL)
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "a bit flipped": _flip,
+    "a copy": _copy,
+    "a link": _link,
+    "a second name": lambda place: os.link(place / "app.apk", place.parent / "more"),
+    "shorter than a block": _cut,
+    "no journal": lambda place: (place / JOURNAL).unlink(),
+    "an empty journal": lambda place: (place / JOURNAL).write_text(""),
+    "not a journal": lambda place: (place / JOURNAL).write_bytes(b"\xff\0{[" * 9),
+    "JSON of another kind": lambda place: (place / JOURNAL).write_text("[1]\n1 x\n"),
+    "a pipe as journal": _pipe,
+    "no valid version": _no_version,
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_what_an_earlier_run_left_is_used_only_if_it_is_right(
+    storage: Storage, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    place = break_off(storage, tmp_path)
+    spoil(place)
+    for more in tmp_path.glob("more"):
+        more.rename(tmp_path.parent / f"{tmp_path.name}-more")
+    assert fetch(tmp_path) == OLD_ONE
+    assert storage.sent == len(OLD_ONE)
+
+
+def test_a_torn_end_costs_only_the_end(storage: Storage, tmp_path: Path) -> None:
+    place = break_off(storage, tmp_path)
+    with (place / "app.apk").open("r+b") as file:
+        file.seek(MIB + 5)
+        file.write(bytes(50))
+    assert fetch(tmp_path) == OLD_ONE
+    assert storage.sent == len(OLD_ONE) - MIB + 1
+
+
+@pytest.mark.parametrize("open_to_others", [0o755, 0o770])
+def test_a_folder_that_others_may_enter_is_left_alone(storage: Storage, tmp_path: Path, open_to_others: int) -> None:
+    place = break_off(storage, tmp_path)
+    place.chmod(open_to_others)
+    before = (place / JOURNAL).read_bytes()
+    with pytest.raises(AssertionError):  # of the folder, which is still there
+        fetch(tmp_path)
+    assert storage.sent == len(OLD_ONE)
+    assert (place / JOURNAL).read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "identity"), [("b.apk", "it"), ("app.apk", "another artifact")])
+def test_another_file_of_the_same_name_starts_at_its_beginning(
+    storage: Storage, tmp_path: Path, name: str, identity: str
+) -> None:
+    place = break_off(storage, tmp_path)
+    with pytest.raises(AssertionError):  # of what is still there
+        fetch(tmp_path, name, identity)
+    assert storage.sent == len(OLD_ONE)
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_two_live_runs_do_not_share_a_part(storage: Storage, tmp_path: Path) -> None:
+    log = Log(io.StringIO(), Redactor())
+    place = break_off(storage, tmp_path)
+    with arriving(tmp_path, "app.apk", "it", log) as first, arriving(tmp_path, "app.apk", "it", log) as second:
+        assert first.file.parent == place
+        assert second.file.parent != place
+        assert (first.done, second.done) == (2 * MIB, 0)
+
+
+@pytest.mark.parametrize("error", [InputError("the disk is full"), RefusedError("404")])
+def test_what_cannot_be_continued_is_removed(storage: Storage, tmp_path: Path, error: Exception) -> None:
+    break_off(storage, tmp_path)
+    with pytest.raises(type(error)), arriving(tmp_path, "app.apk", "it", Log(io.StringIO(), Redactor())):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_continued_for_a_week_is_removed(storage: Storage, tmp_path: Path) -> None:
+    place = break_off(storage, tmp_path)
+    (tmp_path / ".buildferry.not-ours").mkdir()
+    began = place.stat().st_mtime
+    remove_old(tmp_path, lambda: began + OLD)
+    assert place.exists()
+    remove_old(tmp_path, lambda: began + OLD + 1)
+    assert [path.name for path in tmp_path.iterdir()] == [".buildferry.not-ours"]
