@@ -166,12 +166,12 @@ def received(state: State) -> dict[str, object]:
 
 SERVICE = Service(
     inputs={"api-token": TOKEN},
+    trials=TRIALS,
+    tour=TOUR,
     blueprint=blueprint,
     received=received,
     shown=shown,
     held=held,
-    trials=TRIALS,
-    tour=TOUR,
 )
 
 

@@ -96,10 +96,10 @@ SERVICE = Service(
     inputs={"api-token": TOKEN},
     blueprint=blueprint,
     received=received,
-    shown=shown,
     held=held,
-    trials=TRIALS,
+    shown=shown,
     tour=TOUR,
+    trials=TRIALS,
 )
 
 
