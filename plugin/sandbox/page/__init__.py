@@ -7,6 +7,7 @@ makes what is shown, events.py sends what has changed. All texts of requests are
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -89,7 +90,7 @@ def page(state: State, rules: Rules, services: Mapping[str, Service]) -> Bluepri
         thing, blob = installable(service, id_)
         headers = {"Content-Length": str(blob.size)}
         answer = Response(blob.chunks(), 200, headers, mimetype="application/octet-stream")
-        answer.headers.set("Content-Disposition", "attachment", filename=thing.name.replace("/", "_"))
+        answer.headers.set("Content-Disposition", "attachment", filename=re.sub(r"^\.|[^\w. -]", "_", thing.name))
         return answer
 
     return site

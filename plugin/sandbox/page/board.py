@@ -68,8 +68,8 @@ class Board:
         return self._clean(thing) if thing else None
 
     def masked(self, text: str) -> str:
-        """Return a text without the sandbox's tokens."""
-        return masked(text, self._secrets)
+        """Return a text without the sandbox's tokens, and without the halves of characters that JSON may carry."""
+        return masked(text.encode("utf-8", "replace").decode(), self._secrets)
 
     def _all(self, service: str) -> Iterable[Shown]:
         return self._services[service].shown(self._state) if service in self._services else ()
@@ -136,7 +136,7 @@ class Board:
 
     def _short(self, text: str) -> str:
         """Return a text of a request without secrets, and then cut."""
-        whole = masked(text, self._secrets)
+        whole = self.masked(text)
         return whole if len(whole) <= LONGEST else f"{whole[:LONGEST]}…"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from plugin import redact
 from plugin.sandbox import SERVICES, Sandbox, app_distribution, masks
+from plugin.sandbox.bitrise_release_management.shelf import made_id
 from plugin.sandbox.page import board
 from plugin.sandbox.page.board import Board
 from plugin.sandbox.page.commands import attempt_of
@@ -86,6 +88,10 @@ def test_what_is_secret_by_its_name_is_so_in_the_program_too() -> None:
 def test_a_secret_is_masked_before_a_text_is_cut(state: State) -> None:
     shown = Board(state, Rules(), SERVICES)._text("x" * (board.LONGEST - 5) + app_distribution.TOKEN)
     assert shown["text"].endswith("xx***")
+
+
+def test_half_a_character_from_json_breaks_no_page(state: State) -> None:
+    assert Board(state, Rules(), SERVICES).masked("a\ud800b") == "a?b"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -171,6 +177,25 @@ def test_texts_of_requests_are_escaped_on_every_page(sandbox: Sandbox) -> None:
     page = ask(sandbox.url, "GET", "/_sandbox/install/app-distribution/5001")
     assert page.status == 200
     assert b"<img src=x" not in page.body and b"&lt;/script&gt;" in page.body
+
+
+@pytest.mark.parametrize(
+    "name", ["a\r\nX-Injected: 1.apk", '"a"; x=1.apk', "../../a.apk", "\u202e😀.apk", ".a.apk"]
+)
+def test_an_odd_name_breaks_no_page_and_no_header(sandbox: Sandbox, name: str) -> None:
+    steer(sandbox, "PUT", "bitrise-release-management", {"from_ci": name})
+    path = f"/release-management/v2/apps/v1/installable-artifacts/{made_id(name)}/public-install-page"
+    token = SERVICES["bitrise-release-management"].inputs["api-token"]
+    headers = {"Authorization": token, "Content-Type": "application/json"}
+    assert ask(sandbox.url, "PATCH", path, b'{"with_public_page": true}', headers).status == 200
+    page = f"/_sandbox/install/bitrise-release-management/{made_id(name)}"
+    assert ask(sandbox.url, "GET", page).status == 200
+    file = ask(sandbox.url, "GET", f"{page}/file")
+    assert (file.status, file.headers["X-Injected"], file.body) == (200, None, b"PK\x03\x04")
+    assert re.fullmatch(
+        r"attachment; filename(=\"?[\w. -]+\"?|\*=UTF-8''[\w.%-]+)", file.headers["Content-Disposition"]
+    )
+    assert len(rows(sandbox, "service-bitrise-release-management")) == 1
 
 
 def test_an_app_can_be_downloaded_from_its_install_page(sandbox: Sandbox) -> None:
