@@ -17,11 +17,16 @@ _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 def write(url: str, path: Path) -> None:
     """Write a QR code of `url` to `path`, as PNG or SVG by its ending. Raises OSError, ValueError for a long URL."""
+    write_whole(path, image(url, path.suffix[1:].lower()), private=False)
+
+
+def image(url: str, kind: str) -> bytes:
+    """Return a QR code of `url` as a picture: `png` or `svg`. Raises ValueError for a long URL."""
     from segno import make_qr  # here: nobody else needs it
 
-    image = io.BytesIO()
-    make_qr(url, error="m").save(image, kind=path.suffix[1:].lower(), scale=SCALE, border=QUIET, light="white")
-    write_whole(path, image.getvalue(), private=False)
+    picture = io.BytesIO()
+    make_qr(url, error="m").save(picture, kind=kind, scale=SCALE, border=QUIET, light="white")
+    return picture.getvalue()
 
 
 def lines(url: str) -> list[str]:

@@ -1,8 +1,8 @@
 """The sandbox: a local server that speaks the services' APIs, for trials and for tests.
 
 It has two origins on the loopback: the API and, on another port, the storage of signed URLs. Of the rest of the plugin
-it uses the reader of apps alone. `/_sandbox/state` shows everything that was received; faults.py has the faults that it
-can simulate.
+it uses the reader of apps and the QR codes alone. `/_sandbox/` is a page that shows what was received, live, and
+`/_sandbox/state` shows it as JSON; faults.py has the faults that it can simulate.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from werkzeug.exceptions import HTTPException
 
 from plugin.sandbox.control import control
 from plugin.sandbox.faults import HTML
+from plugin.sandbox.page import page
+from plugin.sandbox.page.guard import guard
 from plugin.sandbox.rules import Rules, with_faults
 from plugin.sandbox.server import Listener
 from plugin.sandbox.service import Service
@@ -37,11 +39,15 @@ _ROUTING = threading.Lock()
 
 
 class Sandbox:
-    """A running sandbox. `url` and `storage_url` are its origins, `tokens` the inputs that sign in, by service."""
+    """A running sandbox. `url` and `storage_url` are its origins, `tokens` the inputs that sign in, by service.
+
+    `page_url` is for a browser.
+    """
 
     def __init__(self, state: State, api: Listener, storage: Listener) -> None:
         """Take over what `start` has started."""
         self.url = api.url
+        self.page_url = f"{api.url}/_sandbox/"
         self.storage_url = storage.url
         self.tokens = {name: dict(service.inputs) for name, service in SERVICES.items()}
         self._state = state
@@ -90,6 +96,7 @@ def serve(port: int, faults: Sequence[str], out: TextIO, stop: threading.Event) 
         lines = [f"sandbox: {sandbox.url}", f"storage: {sandbox.storage_url}"]
         for service, inputs in sandbox.tokens.items():
             lines.append(f"{service}: " + " ".join(f"{name}={value}" for name, value in inputs.items()))
+        lines.append(f"page: {sandbox.page_url} (open it in a browser of this machine)")
         out.write("\n".join(lines) + "\n")
         out.flush()
         while not stop.wait(0.5):  # a wait without a limit cannot be interrupted on Windows
@@ -97,11 +104,13 @@ def serve(port: int, faults: Sequence[str], out: TextIO, stop: threading.Event) 
 
 
 def _api_app(state: State, rules: Rules, storage: Storage) -> Flask:
-    """Make the API origin: all services, the control, and the page that the fault `login` leads to."""
+    """Make the API origin: all services, the control, the page, and the one that the fault `login` leads to."""
     app = Flask(__name__, static_folder=None)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the server, which distinguishes a client that left from a bug
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    guard(app)
     app.register_blueprint(control(state, rules, SERVICES))
+    app.register_blueprint(page(state, rules, SERVICES))
     for service in SERVICES.values():
         app.register_blueprint(service.blueprint(state, storage))
 

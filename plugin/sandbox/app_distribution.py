@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from plugin.sandbox.service import Service, refuse
+from plugin.sandbox.service import Service, Shown, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
 from plugin.sandbox.trial import FILE, Kind, Nature, Step, Thing, Trial, arrived
-from plugin.sandbox.uploads import Form, receive_form
+from plugin.sandbox.uploads import Blob, Form, receive_form
 
 TOKEN = "sandbox-token-app-distribution"
 FORBIDDEN, MISSING = 403, 404
+APPS = (".apk", ".ipa")
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Shelf:
 
     builds: list[dict[str, object]] = field(default_factory=list)
     files: list[dict[str, object]] = field(default_factory=list)
+    blobs: dict[object, Blob] = field(default_factory=dict)  # the files' bytes, by their ids
     build_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
     file_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(5001))
 
@@ -67,6 +70,7 @@ def blueprint(state: State, _storage: Storage) -> Blueprint:
             file_id = next(shelf.file_ids)
             file = {"id": file_id, "build_id": build_id, "name": name, "size": blob.size, "sha256": blob.sha256}
             shelf.files.append(file)
+            shelf.blobs[file_id] = blob
         return jsonify(id=file_id), 201
 
     return api
@@ -76,6 +80,22 @@ def received(state: State) -> dict[str, object]:
     """Return the builds and files received so far."""
     shelf = state.part(Shelf)
     return {"builds": shelf.builds, "files": shelf.files}
+
+
+def shown(state: State) -> Iterator[Shown]:
+    """Yield the builds, each with its files after it, the newest first."""
+    shelf = state.part(Shelf)
+    files: dict[object, list[dict[str, object]]] = {}
+    for file in shelf.files:
+        files.setdefault(file["build_id"], []).append(file)
+    for build in reversed(shelf.builds):
+        inside = files.get(build["id"], [])
+        yield Shown("build", str(build["id"]), str(build["id"]), about={"phase": build["phase_id"]})
+        for file in inside:
+            name, blob = str(file["name"]), shelf.blobs[file["id"]]
+            about = {"build": build["id"]}
+            is_app = name.lower().endswith(APPS)
+            yield Shown("file", str(file["id"]), name, "stored", "done", about, blob, is_installable=is_app)
 
 
 def held(part: Any) -> list[Thing]:
@@ -95,6 +115,7 @@ SERVICE = Service(
     tour=({"operation": "deliver", "phase-id": "7", "artifacts": "*.ipa\nrelease notes.txt"},),
     blueprint=blueprint,
     received=received,
+    shown=shown,
     held=held,
 )
 

@@ -20,7 +20,7 @@ def control(state: State, rules: Rules, services: Mapping[str, Service]) -> Blue
     def show() -> Response:
         with state.lock:
             parts = {name: service.received(state) for name, service in services.items()}
-            return jsonify(parts | {"requests": [exchange.as_json() for exchange in state.requests]})
+            return jsonify(parts | {"requests": [exchange.as_json() for exchange in tuple(state.requests)]})
 
     @api.delete("/state")
     def reset() -> tuple[str, int]:
@@ -28,14 +28,18 @@ def control(state: State, rules: Rules, services: Mapping[str, Service]) -> Blue
         state.reset()
         return "", 204
 
-    @api.route("/faults", methods=["GET", "PUT", "POST"])
+    @api.route("/faults", methods=["GET", "PUT", "POST", "DELETE"])
     def faults() -> tuple[Response, int]:
+        """PUT replaces all rules, POST adds some, DELETE removes some, however often they are still in force."""
         if request.method != "GET":
             texts = request.get_json(silent=True)
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 return jsonify(error="send a JSON list of rules, each a string"), 400
             try:
-                rules.add(texts, instead=request.method == "PUT")
+                if request.method == "DELETE":
+                    rules.remove(texts)
+                else:
+                    rules.add(texts, instead=request.method == "PUT")
             except ValueError as error:
                 return jsonify(error=str(error)), 400
         return jsonify(rules.texts()), 200

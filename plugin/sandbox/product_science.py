@@ -8,12 +8,13 @@ those of `bare` have none. A build without `contextId` is accepted, as in the ne
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from plugin.sandbox.service import Service, refuse
+from plugin.sandbox.service import Service, Shown, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import CREATE_ONLY, RANGE, Storage
 from plugin.sandbox.trial import FILE, Kind, Nature, Step, Thing, Trial, arrived
@@ -33,6 +34,7 @@ class Shelf:
 
     contexts: list[dict[str, Any]] = field(default_factory=list)
     builds: list[dict[str, Any]] = field(default_factory=list)
+    blobs: dict[object, Blob] = field(default_factory=dict)  # the builds' bytes, by their ids
     context_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(28))
     build_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(70))
 
@@ -75,6 +77,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
             shelf.builds.append(build)
 
         def stored(blob: Blob) -> None:
+            shelf.blobs[build["id"]] = blob
             build.update(uploadState="FINISHED", file={"size": blob.size, "sha256": blob.sha256})
 
         most = MOST_BYTES.get(project, USUAL_MOST_BYTES)
@@ -95,6 +98,20 @@ def received(state: State) -> dict[str, object]:
     """Return the contexts and builds received so far, each with its file once that has arrived."""
     shelf = state.part(Shelf)
     return {"contexts": shelf.contexts, "builds": shelf.builds}
+
+
+def shown(state: State) -> Iterator[Shown]:
+    """Yield the builds, then the upload contexts, the newest first."""
+    shelf = state.part(Shelf)
+    for build in reversed(shelf.builds):
+        about = {"project": build["project"], "context": build["contextId"], "type": build["buildType"]}
+        about |= {"name": build.get("name"), "commit": build.get("sourceControlId")}
+        word, blob = build["uploadState"], shelf.blobs.get(build["id"])
+        yield Shown("build", str(build["id"]), build["buildFileName"], word, "done" if blob else "running", about, blob)
+    for context in reversed(shelf.contexts):
+        yield Shown(
+            "upload context", f"context-{context['id']}", str(context["id"]), about={"project": context["project"]}
+        )
 
 
 def held(part: Any) -> list[Thing]:
@@ -127,6 +144,7 @@ SERVICE = Service(
     tour=({"operation": "deliver", "project": "demo", "artifacts": "*.apk", "name": "release-1.0"},),
     blueprint=blueprint,
     received=received,
+    shown=shown,
     held=held,
 )
 

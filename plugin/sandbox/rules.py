@@ -84,6 +84,14 @@ class Rules:
         with self._lock:
             self._rules = added if instead else self._rules + added
 
+    def remove(self, texts: Sequence[str]) -> None:
+        """Remove the first rule like each of these, whatever is left of its count; if one is invalid, none is."""
+        with self._lock:
+            for wanted in [replace(parse(text), times=None) for text in texts]:
+                likes = (place for place, rule in enumerate(self._rules) if replace(rule, times=None) == wanted)
+                if (place := next(likes, None)) is not None:
+                    del self._rules[place]
+
     def texts(self) -> list[str]:
         """Return the rules that are still in force, each with the rest of its count."""
         with self._lock:

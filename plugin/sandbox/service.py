@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
 
 from flask import Blueprint, abort, jsonify
 
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
 from plugin.sandbox.trial import Thing, Trial
+from plugin.sandbox.uploads import Blob
+
+Phase = Literal["", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One thing that a service has, as the page shows it. Its texts are data: much of them came in requests."""
+
+    kind: str  # build, file, app, …
+    id: str  # no other thing of the service has it
+    name: str
+    state: str = ""  # in the service's words
+    phase: Phase = ""  # what those words come to; empty for what has no state
+    about: Mapping[str, object] = field(default_factory=dict)  # more, by its label; what is empty is not shown
+    blob: Blob | None = None  # its bytes, once they have arrived
+    is_installable: bool = False  # whether testers have a page to install it from
+    log: Callable[[], str] | None = None  # its log as far as it is written, without secrets
 
 
 @dataclass(frozen=True)
@@ -20,6 +38,7 @@ class Service:
     inputs: Mapping[str, str]  # that sign in
     blueprint: Callable[[State, Storage], Blueprint]  # its API
     received: Callable[[State], object]  # what it received so far, as JSON
+    shown: Callable[[State], Iterable[Shown]]  # what the page shows of it, the newest first; read with `lock` held
     held: Callable[[Any], list[Thing]]  # what can be lost or duplicated, from that JSON
     trials: Sequence[Trial]  # the main job first
     # What the tour runs: inputs without those that sign in. BUILD-ID is the output of the previous step, FOLDER

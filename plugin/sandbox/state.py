@@ -9,6 +9,7 @@ import itertools
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -20,6 +21,8 @@ from plugin.sandbox.server import Body
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+MOST_REQUESTS = 20_000  # of which the log keeps what came and what was answered; about 1 KiB each
+
 T = TypeVar("T")
 
 
@@ -27,6 +30,7 @@ T = TypeVar("T")
 class Exchange:
     """One request and what became of it; the times are Unix seconds, of the machine's clock."""
 
+    number: int
     method: str
     path: str
     query: str
@@ -90,10 +94,11 @@ class State:
         self.lock = threading.RLock()
         self.closing = threading.Event()  # set at the end: everything that waits stops
         self.clock = Clock()
-        self.requests: list[Exchange] = []
+        self.requests: deque[Exchange] = deque(maxlen=MOST_REQUESTS)
         self._parts: dict[type[Any], Any] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="buildferry-sandbox-", ignore_cleanup_errors=True)
         self._numbers = itertools.count(1)
+        self._request_numbers = itertools.count(1)
 
     def part(self, kind: type[T]) -> T:
         """Return the one `kind` of this sandbox; it is made, empty, when first requested after a reset."""
@@ -105,6 +110,7 @@ class State:
     def begin(self, environ: WSGIEnvironment, origin: str) -> Exchange:
         """Log a request that has just come in."""
         exchange = Exchange(
+            number=next(self._request_numbers),
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"),
             query=environ["QUERY_STRING"],
@@ -124,7 +130,7 @@ class State:
         """Delete everything that was received, including files, and reset the clock."""
         with self.lock:
             self._parts.clear()
-            self.requests = []
+            self.requests.clear()
             self.clock = Clock()
             for path in Path(self._folder.name).iterdir():
                 path.unlink(missing_ok=True)

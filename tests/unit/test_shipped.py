@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end import project
-from tests.unit.rules.tree import MODULES, ROOT, shell_files
+from tests.unit.rules.tree import MODULES, PLUGIN, ROOT, shell_files
 
+PAGE_FILES = [path for name in ("static", "templates") for path in (PLUGIN / "sandbox" / "page" / name).iterdir()]
 TOOLS = Path(sys.executable).parent
 
 
@@ -26,6 +27,7 @@ def test_the_wheel_holds_what_the_program_reads(tmp_path: Path, tmp_path_factory
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"plugin/schema.json", "plugin/launch.sh", "plugin/prepare.py", "plugin/requirements.txt"} <= names
     assert {f"plugin/{name}.py" for name in MODULES} <= names
+    assert {path.relative_to(ROOT).as_posix() for path in PAGE_FILES} <= names
     assert {name.partition("/")[0] for name in names} == {"plugin", f"buildferry-{version('buildferry')}.dist-info"}
 
 

@@ -21,6 +21,7 @@ from plugin.sandbox.bitrise.log import log_info
 from plugin.sandbox.bitrise.pages import pages
 from plugin.sandbox.bitrise.runs import Run
 from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
+from plugin.sandbox.bitrise.shown import shown
 from plugin.sandbox.bitrise.trials import TOUR, TRIALS, held
 from plugin.sandbox.bitrise.trigger import odd_answer, trigger
 from plugin.sandbox.service import Service, refuse
@@ -164,7 +165,13 @@ def received(state: State) -> dict[str, object]:
 
 
 SERVICE = Service(
-    inputs={"api-token": TOKEN}, blueprint=blueprint, received=received, held=held, trials=TRIALS, tour=TOUR
+    inputs={"api-token": TOKEN},
+    trials=TRIALS,
+    tour=TOUR,
+    blueprint=blueprint,
+    received=received,
+    shown=shown,
+    held=held,
 )
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from plugin.sandbox.bitrise.builds import NEVER, Build
 from plugin.sandbox.bitrise.downloads import signed_url
+from plugin.sandbox.masks import masked, secret_values
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
@@ -37,9 +38,11 @@ ARCHIVED_AFTER = 1.0  # seconds from the end to is_archived
 ADDRESS_AFTER = 0.5  # seconds from there to the address
 LATE = 4.0  # seconds by which `late` delays the archive
 LAST_CHUNKS_AFTER = 0.5  # seconds from the end to the chunks that come late
+MOST_SHOWN = 65_536  # characters of a log's end on the page
 WINDOW = 20  # chunks within which `shuffled` mixes
 STEPS = ("activate-ssh-key@4.1.1", "git-clone@8.2.1", "gradle-runner@3.0.3", "deploy-to-bitrise-io@2.9.0")
 LONG = 100  # lines from which on a log has all the steps
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 RULE = f"+{'-' * 78}+"
 EMPTY = f"|{' ' * 78}|"
 FOOT = f"+---+{'-' * 63}+----------+"
@@ -89,9 +92,7 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     modes = build.tuning.log_modes
     if "never" in modes or not build.reached(build.prepared_at, now):
         refuse(404, {"message": "Not Found"})
-    with state.lock:
-        logs = state.part(Logs).by_build
-        log = logs.get(build.slug) or logs.setdefault(build.slug, _made(build))
+    log = _log_of(state, build)
     known = log.known(build, now)
     if after:
         start = _place(after, known)
@@ -119,6 +120,31 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     if start:
         info["next_before_timestamp"] = _token(start)
     return info
+
+
+def shown_log(state: State, build: Build) -> str:
+    """Return the end of the log as far as it is written, for the page: without colours, and without secrets.
+
+    Of the build's variables those count as secrets whose names say so.
+    """
+    now = state.clock.now()
+    if "never" in build.tuning.log_modes or not build.reached(build.prepared_at, now):
+        return ""
+    log = _log_of(state, build)
+    end = log.written(log.known(build, now))
+    secrets = {*build.secrets.values(), *secret_values(build.environments.items())}
+    # More than is shown, so that the cut is not inside of a secret.
+    wanted, start = MOST_SHOWN + max(map(len, secrets), default=0), end
+    while start and wanted > 0:
+        start -= 1
+        wanted -= len(log.chunks[start])
+    return masked(COLOUR.sub("", "".join(log.chunks[start:end])), secrets)[-MOST_SHOWN:]
+
+
+def _log_of(state: State, build: Build) -> Log:
+    with state.lock:
+        logs = state.part(Logs).by_build
+        return logs.get(build.slug) or logs.setdefault(build.slug, _made(build))
 
 
 def _archive_url(state: State, storage: Storage, build: Build, log: Log) -> str:

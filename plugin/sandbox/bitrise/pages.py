@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from html import escape
+
+from flask import Blueprint, Response, redirect
+from werkzeug.wrappers import Response as AnyResponse
 
 from plugin.sandbox.bitrise.artifacts import Artifacts, install_path
 from plugin.sandbox.bitrise.shelf import Shelf
@@ -27,15 +30,15 @@ def pages(state: State) -> Blueprint:
         return _page(f"pipeline run {run}") if known else refuse(404, {"message": "Not Found"})
 
     @site.get("/artifact/<artifact>/p/<token>")
-    def show_install_page(artifact: str, token: str) -> Response:
+    def show_install_page(artifact: str, token: str) -> AnyResponse:
         with state.lock:
             every = [each for made in state.part(Artifacts).by_build.values() for each in made]
         paths = {install_path(each.slug): each for each in every if each.is_public}
         found = paths.get(f"{artifact}/p/{token}")
-        return _page(f"install {found.title}") if found else refuse(404, {"message": "Not Found"})
+        return redirect(f"/_sandbox/install/bitrise/{found.slug}") if found else refuse(404, {"message": "Not Found"})
 
     return site
 
 
 def _page(title: str) -> Response:
-    return Response(f"<!doctype html><title>{title}</title>", mimetype="text/html")
+    return Response(f"<!doctype html><title>{escape(title)}</title>", mimetype="text/html")

@@ -7,6 +7,7 @@ Below /release-management/v2; PUT /_sandbox/bitrise-release-management sets the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -15,11 +16,12 @@ from flask import Blueprint, Response, jsonify, request
 from plugin.sandbox.bitrise_release_management import apps, artifacts, code_push, groups, pages
 from plugin.sandbox.bitrise_release_management.shelf import APPS, Artifact, File, Shelf, Switches, made_id
 from plugin.sandbox.bitrise_release_management.trials import TOUR, TRIALS, held
-from plugin.sandbox.service import Service, refuse
+from plugin.sandbox.service import Phase, Service, Shown, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
 from plugin.sandbox.uploads import given
 
+PHASES: dict[str, Phase] = {"processed_valid": "done", "processed_invalid": "failed"}  # others are running
 TOKEN = "sandbox-token-bitrise-release-management"
 
 
@@ -73,9 +75,37 @@ def received(state: State) -> dict[str, object]:
     return {**files, "groups": groups, "deployments": deployments, "mails": shelf.mails}
 
 
+def shown(state: State) -> Iterator[Shown]:
+    """Yield the artifacts, then CodePush's updates, the newest first."""
+    shelf = state.part(Shelf)
+    apps = {app.id: app.name for app in shelf.apps} | {each.id: each.name for each in shelf.deployments}
+    for artifact in reversed(shelf.artifacts.values()):
+        mails = [mail["group"] for mail in shelf.mails if mail["artifact"] == artifact.id]
+        about = {"app": apps.get(artifact.owner), "branch": artifact.about.get("branch")}
+        if contents := artifact.contents:
+            about |= {"package": contents.package, "version": f"{contents.version} ({contents.version_code})"}
+        about |= {"what to test": artifact.what_to_test, "mailed to": ", ".join(mails)}
+        about |= {"public page": "on" if artifact.is_public else None, "links": len(artifact.links) or None}
+        has_page = bool(artifact.is_ready and (artifact.is_public or artifact.links))
+        yield _shown_file(state, "artifact", artifact, about, has_page)
+    for update in reversed(shelf.updates.values()):
+        yield _shown_file(state, "update", update, {"deployment": apps.get(update.owner)})
+
+
 SERVICE = Service(
-    inputs={"api-token": TOKEN}, blueprint=blueprint, received=received, held=held, trials=TRIALS, tour=TOUR
+    inputs={"api-token": TOKEN},
+    blueprint=blueprint,
+    received=received,
+    held=held,
+    shown=shown,
+    tour=TOUR,
+    trials=TRIALS,
 )
+
+
+def _shown_file(state: State, kind: str, file: File, about: dict[str, Any], is_installable: bool = False) -> Shown:
+    word = file.stage(state.clock.now(), state.part(Shelf).switches)[0]
+    return Shown(kind, file.id, file.name, word, PHASES.get(word, "running"), about, file.blob, is_installable)
 
 
 def _entry(file: File, now: float, switches: Switches) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
 
 from plugin.sandbox.bitrise_release_management.facts import SITE, shown
 from plugin.sandbox.bitrise_release_management.shelf import Shelf
@@ -18,7 +19,7 @@ def add_to(site: Blueprint, state: State) -> None:
     def show_page(**_parts: str) -> Response:
         with state.lock:
             artifacts = state.part(Shelf).artifacts.values()
-            pages = {shown(state, each)["public_install_page_url"]: each.name for each in artifacts}
-            pages |= {link["url"]: each.name for each in artifacts for link in each.links}
-        name = pages.get(f"{SITE}{request.path}") or refuse(404, {"message": "Not Found"})
-        return Response(f"<!doctype html><title>install {name}</title>", mimetype="text/html")
+            pages = {shown(state, each)["public_install_page_url"]: each.id for each in artifacts}
+            pages |= {link["url"]: each.id for each in artifacts for link in each.links}
+        id_ = pages.get(f"{SITE}{request.path}") or refuse(404, {"message": "Not Found"})
+        return redirect(f"/_sandbox/install/bitrise-release-management/{id_}")

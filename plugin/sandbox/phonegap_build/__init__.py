@@ -8,7 +8,7 @@ with 411; forms may be multipart or urlencoded. The storage refuses requests wit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, request
@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from plugin.sandbox.phonegap_build.builds import COMPLETE, PNG, App, Shelf
 from plugin.sandbox.phonegap_build.trials import TOUR, TRIALS, held
-from plugin.sandbox.service import Service, refuse
+from plugin.sandbox.service import Phase, Service, Shown, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
 from plugin.sandbox.uploads import Blob, Form, made_up, receive_form
@@ -198,14 +198,41 @@ def received(state: State) -> dict[str, object]:
     return {"apps": apps, "keys": shelf.keys, "packages": shelf.packages}
 
 
+def shown(state: State) -> Iterator[Shown]:
+    """Yield the apps, each with its icon after it, then the keys, the newest first."""
+    shelf = state.part(Shelf)
+    for app in reversed(shelf.apps.values()):
+        statuses = app.statuses(state.clock.now())
+        word, phase = _summed_up(statuses)
+        about = {**statuses, "repository": app.repo_url, "builds": app.builds}
+        yield Shown("app", str(app.id), app.title, word, phase, about)
+        for kind, file in (("file", app.file), ("icon", app.icon)):
+            if file:
+                yield Shown(kind, f"{kind}-{app.id}", file[0], about={"app": app.id}, blob=file[1])
+    for key in reversed(shelf.keys):
+        yield Shown("key", f"key-{key['shown']['id']}", key["shown"]["title"], about={"platform": key["platform"]})
+
+
 SERVICE = Service(
     inputs={"username": USERNAME, "password": PASSWORD},
     blueprint=blueprint,
     received=received,
+    shown=shown,
     held=held,
     trials=TRIALS,
     tour=TOUR,
 )
+
+
+def _summed_up(statuses: Mapping[str, str | None]) -> tuple[str, Phase]:
+    """Return how many platforms are complete, and what that comes to; those without a key are not built."""
+    words = {platform: word for platform, word in statuses.items() if word}
+    complete = [platform for platform, word in words.items() if word == COMPLETE.get(platform, "complete")]
+    failed = [platform for platform, word in words.items() if word == "error"]
+    count = f"{len(complete)} of {len(words)} complete"
+    if len(complete) + len(failed) < len(words):
+        return count, "running"
+    return count, "failed" if failed else "done"
 
 
 def _check(platform: str) -> None:

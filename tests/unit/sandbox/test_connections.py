@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from plugin.sandbox import Sandbox, app_distribution
+from plugin.sandbox import SERVICES, Sandbox, app_distribution
 from plugin.sandbox.server import LINGER
 from tests.unit.sandbox.calls import (
     DISTRIBUTION,
@@ -183,7 +183,9 @@ def test_serve_prints_where_it_is_and_a_signal_ends_it_with_nothing_left(tmp_pat
         assert process.stdout is not None
         watchdog = threading.Timer(20, process.kill)  # so that a line that never comes fails the test
         watchdog.start()
-        lines = dict(process.stdout.readline().strip().split(": ", 1) for _ in range(3))
+        lines = dict(process.stdout.readline().strip().split(": ", 1) for _ in range(3 + len(SERVICES)))
+        assert list(lines) == ["sandbox", "storage", *SERVICES, "page"]
+        assert lines["page"] == f"{lines['sandbox']}/_sandbox/ (open it in a browser of this machine)"
         assert lines["app-distribution"] == f"api-token={app_distribution.TOKEN}"
         assert ask(lines["sandbox"], "GET", "/login").status == 503
         assert ask(lines["storage"], "GET", "/").status == 404
