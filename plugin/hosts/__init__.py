@@ -52,9 +52,15 @@ HOSTS = _Hosts()
 
 def name_of(env: Env) -> str:
     """Return the host that a job with these variables runs on; `CI=false` says that it is none."""
+    return detected(env)[0]
+
+
+def detected(env: Env) -> tuple[str, str]:
+    """Return the host that a job with these variables runs on, and the form in VARIABLES that shows it."""
     if env.get("CI", "").strip().lower() == "false":
-        return PLAIN
-    return next((name for name in VARIABLES if _is_detected(name, env)), PLAIN)
+        return PLAIN, "CI=false"
+    forms = ((name, form) for name, forms in VARIABLES.items() for form in forms.split())
+    return next((found for found in forms if _is_met(found[1], env)), (PLAIN, ""))
 
 
 def ci_of(host: Host, env: Env) -> Host:
