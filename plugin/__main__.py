@@ -151,6 +151,7 @@ class _Start:
         for finding in doctor.examine(raw, around):
             log.line(str(finding))
             found.append(finding)
+        log.line(doctor.summary(found))
         self._code = doctor.exit_code(found)
         if is_for_machines:
             self._write(json_text(doctor.as_json(found, log), indent=2) + "\n")

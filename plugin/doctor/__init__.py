@@ -18,7 +18,7 @@ from plugin.hosts.publisher import Ending
 from plugin.log import Log
 from plugin.run import Surroundings, secrets
 
-__all__ = ["DOCTOR", "as_json", "examine", "exit_code", "run"]
+__all__ = ["DOCTOR", "as_json", "examine", "exit_code", "run", "summary"]
 
 CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
     machine.check,
@@ -75,6 +75,13 @@ def as_json(findings: Sequence[Finding], log: Log) -> dict[str, Any]:
     return {"checks": checks, "exit-code": exit_code(findings)}
 
 
+def summary(findings: Sequence[Finding]) -> str:
+    """Return the last line: how many problems and warnings there are."""
+    counts = {each: sum(finding.state == each for finding in findings) for each in (PROBLEM, WARN)}
+    named = {PROBLEM: "problem", WARN: "warning"}
+    return "doctor: " + ", ".join(f"{count} {named[each]}{'s' * (count != 1)}" for each, count in counts.items())
+
+
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     """Run as an operation on a host: lines in the log, the output `result`.
 
@@ -88,7 +95,6 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     named = {"service": str(raw.get("service", "")), "operation": DOCTOR}
     around.conclude({"result": named | as_json(found, around.log)})
     problems = [f"{each.name}: {each.text}" for each in found if each.state == PROBLEM]
-    warnings = sum(each.state == WARN for each in found)
-    around.log.line(f"doctor: {len(problems)} problems, {warnings} warnings")
+    around.log.line(summary(found))
     if code := exit_code(found):
         raise InputError(*problems) if code == InputError.exit_code else UnavailableError("\n".join(problems))

@@ -20,7 +20,7 @@ SET_IT = "set it where this step gets its inputs from"
 def check(setup: Setup) -> Iterator[Finding]:
     """Check the inputs."""
     if refused := setup.read[1]:
-        yield problem("inputs", refused)
+        yield problem("inputs", refused, "correct what this host's step or pipeline says")
     for name in inputs.inputs():
         if name in setup.raw:
             yield from _given(setup, name)
@@ -127,7 +127,7 @@ def _secrets_missing(setup: Setup) -> Iterator[Finding]:
             yield problem("input", f"§{name}§: is required: {described}", SET_IT)
     why = setup.host.why_no_secrets(setup.around.environment)
     if missing and why:
-        yield problem("secrets", why)
+        yield problem("secrets", why, "or run it for a branch of the repository itself")
     elif missing:
         names = ", ".join(setup.host.variable(name) for name in missing)
         yield problem("secrets", f"this job has no value for {names}", "check the secret's name, and who may read it")

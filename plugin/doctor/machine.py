@@ -23,29 +23,35 @@ def check(_setup: Setup) -> Iterator[Finding]:
     """Name what runs, and where it is."""
     yield ok("buildferry", f"{__version__}, in {Path(__file__).parents[1]}")
     yield ok("python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}")
-    environment = Path(sys.prefix)
+    yield _environment(Path(sys.prefix))
+
+
+def _environment(environment: Path) -> Finding:
+    """Where the packages are: in the launcher's cache, or an environment that people made."""
     if sys.prefix == sys.base_prefix:
-        yield ok("environment", f"none of its own: the packages are those of {environment}")
-    elif not environment.parent.name.startswith(CACHE):
-        yield ok("environment", str(environment))
-    elif environment.is_relative_to(tempfile.gettempdir()):
-        said = (
-            f"{environment} is in a temporary folder, as no cache folder can be written: each job may create it again"
+        return ok("environment", f"none of its own: the packages are those of {environment}")
+    if not environment.parent.name.startswith(CACHE):
+        return ok("environment", str(environment))
+    temporary = _temporary()
+    if temporary and environment.is_relative_to(temporary):
+        said = f"{environment} is in a temporary folder, as no cache can be written: each job may create it again"
+        return warn(
+            "environment", said, "set XDG_CACHE_HOME to a folder that is kept, and that this user alone can write"
         )
-        yield warn(
-            "environment", said, "set XDG_CACHE_HOME to a folder that this user alone can write and that is kept"
-        )
-    elif not os.access(environment.parent, os.W_OK):
+    if not os.access(environment.parent, os.W_OK):
         said = f"{environment}, in a cache that this user cannot write: it serves until the packages or Python change"
-        yield warn("environment", said, "let this user write it, or set XDG_CACHE_HOME to another folder")
-    else:
-        yield ok("environment", str(environment))
+        return warn("environment", said, "let this user write it, or set XDG_CACHE_HOME to another folder")
+    return ok("environment", str(environment))
 
 
 def disks(setup: Setup) -> Iterator[Finding]:
     """Measure the free space where files are written, once for each disk."""
     folder = setup.around.folder
-    places = {"the working folder": folder, "the temporary folder": Path(tempfile.gettempdir())}
+    places = {"the working folder": folder}
+    if temporary := _temporary():
+        places["the temporary folder"] = temporary
+    else:
+        yield problem("place", "no temporary folder can be written", "make room in one, or set TMPDIR to another")
     for name in ("output-directory", "log-file", "receipt"):
         if name in setup.used and (given := setup.values.as_dict().get(name)):
             places[f"§{name}§"] = folder / given
@@ -59,9 +65,18 @@ def disks(setup: Setup) -> Iterator[Finding]:
         yield _room(there, ", ".join(names))
 
 
+def _temporary() -> Path | None:
+    """The temporary folder; None if none can be written, which creating a file for a moment has shown."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return None
+
+
 def _existing(path: Path) -> Path:
     """The path, or the first folder above it that exists."""
-    return next(each for each in (path, *path.absolute().parents) if os.path.lexists(each) and each.exists())
+    # Path.exists raises for closed places.
+    return next(each for each in (path, *path.absolute().parents) if os.path.exists(each))  # noqa: PTH110
 
 
 def _room(place: Path, names: str) -> Finding:

@@ -158,8 +158,12 @@ class Way:
             if self._proxy:
                 self._dig(plain, self._proxy)
         secured = context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
-        with self._limited(secured, seconds):
-            secured.do_handshake()
+        try:
+            with self._limited(secured, seconds):
+                secured.do_handshake()
+        except Unreached:
+            secured.close()
+            raise
         shown: Any = secured.getpeercert() or {}
         ends = ssl.cert_time_to_seconds(shown["notAfter"])
         return secured, Certificate(_name(shown.get("subject", ())), _name(shown.get("issuer", ())), ends)
@@ -170,8 +174,8 @@ class Way:
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         lines += [f"{name}: {value}" for name, value in proxy.headers.items()]
         plain.sendall("\r\n".join([*lines, "", ""]).encode())
-        answer = http.client.HTTPResponse(plain, method="CONNECT")
-        answer.begin()
+        with contextlib.closing(http.client.HTTPResponse(plain, method="CONNECT")) as answer:
+            answer.begin()
         if answer.status != http.client.OK:
             raise self._refused(answer.status)
 
@@ -193,8 +197,8 @@ class Way:
         way.settimeout(seconds)
         with self._limited(way, seconds):
             way.sendall("\r\n".join([*lines, "", ""]).encode())
-            answer = http.client.HTTPResponse(way, method="GET")
-            answer.begin()
+            with contextlib.closing(http.client.HTTPResponse(way, method="GET")) as answer:
+                answer.begin()
         if forwarded and answer.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
             raise self._refused(answer.status)
         return Head(answer.status, answer.reason, answer.headers.get("Date", ""))
@@ -204,11 +208,14 @@ class Way:
         """Let a step last `seconds`, however steadily bytes drip. Raises Unreached for what fails in it."""
         watchdog = Watchdog(way)
         watchdog.arm(seconds)
+        late = Unreached(f"{self.host} did not answer within {seconds:.0f} s")
         try:
             yield
+            if watchdog.has_bitten:  # which looks like the end of the answer's head
+                raise late
         except (OSError, ValueError, http.client.HTTPException) as error:
             if watchdog.has_bitten or isinstance(error, TimeoutError):
-                raise Unreached(f"{self.host} did not answer within {seconds:.0f} s") from None
+                raise late from None
             if type(error) is OSError:  # of the system, such as a network without a route
                 raise Unreached(f"no connection to {self.host}: {error.strerror or error}") from None
             request = Request("GET", "/")
