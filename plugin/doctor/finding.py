@@ -26,7 +26,8 @@ class Finding:
     @property
     def text(self) -> str:
         """What was found and what to do, as one sentence."""
-        return f"{self.said}; {self.do}" if self.do else self.said
+        text = f"{self.said}; {self.do}" if self.do else self.said
+        return "; ".join(text.splitlines())  # a line end in what others wrote starts no line of ours
 
 
 def ok(name: str, said: str) -> Finding:

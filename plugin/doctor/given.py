@@ -28,7 +28,11 @@ def check(setup: Setup) -> Iterator[Finding]:
     yield from (_of_problem(setup, each) for each in others)
     if not setup.is_known:
         if "service" not in setup.raw:
-            yield warn("service", "§service§ is not set, so nothing about a service is checked", "name it to have more")
+            yield warn(
+                "service",
+                "§service§ is not set, so nothing about a service is checked",
+                "name one to have more checked",
+            )
         return
     yield from _secrets_missing(setup)
     yield ok("defaults", _defaults(setup))
@@ -48,8 +52,10 @@ def _given(setup: Setup, name: str) -> Iterator[Finding]:
     if isinstance(text, Unusable):  # a sentence of the host's, and not the value
         yield from (_of_problem(setup, each) for each in wrong)
         return
-    about = f"§{name}§: {_shown(field, text)}, from {setup.origin(name)}"
-    suspect = next(filter(None, (doubt(part, field) for part in _parts(field, text))), None)
+    items = [*getattr(setup.values, field.attribute)] if field.is_list and not wrong else _texts(text)
+    about = f"§{name}§: {_shown(field, items)}, from {setup.origin(name)}"
+    values = (item.partition("=")[2] for item in items) if field.kind == "variables" else items
+    suspect = next(filter(None, (doubt(value, field) for value in values)), None)
     if name == "service" and not wrong:
         suspect = None
     if suspect:
@@ -76,26 +82,20 @@ def _suspected(about: str, suspect: Doubt, is_wrong: bool) -> Finding:
     return make("input", f"{about}: it {suspect.said}", suspect.do)
 
 
-def _parts(field: Field, text: Any) -> list[str]:
-    """The texts to doubt: each item of a list, of a variable its value."""
-    given = [text] if isinstance(text, str) else list(text)
-    if not field.is_list:
-        return given
-    items = [item for part in given for item in part.splitlines() if item.strip()]
-    return [item.partition("=")[2] or "" for item in items] if field.kind == "variables" else items
+def _texts(text: Any) -> list[str]:
+    """The texts of an input as they came."""
+    return [text] if isinstance(text, str) else list(text)
 
 
-def _shown(field: Field, text: Any) -> str:
+def _shown(field: Field, items: list[str]) -> str:
     """A value for people; of a secret its length."""
-    given = text if isinstance(text, str) else "\n".join(text)
-    items = [item.strip() for item in given.splitlines() if item.strip()]
     if field.kind == "variables":
-        return f"{len(items)} line{'s' if len(items) != 1 else ''}"
+        return f"{len(items)} variable{'s' if len(items) != 1 else ''}"
     if field.secret:
-        length = len(given.strip())
+        length = len("".join(items).strip())
         return f"{length} character{'s' if length != 1 else ''}"
     more = f" and {len(items) - FEW} more" if len(items) > FEW else ""
-    joined = ", ".join(items[:FEW])
+    joined = " ".join(", ".join(items[:FEW]).split())
     return (joined if len(joined) <= LONGEST else f"{joined[:LONGEST]}…") + more
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STEP, WHOLE = 5.0, 25.0  # seconds for one step, and for all
 LAST_DAYS = 14  # of a certificate
+MOST_SHOWN, LONGEST = 3, 100  # IP addresses; characters of what a server says
 APART, FAR_APART = 60, 300  # seconds between the clocks
 RATE_LIMITED, BROKEN = 429, 500  # HTTP statuses; from BROKEN on the server has failed
 OUTAGE = {
@@ -110,21 +111,24 @@ class _Journey:
 
         proxy = proxy_for(self._setup.values.service_url)
         way = Way(self._setup.values.service_url, proxy, self._log.redact)
-        of_proxy = " (the proxy's; it resolves the service's name)" if proxy else ""
+        of_proxy = ", the proxy" if proxy else ""
         addresses = resolve(way.next_host, way.next_port, self._seconds())
-        yield ok("dns", f"{way.next_host} is {', '.join(addresses[:3])}{of_proxy}")
+        yield ok("dns", f"{way.next_host} is {', '.join(addresses[:MOST_SHOWN])}{of_proxy}")
         started = self._clock.now()
         plain = connect(way.next_host, addresses, way.next_port, self._seconds())
         with closing(plain):
             took = (self._clock.now() - started) * 1000
-            yield ok("connection", f"{way.next_host}:{way.next_port} accepts, in {took:.0f} ms{of_proxy[:13]}")
+            yield ok("connection", f"{way.next_host}:{way.next_port} accepts, in {took:.0f} ms{of_proxy}")
             if proxy and proxy.parts.scheme == "https":
                 yield skipped("clock", "TLS and HTTP are not looked into through a proxy of https")
             elif way.scheme == "https":
                 secured, certificate = way.secure(plain, context_of(self._setup.connection(STEP)), self._seconds())
                 with closing(secured):
                     days = (certificate.ends - self._clock.wall()) / 86400
-                    about = f"certificate for {certificate.subject} by {certificate.issuer}"
+                    names = (
+                        self._log.redact.brief(each, LONGEST) for each in (certificate.subject, certificate.issuer)
+                    )
+                    about = f"certificate for {' by '.join(names)}"
                     said = f"{secured.version()}, {about}, valid for {days:.0f} more days"
                     do = "have the service renew it"
                     yield warn("tls", said, do) if days < LAST_DAYS else ok("tls", said)
@@ -136,7 +140,7 @@ class _Journey:
     def _answer(self, way: Way, connection: socket) -> Iterator[Finding]:
         started = self._clock.wall()
         head = way.ask(connection, self._seconds())
-        said = f"GET / answers {head.status} {self._log.redact.brief(head.reason, 60)}".rstrip()
+        said = f"GET / answers {head.status} {self._log.redact.brief(head.reason, LONGEST)}".rstrip()
         if head.status >= BROKEN or head.status == RATE_LIMITED:
             do = "try again later"
             # Where the API can be read, that decides: what is at / may be another server's.

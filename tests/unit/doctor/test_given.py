@@ -45,10 +45,10 @@ def test_lists_and_long_values_are_cut() -> None:
 
 
 def test_of_variables_only_the_number_is_shown() -> None:
-    raw = {"service": "bitrise", "secrets": "A=s3cret\nB=m0re", "environment": "C=d"}
+    raw = {"service": "bitrise", "secrets": '["A=s3cret", "B=m0re"]', "environment": "C=d"}
     found = "\n".join(lines(raw))
-    assert "§secrets§: 2 lines, from" in found
-    assert "§environment§: 1 line, from" in found
+    assert "§secrets§: 2 variables, from" in found
+    assert "§environment§: 1 variable, from" in found
     assert not [each for each in ("s3cret", "m0re") if each in found]
 
 
