@@ -147,11 +147,7 @@ class _Start:
         spell = self.spell if self.host.name != PLAIN else "--{}".format
         log = Log(_nowhere() if is_for_machines else self._stdout, Redactor(), spell=spell)
         around = self._surroundings(_here(), log, lambda _: None, lambda _: None, lambda _: None)
-        found = []
-        for finding in doctor.examine(raw, around):
-            log.line(str(finding))
-            found.append(finding)
-        log.line(doctor.summary(found))
+        found = doctor.report(raw, around)
         self._code = doctor.exit_code(found)
         if is_for_machines:
             self._write(json_text(doctor.as_json(found, log), indent=2) + "\n")

@@ -1,7 +1,7 @@
 """The doctor: examines a set-up without changing anything, and says line by line what is wrong and what to do.
 
-`__main__` comes in. The doors: run, the operation on a host; examine, the findings one by one; as_json. A check is a
-function that yields findings, in a module here; CHECKS has them in their order.
+`__main__` comes in. The doors: run, the operation on a host; report, for a command; exit_code and as_json of what that
+returns. A check is a function that yields findings, in a module here; CHECKS has them in their order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plugin.hosts.publisher import Ending
 from plugin.log import Log
 from plugin.run import Surroundings, secrets
 
-__all__ = ["DOCTOR", "as_json", "examine", "exit_code", "run", "summary"]
+__all__ = ["DOCTOR", "as_json", "exit_code", "report", "run"]
 
 CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
     machine.check,
@@ -31,7 +31,7 @@ CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
 )
 
 
-def examine(raw: Mapping[str, Any], around: Surroundings) -> Iterator[Finding]:
+def _examine(raw: Mapping[str, Any], around: Surroundings) -> Iterator[Finding]:
     """Yield what each check finds, as soon as it is known; `operation` in `raw` is the one that is to be run."""
     setup = setup_of(raw, around)
     _hide(setup, around.log)
@@ -75,8 +75,17 @@ def as_json(findings: Sequence[Finding], log: Log) -> dict[str, Any]:
     return {"checks": checks, "exit-code": exit_code(findings)}
 
 
-def summary(findings: Sequence[Finding]) -> str:
-    """Return the last line: how many problems and warnings there are."""
+def report(raw: Mapping[str, Any], around: Surroundings) -> list[Finding]:
+    """Examine, and write each finding to the log as soon as it is known; the last line counts them."""
+    found = []
+    for finding in _examine(raw, around):
+        around.log.line(str(finding))
+        found.append(finding)
+    around.log.line(_summary(found))
+    return found
+
+
+def _summary(findings: Sequence[Finding]) -> str:
     counts = {each: sum(finding.state == each for finding in findings) for each in (PROBLEM, WARN)}
     named = {PROBLEM: "problem", WARN: "warning"}
     return "doctor: " + ", ".join(f"{count} {named[each]}{'s' * (count != 1)}" for each, count in counts.items())
@@ -88,13 +97,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     Raises InputError if there is something to fix, UnavailableError if there are outages only; each names all problems.
     """
     around.expect(Ending(is_summarized=False))
-    found = []
-    for finding in examine(raw, around):
-        around.log.line(str(finding))
-        found.append(finding)
+    found = report(raw, around)
     named = {"service": str(raw.get("service", "")), "operation": DOCTOR}
     around.conclude({"result": named | as_json(found, around.log)})
     problems = [f"{each.name}: {each.text}" for each in found if each.state == PROBLEM]
-    around.log.line(summary(found))
     if code := exit_code(found):
         raise InputError(*problems) if code == InputError.exit_code else UnavailableError("\n".join(problems))
