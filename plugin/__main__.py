@@ -71,9 +71,9 @@ class _Start:
     @cached_property
     def inputs_from(self) -> Host:
         """The host whose form the inputs have: in a script a shell, even within a step of the CI system's own."""
-        from plugin.hosts import HOSTS, PLAIN
+        from plugin.hosts import inputs_from
 
-        return self.host if self._env.get("PLUGIN_HOST") else HOSTS[PLAIN]
+        return inputs_from(self.host, self._env)
 
     @cached_property
     def log(self) -> Log:
@@ -120,10 +120,12 @@ class _Start:
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
+        from plugin.paths import here
+
         self.publisher.begin()
         self.log.spell = spell or self.inputs_from.spell
         publisher = self.publisher
-        around = self._surroundings(_here(), self.log, publisher.publish, publisher.outputs.update, publisher.expect)
+        around = self._surroundings(here(), self.log, publisher.publish, publisher.outputs.update, publisher.expect)
         self._run(raw, around)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -142,11 +144,12 @@ class _Start:
         from plugin.commands import json_text
         from plugin.hosts import PLAIN
         from plugin.log import Log
+        from plugin.paths import here
         from plugin.redact import Redactor
 
-        spell = self.spell if self.host.name != PLAIN else "--{}".format
+        spell = self.inputs_from.spell if self.host.name != PLAIN else "--{}".format
         log = Log(_nowhere() if is_for_machines else self._stdout, Redactor(), spell=spell)
-        around = self._surroundings(_here(), log, lambda _: None, lambda _: None, lambda _: None)
+        around = self._surroundings(here(), log, lambda _: None, lambda _: None, lambda _: None)
         found = doctor.report(raw, around)
         self._code = doctor.exit_code(found)
         if is_for_machines:
@@ -286,14 +289,6 @@ def entry() -> None:
         with suppress(OSError, ValueError):  # the reader has gone, which is not a failure of the run
             stream.flush()
     os._exit(code)  # the interpreter would flush again, and print its own error
-
-
-def _here() -> Path:
-    """The working directory. Raises InputError."""
-    try:
-        return Path.cwd()
-    except OSError as error:
-        raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
 
 
 def _nowhere() -> TextIO:

@@ -96,7 +96,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
     Raises InputError if there is something to fix, UnavailableError if there are outages only; each names all problems.
     """
-    around.expect(Ending(is_summarized=False))
+    around.expect(Ending(is_silent=True))
     found = report(raw, around)
     named = {"service": str(raw.get("service", "")), "operation": DOCTOR}
     around.conclude({"result": named | as_json(found, around.log)})

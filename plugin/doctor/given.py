@@ -129,7 +129,7 @@ def _secrets_missing(setup: Setup) -> Iterator[Finding]:
     if missing and why:
         yield problem("secrets", why, "or run it for a branch of the repository itself")
     elif missing:
-        names = ", ".join(setup.host.variable(name) for name in missing)
+        names = ", ".join(setup.inputs_from.variable(name) for name in missing)
         yield problem("secrets", f"this job has no value for {names}", "check the secret's name, and who may read it")
 
 

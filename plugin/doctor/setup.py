@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from plugin import inputs
 from plugin.errors import InputError, Problem
+from plugin.hosts import inputs_from
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.spelling import own_variable
@@ -35,6 +36,11 @@ class Setup:
     def host(self) -> Host:
         """The CI system."""
         return self.around.host
+
+    @property
+    def inputs_from(self) -> Host:
+        """The host whose form the inputs have."""
+        return inputs_from(self.host, self.around.environment)
 
     @property
     def is_known(self) -> bool:
@@ -84,18 +90,18 @@ class Setup:
     def read(self) -> tuple[Mapping[str, str], str]:
         """What the host passes; or nothing, and why its inputs cannot be read as they are."""
         try:
-            return self.host.read(self.around.environment), ""
+            return self.inputs_from.read(self.around.environment), ""
         except InputError as error:
             return {}, str(error)
 
     def origin(self, name: str) -> str:
         """Return where an input came from, in few words."""
         environment, given = self.around.environment, self.raw[name]
-        for variable in (self.host.variable(name), own_variable(name)):
+        for variable in (self.inputs_from.variable(name), own_variable(name)):
             if environment.get(variable) == given:
                 return variable
         if self.read[0].get(name) == given:
-            return f"the configuration of {self.host.name}"
+            return f"the configuration of {self.inputs_from.name}"
         return "the command line"
 
 

@@ -21,9 +21,9 @@ def lines(raw: dict[str, Any], environment: dict[str, str] | None = None, host: 
     ("host", "environment", "origin"),
     [
         ("plain", {"PLUGIN_APP_ID": "a1"}, "PLUGIN_APP_ID"),
-        ("github", {"INPUT_APP_ID": "a1"}, "INPUT_APP_ID"),
-        ("github", {"PLUGIN_APP_ID": "a1", "INPUT_APP_ID": ""}, "PLUGIN_APP_ID"),
-        ("bitrise", {"app_id": "a1"}, "app_id"),
+        ("github", {"PLUGIN_HOST": "github", "INPUT_APP_ID": "a1"}, "INPUT_APP_ID"),
+        ("github", {"PLUGIN_APP_ID": "a1", "INPUT_APP_ID": "a1"}, "PLUGIN_APP_ID"),
+        ("bitrise", {"PLUGIN_HOST": "bitrise", "app_id": "a1"}, "app_id"),
         ("plain", {"PLUGIN_APP_ID": "another"}, "the command line"),
         (
             "buildkite",
