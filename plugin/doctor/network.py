@@ -20,7 +20,7 @@ from plugin.units import duration
 if TYPE_CHECKING:
     from plugin.rest.probe import Way
 
-STEP, WHOLE = 5.0, 25.0  # seconds for one step, and for all
+STEP, WHOLE = 8.0, 25.0  # seconds for one step, and for all
 LAST_DAYS = 14  # of a certificate
 MOST_SHOWN, LONGEST = 3, 100  # IP addresses; characters of what a server says
 APART, FAR_APART = 60, 300  # seconds between the clocks
