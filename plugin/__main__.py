@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # all else is imported where signals are handled
     from plugin.hosts.host import Host
     from plugin.hosts.publisher import Ending, Publisher
     from plugin.log import Log
+    from plugin.run import Surroundings
+
+DOCTOR = "doctor"  # the operation that every service has, and the command
 
 
 class _Start:
@@ -54,21 +57,23 @@ class _Start:
         self._stderr = stderr
         self._seen = seen  # the signals so far
         self._is_said = self._is_written = False  # why it failed; the result
+        self._code = 0  # of a command without outputs
 
     @cached_property
     def host(self) -> Host:
         """The host that its manifest names, else for `run` the one that is detected."""
         from plugin.hosts import HOSTS, PLAIN, name_of, named_by
 
-        name = named_by(self._env) or (name_of(self._env) if self._argv[:1] == ["run"] else PLAIN)
+        detects = self._argv[:1] in (["run"], [DOCTOR])
+        name = named_by(self._env) or (name_of(self._env) if detects else PLAIN)
         return HOSTS.get(name, HOSTS[PLAIN])
 
     @cached_property
     def inputs_from(self) -> Host:
         """The host whose form the inputs have: in a script a shell, even within a step of the CI system's own."""
-        from plugin.hosts import HOSTS, PLAIN
+        from plugin.hosts import inputs_from
 
-        return self.host if self._env.get("PLUGIN_HOST") else HOSTS[PLAIN]
+        return inputs_from(self.host, self._env)
 
     @cached_property
     def log(self) -> Log:
@@ -94,7 +99,7 @@ class _Start:
     def edges(self) -> Edges:
         from plugin.cli import Edges
 
-        return Edges(self.run, self.perform, self.read, self._stdin, self._stdout)
+        return Edges(self.run, self.perform, self.examine, self.read, self._stdin, self._stdout)
 
     def read(self) -> dict[str, str]:
         """Return the raw inputs from the host."""
@@ -103,18 +108,25 @@ class _Start:
         named = self._env.get("PLUGIN_HOST")
         if named and named not in HOSTS:
             raise InputError(f"PLUGIN_HOST: {named!r} is not one of {', '.join(HOSTS)}")
-        return self.inputs_from.read(self._env)
+        try:
+            return self.inputs_from.read(self._env)
+        except InputError:
+            operation = self._env.get(self.inputs_from.variable("operation"), "").strip()
+            if DOCTOR not in (operation, *self._argv[:1]):
+                raise
+            from plugin.hosts.variables import declared
+
+            return declared("PLUGIN_", self._env)  # the doctor says what is wrong with them
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
+        from plugin.paths import here
+
         self.publisher.begin()
-        try:
-            folder = Path.cwd()
-        except OSError as error:
-            raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None
         self.log.spell = spell or self.inputs_from.spell
         publisher = self.publisher
-        self._run(raw, folder, self.log, publisher.publish, publisher.outputs.update, publisher.expect)
+        around = self._surroundings(here(), self.log, publisher.publish, publisher.outputs.update, publisher.expect)
+        self._run(raw, around)
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Run the operation that the inputs request in `folder`, for the demo: log to stdout, return the outputs."""
@@ -122,22 +134,39 @@ class _Start:
         from plugin.redact import Redactor
 
         outputs: dict[str, Any] = {}
-        self._run(raw, folder, Log(self._stdout, Redactor()), outputs.update, outputs.update, lambda _ending: None)
+        log = Log(self._stdout, Redactor())
+        self._run(raw, self._surroundings(folder, log, outputs.update, outputs.update, lambda _ending: None))
         return outputs
 
-    def _run(
+    def examine(self, raw: Mapping[str, Any], is_for_machines: bool) -> None:
+        """Examine the set-up that the inputs give: each finding on stdout, or all of them as JSON."""
+        from plugin import doctor
+        from plugin.commands import json_text
+        from plugin.hosts import PLAIN
+        from plugin.log import Log
+        from plugin.paths import here
+        from plugin.redact import Redactor
+
+        spell = self.inputs_from.spell if self.host.name != PLAIN else "--{}".format
+        log = Log(_nowhere() if is_for_machines else self._stdout, Redactor(), spell=spell)
+        around = self._surroundings(here(), log, lambda _: None, lambda _: None, lambda _: None)
+        found = doctor.report(raw, around)
+        self._code = doctor.exit_code(found)
+        if is_for_machines:
+            self._write(json_text(doctor.as_json(found, log), indent=2) + "\n")
+
+    def _surroundings(
         self,
-        raw: Mapping[str, Any],
         folder: Path,
         log: Log,
         publish: Callable[[Mapping[str, Any]], None],
         conclude: Callable[[Mapping[str, Any]], None],
         expect: Callable[[Ending], None],
-    ) -> None:
-        from plugin import run
+    ) -> Surroundings:
         from plugin.clock import Clock
+        from plugin.run import Surroundings
 
-        around = run.Surroundings(
+        return Surroundings(
             host=self.host,
             log=log,
             folder=folder,
@@ -147,6 +176,15 @@ class _Start:
             expect=expect,
             clock=Clock(),
         )
+
+    def _run(self, raw: Mapping[str, Any], around: Surroundings) -> None:
+        if str(raw.get("operation", "")).strip() == DOCTOR:
+            from plugin import doctor
+
+            doctor.run(raw, around)
+            return
+        from plugin import run
+
         run.run(raw, around)
 
     def end(self, failure: PluginError | Cancelled | None) -> int:
@@ -155,7 +193,7 @@ class _Start:
         A signal may interrupt this: called again, it resumes with what is left.
         """
         if failure is None and "publisher" not in vars(self):
-            return 0  # the help, the sandbox
+            return self._code  # of the help, the sandbox, the doctor
         from plugin.commands import json_text
 
         if failure and not self._is_said:

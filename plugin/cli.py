@@ -1,4 +1,4 @@
-"""The command line, made from the schema: `run` for CI hosts, a group for each service, `sandbox` and `demo`."""
+"""The command line, made from the schema: `run` for CI hosts, a group for each service, `doctor`, `sandbox`, `demo`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Edges:
 
     run: Callable[[Mapping[str, Any], Callable[[str], str] | None], None]  # raw inputs, and their spelling
     perform: Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and a folder -> outputs, for the demo
+    examine: Callable[[Mapping[str, Any], bool], None]  # raw inputs, and whether the result is for machines
     read: Callable[[], dict[str, str]]  # the host's raw inputs
     stdin: TextIO
     stdout: TextIO
@@ -65,6 +66,7 @@ def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
     made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
     for service in inputs.services():
         made[service] = partial(_service, edges, service)
+    made["doctor"] = lambda: _doctor(edges)
     made["sandbox"] = lambda: _sandbox(edges)
     made["demo"] = lambda: _demo(edges)
     return made
@@ -84,6 +86,8 @@ def _run(edges: Edges) -> click.Command:
 def _service(edges: Edges, service: str) -> click.Command:
     from plugin import inputs
 
+    described = inputs.services()[service] | inputs.for_every_service()
+
     def make(operation: str) -> click.Command:
         def callback(**given: Any) -> None:
             chosen = {"service": service, "operation": operation}
@@ -97,13 +101,30 @@ def _service(edges: Edges, service: str) -> click.Command:
             notes.pop("service-url", None)
         own = sorted(fields, key=lambda field: (field.name not in notes, field.name in inputs.for_all()))
         options: list[click.Parameter] = [_option(field, notes.get(field.name)) for field in own]
-        text = inputs.services()[service][operation]
+        text = described[operation]
         return click.Command(operation, callback=callback, params=options, help=text, short_help=text)
 
-    operations = {name: partial(make, name) for name in inputs.services()[service]}
+    operations = {name: partial(make, name) for name in described}
     cannot = f"{service} cannot {{name}}; it can {{names}}"
     text = f"Run an operation of {inputs.about_service(service)[0]} from the command line."
     return _Commands(lambda: dict(operations), cannot, name=service, help=text)
+
+
+def _doctor(edges: Edges) -> click.Command:
+    from plugin import inputs
+
+    chosen = ("service", "operation")
+
+    def callback(json: bool, **given: Any) -> None:
+        named = {name: given[name] for name in chosen if given[name]}
+        edges.examine({**edges.read(), **_given(edges, given), **named}, json)
+
+    options: list[click.Parameter] = [click.Argument([name], required=False) for name in chosen]
+    options.append(click.Option(["--json"], is_flag=True, help="Write JSON to standard output instead of lines."))
+    fields = (field for name, field in inputs.inputs().items() if name not in chosen)
+    options += [_option(field, show_default=False) for field in fields]
+    text = f"{inputs.for_every_service()['doctor']} The inputs are those of the CI host, and the options."
+    return click.Command("doctor", callback=callback, params=options, help=text)
 
 
 def _option(field: Field, need: str | None = None, show_default: bool = True) -> click.Option:

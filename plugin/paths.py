@@ -1,9 +1,11 @@
-"""Paths as people write them: the one rule for `~`, which every input that holds a path follows."""
+"""Paths as people write them: where relative ones start, and the one rule for `~` in every input with a path."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from plugin.errors import InputError
 
 HALVES = re.compile(r"[\ud800-\udfff]")  # how Python keeps bytes that are not UTF-8; no request can hold them
 _AT_HOME = re.compile(r"~(?=/|\\|$)")
@@ -20,3 +22,11 @@ def from_home(text: str) -> str:
         return str(Path("~").expanduser()) + text[1:]
     except (RuntimeError, KeyError):
         raise ValueError("~ is the home folder, but HOME is not set: set it, or write the folder itself") from None
+
+
+def here() -> Path:
+    """Return the working directory. Raises InputError."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise InputError(f"the working directory cannot be used: {error.strerror}; check that it exists") from None

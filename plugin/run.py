@@ -53,7 +53,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     raw = sources.with_short_refs(raw)
     values, wrong, ignored = inputs.check(raw)
     problems: list[Problem | str] = [*wrong]
-    for secret in _secrets(values):
+    for secret in secrets(values):
         log.mask(secret)
     for part in address.secret_parts(values.notify_url):
         log.mask(part)
@@ -106,7 +106,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     ci = _ci_job(values, source, around)
     running = _running(values, ci, around)
     job = Job(
-        rest=Rest(_connection(values, authorization, service.origins(values), around.environment), log, around.clock),
+        rest=Rest(connection(values, authorization, service.origins(values), around.environment), log, around.clock),
         values=values,
         artifacts=files,
         source=source,
@@ -139,7 +139,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             around.conclude({**receipt.outputs, "result": receipt.as_json()})
 
 
-def _secrets(values: inputs.Values) -> Iterator[str]:
+def secrets(values: inputs.Values) -> Iterator[str]:
     """Yield what the secret inputs hold: of a variable its value, not its name."""
     for field in inputs.inputs().values():
         given = getattr(values, field.attribute) if field.secret else ""
@@ -248,9 +248,10 @@ def _running(values: inputs.Values, ci: CIJob, around: Surroundings) -> Running:
     )
 
 
-def _connection(
+def connection(
     values: inputs.Values, authorization: str, origins: tuple[str, ...], environment: Mapping[str, str]
 ) -> Connection:
+    """Return where the service is and how these inputs reach it."""
     from plugin.rest.exchange import Connection
     from plugin.rest.network import ca_bundle
 

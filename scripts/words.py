@@ -27,11 +27,12 @@ def default_of(field: Field) -> str:
 
 
 def operations(field: Field) -> str:
-    """What each service can do, a line each, for the input `operation`; nothing for another input."""
+    """What each service can do, a line each, and what all can, for `operation`; nothing for another input."""
     if field.name != "operation":
         return ""
     said = ((service, *each) for service, all_ in inputs.services().items() for each in all_.items())
-    return "".join(f"\n- {service} {code(name)}: {sentence}" for service, name, sentence in said)
+    of_all = (("every service", *each) for each in inputs.for_every_service().items())
+    return "".join(f"\n- {service} {code(name)}: {sentence}" for service, name, sentence in (*said, *of_all))
 
 
 def text_of(default: Any) -> str:

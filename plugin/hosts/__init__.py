@@ -1,8 +1,9 @@
 """The CI systems that run us: how each passes inputs and receives outputs, and what it knows of the source.
 
-`__main__` and run come in, and scripts for the names; services never know which host they run on. The doors: HOSTS,
-which loads a host when it is needed; name_of, named_by, ci_of; Publisher (publisher.py); find (source.py); the names'
-forms (spelling.py). A new host is a file here, with its record HOST, and a line in VARIABLES.
+`__main__`, run and the doctor come in, and scripts for the names; services never know which host they run on. The
+doors: HOSTS, which loads a host when it is needed; name_of, detected, named_by, inputs_from, ci_of; Publisher
+(publisher.py); find (source.py); the names' forms (spelling.py). A new host is a file here, with its record HOST, and a
+line in VARIABLES.
 """
 
 from __future__ import annotations
@@ -52,14 +53,25 @@ HOSTS = _Hosts()
 
 def name_of(env: Env) -> str:
     """Return the host that a job with these variables runs on; `CI=false` says that it is none."""
+    return detected(env)[0]
+
+
+def detected(env: Env) -> tuple[str, str]:
+    """Return the host that a job with these variables runs on, and the form in VARIABLES that shows it."""
     if env.get("CI", "").strip().lower() == "false":
-        return PLAIN
-    return next((name for name in VARIABLES if _is_detected(name, env)), PLAIN)
+        return PLAIN, "CI=false"
+    forms = ((name, form) for name, forms in VARIABLES.items() for form in forms.split())
+    return next((found for found in forms if _is_met(found[1], env)), (PLAIN, ""))
 
 
 def ci_of(host: Host, env: Env) -> Host:
     """Return the CI system whose job this is: `host`, or the one around a shell, which a hook of ours may name."""
     return HOSTS[env.get(CI, "") or name_of(env)] if host.name == PLAIN else host
+
+
+def inputs_from(host: Host, env: Env) -> Host:
+    """Return the host whose form the inputs have: without a manifest, in a script, that of a shell."""
+    return host if env.get("PLUGIN_HOST") else HOSTS[PLAIN]
 
 
 def named_by(env: Env) -> str:

@@ -102,7 +102,7 @@ def _rules(service: str, operation: str | None = None) -> Iterator[_Rule]:
     for row in schema()["allOf"]:
         condition, then = row["if"]["properties"], row["then"]
         named = condition.get("operation", {}).get("const")
-        if condition["service"]["const"] == service and (operation is None or named in (None, operation)):
+        if condition.get("service") == {"const": service} and (operation is None or named in (None, operation)):
             yield _Rule(
                 service,
                 named,
@@ -117,13 +117,13 @@ def _rules(service: str, operation: str | None = None) -> Iterator[_Rule]:
 
 @cache
 def services() -> dict[str, dict[str, str]]:
-    """The operations of each service, each with the sentence that says what it does."""
+    """The service's own operations, each with the sentence that says what it does."""
     found = {}
     for service in inputs()["service"].choices:
         rules = list(_rules(service))
         said = {rule.operation: rule.description for rule in rules}
         names = next(rule.properties["operation"]["enum"] for rule in rules if rule.operation is None)
-        found[service] = {name: said[name] for name in names}
+        found[service] = {name: said[name] for name in names if name not in for_every_service()}
     return found
 
 
@@ -139,6 +139,13 @@ def chosen(given: Mapping[str, Any]) -> tuple[str, str]:
     operation = operation or inputs()["operation"].default
     able = services_with(operation)
     return service or (able[0] if len(able) == 1 else ""), operation
+
+
+@cache
+def for_every_service() -> dict[str, str]:
+    """The operations that every service has besides its own, each with the sentence that says what it does."""
+    rows = [row for row in schema()["allOf"] if "service" not in row["if"]["properties"]]
+    return {row["if"]["properties"]["operation"]["const"]: row["description"] for row in rows}
 
 
 @cache
@@ -176,7 +183,8 @@ def for_all() -> frozenset[str]:
 @cache
 def used_by(service: str, operation: str) -> frozenset[str]:
     """The inputs that one operation uses."""
-    return for_all().union(*(rule.properties for rule in _rules(service, operation)))
+    every = operation in for_every_service()
+    return for_all().union(*(rule.properties for rule in _rules(service, None if every else operation)))
 
 
 @cache

@@ -63,21 +63,27 @@ def proxy_secrets() -> Iterator[str]:
             yield from {password, unquote(password), *re.split("[/?#]", password)} - {""}
 
 
-def check_proxy(url: str) -> None:
-    """Check the proxy that requests to `url` go through, if any. Raises InputError, which never quotes its value."""
+def proxy_of(url: str) -> tuple[str, str] | None:
+    """Return the variable that names the proxy for requests to `url`, and its value; None without a proxy."""
     proxies = get_environ_proxies(url)
     parts = urlsplit(url)
     keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")  # as requests has it
     key = next((key for key in keys if proxies.get(key)), None)
-    if key is None:
+    return (f"{key.upper()}_PROXY", proxies[key]) if key else None
+
+
+def check_proxy(url: str) -> None:
+    """Check the proxy that requests to `url` go through, if any. Raises InputError, which never quotes its value."""
+    found = proxy_of(url)
+    if found is None:
         return
-    variable = f"{key.upper()}_PROXY"
-    proxy = proxies[key] if "://" in proxies[key] else f"http://{proxies[key]}"
+    variable, given = found
+    proxy = with_scheme(given)
     scheme, _, rest = proxy.partition("://")
     if scheme.lower().startswith("socks"):
         raise InputError(
             f"{variable} names a SOCKS proxy, which is not supported: use one that starts with http://,"
-            f" or add {parts.hostname} to NO_PROXY"
+            f" or add {urlsplit(url).hostname} to NO_PROXY"
         )
     if scheme.lower() not in ("http", "https"):
         raise InputError(f"{variable} must be a URL that starts with http:// or https://")
@@ -89,13 +95,18 @@ def check_proxy(url: str) -> None:
     try:
         parsed = urlsplit(proxy)
         is_valid = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
-        is_valid = is_valid and ("://" in proxies[key] or not parsed.username)  # requests would read it as a scheme
+        is_valid = is_valid and ("://" in given or not parsed.username)  # requests would read it as a scheme
     except ValueError:
         is_valid = False
     if not is_valid or re.search(r"[\s\\]", parsed.netloc):
         raise InputError(
             f"{variable} is not a valid URL: write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
         )
+
+
+def with_scheme(proxy: str) -> str:
+    """Return the address of a proxy with its scheme, which is http unless it is given."""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 class Peers:

@@ -65,6 +65,15 @@ Operation = Callable[[Job], object]  # its findings go into the receipt
 
 
 @dataclass(frozen=True)
+class Reading:
+    """A read that shows what the credentials may do: it creates and changes nothing."""
+
+    request: Callable[[Values], Request]
+    says: Callable[[Any], str]  # what its answer, parsed JSON, means; it may hold the service's own words
+    needs: tuple[str, ...] = ()  # the inputs that the request is made of; without them it cannot be sent
+
+
+@dataclass(frozen=True)
 class Service:
     """A system that stores builds."""
 
@@ -72,6 +81,12 @@ class Service:
     authorization: Callable[[Values], str]  # the header's value
     operations: Mapping[str, Operation]  # the keys are what it can do; schema.json lists the same
     origins: Callable[[Values], tuple[str, ...]] = lambda _values: ()  # other than service-url, which get the token too
+    readings: tuple[Reading, ...] = ()  # what shows that the credentials work; empty if its API has nothing to read
+
+
+def facts_of(answer: Any) -> dict[str, Any]:
+    """Return an answer's object; an empty one for any other JSON."""
+    return answer if isinstance(answer, dict) else {}
 
 
 def identifier(job: Job, answer: Any, what: str, *keys: str) -> str:

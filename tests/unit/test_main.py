@@ -109,7 +109,7 @@ def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:
 def test_an_unsupported_operation_is_refused_with_the_supported_ones() -> None:
     code, _, err = main("app-distribution", "abort")
 
-    assert (code, err) == (2, "error: app-distribution cannot abort; it can create-build, upload, deliver\n")
+    assert (code, err) == (2, "error: app-distribution cannot abort; it can create-build, upload, deliver, doctor\n")
 
 
 @pytest.mark.parametrize(

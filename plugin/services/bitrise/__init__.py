@@ -13,9 +13,10 @@ from itertools import islice
 from typing import Any
 
 from plugin.errors import InputError, Problem, RefusedError
+from plugin.rest.exchange import Request
 from plugin.services.bitrise.abort import abort
 from plugin.services.bitrise.artifacts import download, list_artifacts, publish_artifact
-from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, unix_time
+from plugin.services.bitrise.build import NUMBERS, Build, app_path, note, parse_build, path_of_app, unix_time
 from plugin.services.bitrise.cleanup import cleanup
 from plugin.services.bitrise.create import create_build
 from plugin.services.bitrise.follow import wait
@@ -24,7 +25,7 @@ from plugin.services.bitrise.logs import log
 from plugin.services.bitrise.rebuild import rebuild
 from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.slugs import build_slugs
-from plugin.services.service import Job, Service
+from plugin.services.service import Job, Reading, Service, facts_of
 
 
 def ping(job: Job) -> None:
@@ -37,7 +38,11 @@ def whoami(job: Job) -> None:
     """Show whose token it is, which proves that it works."""
     user = envelope(job.rest.get("/v0.1/me"))
     job.receipt.add("user", user)
-    job.log.line(f"the token belongs to {user.get('username') if isinstance(user, dict) else user}")
+    job.log.line(_owner(user))
+
+
+def _owner(user: Any) -> str:
+    return f"the token belongs to {user.get('username') if isinstance(user, dict) else user}"
 
 
 def list_apps(job: Job) -> None:
@@ -141,4 +146,12 @@ SERVICE = Service(
         "rebuild": rebuild,
         "cleanup": cleanup,
     },
+    readings=(
+        Reading(lambda _values: Request("GET", "/v0.1/me"), lambda answer: _owner(envelope(answer))),
+        Reading(
+            lambda values: Request("GET", path_of_app(values.app_id)),
+            lambda answer: f"the token may read the app {facts_of(envelope(answer)).get('title')}",
+            needs=("app-id",),
+        ),
+    ),
 )

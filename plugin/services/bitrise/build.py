@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plugin.errors import RefusedError
-from plugin.services.bitrise.slugs import app_slug
+from plugin.services.bitrise.slugs import slug_of_app
 from plugin.services.service import ABORTED, FAILED, QUEUED, RUNNING, SUCCEEDED, UNKNOWN, Job
 from plugin.units import duration
 
@@ -158,7 +158,12 @@ def note(job: Job, builds: Sequence[Build]) -> None:
 
 def app_path(job: Job) -> str:
     """The path of the app that `app-id` names."""
-    return f"/v0.1/apps/{quote(app_slug(job), safe='')}"
+    return path_of_app(job.values.app_id)
+
+
+def path_of_app(app_id: str) -> str:
+    """The path of the app that a value of `app-id` names. Raises InputError."""
+    return f"/v0.1/apps/{quote(slug_of_app(app_id), safe='')}"
 
 
 def build_path(job: Job, slug: str) -> str:

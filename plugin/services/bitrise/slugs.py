@@ -15,7 +15,12 @@ _ARTIFACT = ("artifact", "artifacts")
 
 def app_slug(job: Job) -> str:
     """Return the slug that `app-id` names. Raises InputError."""
-    return _slug("app-id", job.values.app_id, _APP, "an app")
+    return slug_of_app(job.values.app_id)
+
+
+def slug_of_app(app_id: str) -> str:
+    """Return the slug in a value of `app-id`. Raises InputError."""
+    return _slug("app-id", app_id, _APP, "an app")
 
 
 def build_slugs(job: Job) -> list[str]:

@@ -6,6 +6,8 @@ second upload under one id, so no second one is made.
 
 from __future__ import annotations
 
+from plugin.rest.exchange import Request
+from plugin.services.bitrise_release_management.api import APPS, path
 from plugin.services.bitrise_release_management.apps import list_apps, show_app
 from plugin.services.bitrise_release_management.artifacts import (
     delete_artifact,
@@ -20,7 +22,7 @@ from plugin.services.bitrise_release_management.groups import add_testers, creat
 from plugin.services.bitrise_release_management.links import delete_access_link, list_access_links
 from plugin.services.bitrise_release_management.updates import list_deployments, promote, rollback, upload_update
 from plugin.services.bitrise_release_management.what_to_test import set_what_to_test
-from plugin.services.service import Service
+from plugin.services.service import Reading, Service, facts_of
 
 SERVICE = Service(
     name="bitrise-release-management",
@@ -49,4 +51,16 @@ SERVICE = Service(
         "promote": promote,
         "rollback": rollback,
     },
+    readings=(
+        Reading(
+            lambda values: Request("GET", f"{APPS}/", query={"workspace_slug": values.workspace, "items_per_page": 1}),
+            lambda _answer: "the token may list the apps of §workspace§",
+            needs=("workspace",),
+        ),
+        Reading(
+            lambda values: Request("GET", path(APPS, values.app_id)),
+            lambda answer: f"the token may read the app {facts_of(answer).get('app_name')}",
+            needs=("app-id",),
+        ),
+    ),
 )

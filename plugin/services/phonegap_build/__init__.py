@@ -15,12 +15,12 @@ from plugin import wait
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError
 from plugin.files.multipart import multipart
 from plugin.files.upload import Upload
-from plugin.inputs import Values
 from plugin.rest.exchange import Request, basic
 from plugin.services.creation import Creation, Record, create, found_later
 from plugin.services.delivery import resume, upload_all
 from plugin.services.phonegap_build.api import (
     API,
+    READINGS,
     app_path,
     file_part,
     form,
@@ -28,6 +28,7 @@ from plugin.services.phonegap_build.api import (
     read,
     record,
     show,
+    signed_in,
 )
 from plugin.services.phonegap_build.keys import add_key, list_keys
 from plugin.services.phonegap_build.packages import (
@@ -45,7 +46,7 @@ from plugin.services.service import FAILED, SUCCEEDED, Job, Service, identifier
 def whoami(job: Job) -> None:
     """Show the account that the credentials belong to."""
     user = record(job, Request("GET", f"{API}/me"))
-    job.log.line(f"signed in as {user.get('username')} ({user.get('email')})")
+    job.log.line(signed_in(user))
     job.receipt.add("user", user)
 
 
@@ -271,13 +272,9 @@ def _parsed(text: str) -> dict[str, Any]:
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 
-def _authorization(values: Values) -> str:
-    return basic(values.username, values.password)
-
-
 SERVICE = Service(
     name="phonegap-build",
-    authorization=_authorization,
+    authorization=lambda values: basic(values.username, values.password),
     operations={
         "whoami": whoami,
         "list-apps": show_apps,
@@ -295,4 +292,5 @@ SERVICE = Service(
         "add-key": add_key,
         "delete-app": delete_app,
     },
+    readings=READINGS,
 )

@@ -19,7 +19,7 @@ from plugin.files.upload import Upload
 from plugin.rest.exchange import Answer, Body, Request
 from plugin.rest.failure import error_in
 from plugin.services.creation import Record
-from plugin.services.service import Job
+from plugin.services.service import Job, Reading, facts_of
 
 API = "/api/v0"
 GOOD = (200, 201, 202)
@@ -83,3 +83,18 @@ def list_apps(job: Job) -> list[Record]:
     if not isinstance(answer, list) or not all(isinstance(app, dict) for app in answer):
         raise strange(request)
     return answer
+
+
+def signed_in(user: Any) -> str:
+    """Return whom the credentials belong to, by the answer to /me."""
+    return f"signed in as {facts_of(user).get('username')} ({facts_of(user).get('email')})"
+
+
+READINGS = (
+    Reading(lambda _values: Request("GET", f"{API}/me"), signed_in),
+    Reading(
+        lambda values: Request("GET", app_path(values.app_id)),
+        lambda answer: f"they may read the app {facts_of(answer).get('title')}",
+        needs=("app-id",),
+    ),
+)

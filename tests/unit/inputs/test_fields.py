@@ -17,7 +17,7 @@ from scripts import tables
 from scripts.hosts import bitrise, github, jenkins
 
 OPERATIONS = [(service, name) for service, names in inputs.services().items() for name in names]
-EDGES = cli.Edges(lambda *_: None, lambda *_: {}, dict, io.StringIO(), io.StringIO())
+EDGES = cli.Edges(lambda *_: None, lambda *_: {}, lambda *_: None, dict, io.StringIO(), io.StringIO())
 
 
 @pytest.fixture
@@ -65,9 +65,20 @@ def test_no_rule_describes_an_operation_that_is_not_there() -> None:
     described = {
         (row["if"]["properties"]["service"]["const"], row["if"]["properties"]["operation"]["const"])
         for row in inputs.schema()["allOf"]
-        if "operation" in row["if"]["properties"]
+        if {"operation", "service"} <= row["if"]["properties"].keys()
     }
     assert described == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("service", inputs.services())
+def test_an_operation_of_every_service_takes_all_inputs_of_each(service: str) -> None:
+    ((operation, sentence),) = inputs.for_every_service().items()
+    own = [inputs.used_by(service, each) for each in inputs.services()[service]]
+    assert inputs.used_by(service, operation) == frozenset().union(*own)
+    refused = [each.text for each in inputs.check({"service": service, "operation": "doctr"})[1]]
+    assert len([text for text in refused if text.endswith(f", {operation}; did you mean {operation}?")]) == 1
+    for manifest in (github.action(), bitrise.step(), jenkins.groovy_help()):
+        assert manifest.count(f"every service `{operation}`: {sentence}") == 1
 
 
 @pytest.mark.parametrize(

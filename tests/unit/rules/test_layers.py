@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "services": {"files", "inputs", "rest"},
     "announce": {"files", "hosts", "inputs", "rest"},
     "run": {"announce", "files", "hosts", "inputs", "rest", "services"},
+    "doctor": {"files", "hosts", "inputs", "rest", "run", "services"},
     "sandbox": {"files"},  # files/apps and files/qr alone: what an uploaded app says of itself, and QR codes
     "prepare": {"packages"},
     "packages": set(),
     "load": set(),
     "demo": {"files", "run", "sandbox"},
     "cli": {"demo", "inputs", "sandbox"},
-    "__main__": {"cli", "hosts", "run"},
+    "__main__": {"cli", "doctor", "hosts", "run"},
 }
 IN_SANDBOX = ("plugin.files.apps", "plugin.files.qr")
 # Where each package of others may be imported; urllib3, which also makes forms, is the lower half of requests, werkzeug

@@ -1,0 +1,148 @@
+"""The inputs: each one that was given, where it came from, what is doubtful about it, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from plugin import inputs
+from plugin.doctor.doubts import Doubt, doubt
+from plugin.doctor.finding import Finding, ok, problem, skipped, warn
+from plugin.doctor.setup import Setup
+from plugin.errors import Problem
+from plugin.inputs import Field, Unusable
+
+LONGEST = 80  # characters of a value that are shown
+FEW = 3  # items of a list
+SET_IT = "set it where this step gets its inputs from"
+
+
+def check(setup: Setup) -> Iterator[Finding]:
+    """Check the inputs."""
+    if refused := setup.read[1]:
+        yield problem("inputs", refused, "correct what this host's step or pipeline says")
+    for name in inputs.inputs():
+        if name in setup.raw:
+            yield from _given(setup, name)
+    others = (each for each in setup.problems if each.name not in setup.raw.keys() & inputs.inputs().keys())
+    yield from (_of_problem(setup, each) for each in others)
+    if not setup.is_known:
+        if "service" not in setup.raw:
+            yield warn(
+                "service",
+                "§service§ is not set, so nothing about a service is checked",
+                "name one to have more checked",
+            )
+        return
+    yield from _secrets_missing(setup)
+    yield ok("defaults", _defaults(setup))
+    if not setup.operation:
+        yield from _by_operation(setup)
+
+
+def _of_problem(setup: Setup, found: Problem) -> Finding:
+    is_there = found.name in setup.raw
+    return problem("input", str(found).rstrip("."), SET_IT.replace("set", "correct", 1) if is_there else SET_IT)
+
+
+def _given(setup: Setup, name: str) -> Iterator[Finding]:
+    """The line of one input, and its problems instead."""
+    field, text = inputs.inputs()[name], setup.raw[name]
+    wrong = [each for each in setup.problems if each.name == name]
+    if isinstance(text, Unusable):  # a sentence of the host's, and not the value
+        yield from (_of_problem(setup, each) for each in wrong)
+        return
+    items = [*getattr(setup.values, field.attribute)] if field.is_list and not wrong else _texts(text)
+    about = f"§{name}§: {_shown(field, items)}, from {setup.origin(name)}"
+    values = (item.partition("=")[2] for item in items) if field.kind == "variables" else items
+    suspect = next(filter(None, (doubt(value, field) for value in values)), None)
+    if name == "service" and not wrong:
+        suspect = None
+    if suspect:
+        yield _suspected(about, suspect, is_wrong=bool(wrong))
+    yield from (_of_problem(setup, each) for each in wrong if not suspect)
+    if field.kind == "variables":
+        yield from _unset(setup, field)
+    if not suspect and not wrong and not _is_default(setup, field):
+        is_idle = setup.is_known and name not in setup.used and name not in setup.host.prefilled | {"service"}
+        by = f"{setup.values.service} {setup.operation}".strip()
+        yield warn("input", about, f"{by} does not use it") if is_idle else ok("input", about)
+
+
+def _unset(setup: Setup, field: Field) -> Iterator[Finding]:
+    """The variables that are to be passed on and that this job does not have."""
+    for item in getattr(setup.values, field.attribute):
+        if "=" not in item and item not in setup.around.environment:
+            said = f"§{field.name}§: {item!r} has no `=`, and no variable of this job has that name"
+            yield problem("input", said, "set the variable, or write KEY=VALUE")
+
+
+def _suspected(about: str, suspect: Doubt, is_wrong: bool) -> Finding:
+    make = problem if suspect.is_certain or is_wrong else warn
+    return make("input", f"{about}: it {suspect.said}", suspect.do)
+
+
+def _texts(text: Any) -> list[str]:
+    """The texts of an input as they came."""
+    return [text] if isinstance(text, str) else list(text)
+
+
+def _shown(field: Field, items: list[str]) -> str:
+    """A value for people; of a secret its length."""
+    if field.kind == "variables":
+        return f"{len(items)} variable{'s' if len(items) != 1 else ''}"
+    if field.secret:
+        length = len("".join(items).strip())
+        return f"{length} character{'s' if length != 1 else ''}"
+    more = f" and {len(items) - FEW} more" if len(items) > FEW else ""
+    joined = " ".join(", ".join(items[:FEW]).split())
+    return (joined if len(joined) <= LONGEST else f"{joined[:LONGEST]}…") + more
+
+
+def _is_default(setup: Setup, field: Field) -> bool:
+    """Whether the value is the default, which manifests pass too."""
+    return bool(field.default is not None and getattr(setup.values, field.attribute) == field.default)
+
+
+def _defaults(setup: Setup) -> str:
+    """The values that nobody set."""
+    found = []
+    for field in inputs.inputs().values():
+        value = getattr(setup.values, field.attribute)
+        is_unset = field.name not in setup.raw or _is_default(setup, field)
+        if field.name in setup.used - {"service", "operation"} and is_unset and value != field.empty:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            found.append(f"§{field.name}§ {text}")
+    return ", ".join(found) or "none"
+
+
+def _secrets_missing(setup: Setup) -> Iterator[Finding]:
+    """The secrets that the service needs and that are not there, and why that may be."""
+    service = setup.values.service
+    needed = inputs.required_by(service, setup.operation) if setup.operation else setup.credentials
+    missing = [name for name in setup.lacks(needed) if name not in setup.raw and inputs.inputs()[name].secret]
+    for name in missing:
+        if name not in setup.wrong:
+            described = inputs.field_of(name, service).description.rstrip(".")
+            yield problem("input", f"§{name}§: is required: {described}", SET_IT)
+    why = setup.host.why_no_secrets(setup.around.environment)
+    if missing and why:
+        yield problem("secrets", why, "or run it for a branch of the repository itself")
+    elif missing:
+        names = ", ".join(setup.inputs_from.variable(name) for name in missing)
+        yield problem("secrets", f"this job has no value for {names}", "check the secret's name, and who may read it")
+
+
+def _by_operation(setup: Setup) -> Iterator[Finding]:
+    """For which operations the inputs are complete, and what the others lack."""
+    if setup.problems:
+        yield skipped("operations", "the inputs above come first")
+        return
+    lacking: dict[str, list[str]] = {}
+    for operation in inputs.services()[setup.values.service]:
+        _, problems, _ = inputs.check({**setup.raw, "operation": operation})
+        other = dict.fromkeys(f"{'another ' if each.name in setup.raw else ''}§{each.name}§" for each in problems)
+        lacking.setdefault(", ".join(other), []).append(operation)
+    yield ok("operations", f"the inputs are complete for {', '.join(lacking.pop('', ())) or 'none of them'}")
+    for names, operations in lacking.items():
+        yield ok("operations", f"{', '.join(operations)}: would need {names}")

@@ -1,0 +1,90 @@
+"""The machine: buildferry and Python, where their environment is, and how much room its disks have."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from plugin import __version__
+from plugin.doctor.finding import Finding, ok, problem, warn
+from plugin.doctor.setup import Setup
+from plugin.units import size_text
+
+CACHE = "buildferry"  # what the name of the launcher's folder begins with
+FULL, LITTLE = 16 * 1024 * 1024, 256 * 1024 * 1024  # bytes
+
+
+def check(_setup: Setup) -> Iterator[Finding]:
+    """Name what runs, and where it is."""
+    yield ok("buildferry", f"{__version__}, in {Path(__file__).parents[1]}")
+    yield ok("python", f"{platform.python_version()} ({platform.python_implementation()}), {sys.executable}")
+    yield _environment(Path(sys.prefix))
+
+
+def _environment(environment: Path) -> Finding:
+    """Where the packages are: in the launcher's cache, or an environment that people made."""
+    if sys.prefix == sys.base_prefix:
+        return ok("environment", f"none of its own: the packages are those of {environment}")
+    if not environment.parent.name.startswith(CACHE):
+        return ok("environment", str(environment))
+    temporary = _temporary()
+    if temporary and environment.is_relative_to(temporary):
+        said = f"{environment} is in a temporary folder, as no cache can be written: each job may create it again"
+        return warn(
+            "environment", said, "set XDG_CACHE_HOME to a folder that is kept, and that this user alone can write"
+        )
+    if not os.access(environment.parent, os.W_OK):
+        said = f"{environment}, in a cache that this user cannot write: it serves until the packages or Python change"
+        return warn("environment", said, "let this user write it, or set XDG_CACHE_HOME to another folder")
+    return ok("environment", str(environment))
+
+
+def disks(setup: Setup) -> Iterator[Finding]:
+    """Measure the free space where files are written, once for each disk."""
+    folder = setup.around.folder
+    places = {"the working folder": folder}
+    if temporary := _temporary():
+        places["the temporary folder"] = temporary
+    else:
+        yield problem("place", "no temporary folder can be written", "make room in one, or set TMPDIR to another")
+    for name in ("output-directory", "log-file", "receipt"):
+        if name in setup.used and (given := setup.values.as_dict().get(name)):
+            places[f"§{name}§"] = folder / given
+    if sys.prefix != sys.base_prefix:
+        places["the Python environment"] = Path(sys.prefix)
+    by_disk: dict[int, tuple[Path, list[str]]] = {}
+    for name, place in places.items():
+        there = _existing(place)
+        by_disk.setdefault(there.stat().st_dev, (there, []))[1].append(name)
+    for there, names in by_disk.values():
+        yield _room(there, ", ".join(names))
+
+
+def _temporary() -> Path | None:
+    """The temporary folder; None if none can be written, which creating a file for a moment has shown."""
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return None
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the first folder above it that exists."""
+    # Path.exists raises for closed places.
+    return next(each for each in (path, *path.absolute().parents) if os.path.exists(each))  # noqa: PTH110
+
+
+def _room(place: Path, names: str) -> Finding:
+    try:
+        usage = shutil.disk_usage(place)
+    except OSError as error:
+        return warn("disk", f"{place} ({names}): the free space is not known: {error.strerror}")
+    said = f"{size_text(usage.free)} of {size_text(usage.total)} free at {place}: {names}"
+    if usage.free < FULL:
+        return problem("disk", said, "make room, or name another place")
+    return warn("disk", said, "make room before a large download") if usage.free < LITTLE else ok("disk", said)

@@ -1,0 +1,117 @@
+"""The set-up that is examined: the inputs as they came and as values, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from plugin import inputs
+from plugin.errors import InputError, Problem
+from plugin.hosts import inputs_from
+from plugin.hosts import source as sources
+from plugin.hosts.host import Host
+from plugin.hosts.spelling import own_variable
+from plugin.run import Surroundings, connection
+
+if TYPE_CHECKING:
+    from plugin.rest.exchange import Connection
+    from plugin.services.service import Service
+
+DOCTOR = "doctor"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One set-up: what the checks read. Nothing in it raises because an input is wrong."""
+
+    around: Surroundings
+    raw: Mapping[str, Any]  # inputs by name, as they came
+    operation: str  # the one that is to be run; empty if that is not known
+    values: inputs.Values
+    problems: tuple[Problem, ...]  # with the inputs
+
+    @property
+    def host(self) -> Host:
+        """The CI system."""
+        return self.around.host
+
+    @property
+    def inputs_from(self) -> Host:
+        """The host whose form the inputs have."""
+        return inputs_from(self.host, self.around.environment)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the inputs name a service that exists."""
+        return self.values.service in inputs.services()
+
+    @property
+    def wrong(self) -> set[str]:
+        """The names of inputs that are missing or not valid."""
+        return {problem.name for problem in self.problems}
+
+    @cached_property
+    def service(self) -> Service:
+        """The service that the inputs name."""
+        from plugin import services
+
+        return services.named(self.values.service)
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The inputs that the operation uses; if that is not known, those that any of the service's uses."""
+        return inputs.used_by(self.values.service, self.operation or DOCTOR)
+
+    @cached_property
+    def authorization(self) -> str:
+        """The header with the credentials."""
+        return self.service.authorization(self.values._replace(operation=DOCTOR))
+
+    def connection(self, stall_timeout: float) -> Connection:
+        """Return how the service is reached."""
+        origins = self.service.origins(self.values)
+        found = connection(self.values, self.authorization, origins, self.around.environment)
+        return replace(found, stall_timeout=stall_timeout)
+
+    @property
+    def credentials(self) -> list[str]:
+        """The secret inputs that operations of the service require."""
+        service = self.values.service
+        required = {name for each in inputs.services()[service] for name in inputs.required_by(service, each)}
+        return [name for name, field in inputs.inputs().items() if field.secret and name in required]
+
+    def lacks(self, names: Iterable[str]) -> list[str]:
+        """Return those of the inputs that have no value, or one that is not valid."""
+        return [name for name in names if name in self.wrong or not getattr(self.values, inputs.attribute(name))]
+
+    @cached_property
+    def read(self) -> tuple[Mapping[str, str], str]:
+        """What the host passes; or nothing, and why its inputs cannot be read as they are."""
+        try:
+            return self.inputs_from.read(self.around.environment), ""
+        except InputError as error:
+            return {}, str(error)
+
+    def origin(self, name: str) -> str:
+        """Return where an input came from, in few words."""
+        environment, given = self.around.environment, self.raw[name]
+        for variable in (self.inputs_from.variable(name), own_variable(name)):
+            if environment.get(variable) == given:
+                return variable
+        if self.read[0].get(name) == given:
+            return f"the configuration of {self.inputs_from.name}"
+        return "the command line"
+
+
+def setup_of(raw: Mapping[str, Any], around: Surroundings) -> Setup:
+    """Return the set-up with these raw inputs; `operation` in them is the one to be run, or the doctor itself."""
+    raw = sources.with_short_refs(raw)
+    wanted = str(raw.pop("operation", "")).strip()
+    operation = "" if wanted == DOCTOR else wanted
+    values, problems, _ = inputs.check({**raw, "operation": operation or DOCTOR})
+    is_unnamed = "service" not in raw
+    kept = tuple(each for each in problems if not (is_unnamed and each.name == "service"))  # then less is checked
+    known = operation in inputs.services().get(values.service, {})
+    return Setup(around, raw, operation if known else "", values, kept)
