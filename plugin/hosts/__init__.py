@@ -59,7 +59,7 @@ def name_of(env: Env) -> str:
 
 def ci_of(host: Host, env: Env) -> Host:
     """Return the CI system whose job this is: `host`, or the one around a shell, which a hook of ours may name."""
-    return HOSTS[env.get(CI, "") or name_of(env)] if host.name == PLAIN else host
+    return HOSTS.get(env.get(CI, "")) or HOSTS[name_of(env)] if host.name == PLAIN else host
 
 
 def named_by(env: Env) -> str:
