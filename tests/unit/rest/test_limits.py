@@ -96,7 +96,7 @@ def test_no_attempt_outlasts_the_time_that_is_left(talk: Any) -> None:
 
 
 @pytest.mark.real_sockets
-@pytest.mark.parametrize("passed", [0.843136, 0.0999])
+@pytest.mark.parametrize("passed", [5.743136, 4.9999])
 def test_an_answer_out_of_time_names_no_odd_number_of_seconds(passed: float) -> None:
     read = 0.0
 
@@ -109,5 +109,5 @@ def test_an_answer_out_of_time_names_no_odd_number_of_seconds(passed: float) -> 
 
     with servers.server(talk) as (url, _):
         rest, _ = servers.client(url, now=lambda: read)
-        with pytest.raises(UnavailableError, match=r"not complete after (0|0\.0001) s"), rest.within(0.1):
+        with pytest.raises(UnavailableError, match=r"not complete after (0|0\.0001) s"), rest.within(5):
             rest.get("/b")
