@@ -210,7 +210,7 @@ def _why_not_read(folder: Path) -> str | None:
 
 
 def _why_not_safe(found: os.stat_result, is_folder: bool = False) -> str | None:
-    """Return why others than this user may have written a file or folder, or None: a token is sent where it says."""
+    """Return why others than this user may have written a file or folder, or None: what it names is aborted."""
     if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(found.st_mode):
         return f"is not a {'folder' if is_folder else 'file'}"
     if sys.platform == "win32":

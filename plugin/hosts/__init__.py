@@ -66,7 +66,7 @@ def detected(env: Env) -> tuple[str, str]:
 
 def ci_of(host: Host, env: Env) -> Host:
     """Return the CI system whose job this is: `host`, or the one around a shell, which a hook of ours may name."""
-    return HOSTS[env.get(CI, "") or name_of(env)] if host.name == PLAIN else host
+    return HOSTS.get(env.get(CI, "")) or HOSTS[name_of(env)] if host.name == PLAIN else host
 
 
 def inputs_from(host: Host, env: Env) -> Host:

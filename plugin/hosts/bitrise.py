@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from plugin import inputs
 from plugin.hosts import children
 from plugin.hosts.host import Env, Host
-from plugin.hosts.spelling import text_of, upper
+from plugin.hosts.spelling import own_variable, text_of, upper
 from plugin.hosts.variables import LARGEST_VARIABLE, first, number, output_prefix
 from plugin.log import Dialect, Log
 from plugin.source import Source
@@ -43,7 +43,7 @@ def begin(env: Env, log: Log, patience: float) -> None:
     for name in inputs.outputs():
         if env.get(f"{prefix}_{upper(name)}") and _program("envman", env):
             _add(f"{prefix}_{upper(name)}", "", env, log, patience)
-    for variable, meant in _mistyped(env):
+    for variable, meant in _mistyped(env) if env.get("PLUGIN_HOST") else ():
         log.notice(f"{variable} is not an input of this step; did you mean {meant}?")
 
 
@@ -71,7 +71,7 @@ def may_be_unset(field: inputs.Field) -> bool:
 
 
 def _prefix(env: Env) -> str:
-    return output_prefix(env.get("output_prefix", ""))
+    return output_prefix(env.get("output_prefix" if env.get("PLUGIN_HOST") else own_variable("output-prefix"), ""))
 
 
 def publish(outputs: Mapping[str, Any], _all: Mapping[str, Any], env: Env, log: Log, patience: float) -> None:

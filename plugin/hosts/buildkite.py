@@ -51,9 +51,7 @@ NO_CONFIGURATION = (
 
 
 def read(env: Env) -> dict[str, str]:
-    """Read the plugin's configuration. A script's variable for that belongs to another plugin."""
-    if env.get("PLUGIN_HOST") != NAME:
-        return declared(_variable(REPOSITORY), env)
+    """Read the plugin's configuration."""
     refused: dict[str, str] = {"command": Unusable(COMMAND)} if env.get("BUILDKITE_COMMAND", "").strip() else {}
     try:
         given = dict(_configuration(env))
@@ -127,9 +125,10 @@ def _shown_secrets(env: Env) -> list[str]:
 def _prefix(env: Env) -> str:
     """The prefix of the outputs' names; an invalid one is reported under the default one."""
     try:
-        given = str(_configuration(env).get("output-prefix", "")).strip()
+        settings = _configuration(env) if env.get("PLUGIN_HOST") == NAME else declared("PLUGIN_", env)
     except ValueError:
-        given = ""
+        settings = {}
+    given = str(settings.get("output-prefix", "")).strip()
     return given if re.fullmatch(inputs.schema()["properties"]["output-prefix"]["pattern"], given) else PREFIX
 
 

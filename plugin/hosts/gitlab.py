@@ -110,7 +110,7 @@ def _named(env: Env) -> Iterator[tuple[Field, list[str]]]:
     for field in inputs.inputs().values():
         given = _listed(field, env.get(naming_variable(field), "").strip()) if field.secret else ""
         try:
-            names = json.loads(given) if given.startswith("[") else given.split()
+            names = json.loads(given) if field.is_list and given.startswith("[") else given.split()
         except ValueError:
             names = [given]
         if not all(map(_VARIABLE_NAME.fullmatch, names)) or (len(names) > 1 and not field.is_list):

@@ -53,7 +53,7 @@ def cleanup(job: Job) -> None:
         raise failures[0]
     job.receipt.is_noteworthy = bool(aborted)
     if not aborted and job.running.is_complete:
-        job.say("nothing is left running")
+        job.say("killed runs of this CI job have left nothing running")
 
 
 def _is_asked_for(job: Job, left: Left, record: Record) -> bool:
@@ -103,7 +103,9 @@ def _started(job: Job, trigger: Trigger) -> Iterator[Found]:
     job.log.line(f"searching for builds of {order.name} whose {MARKER} is {trigger.marker}")
     found = lookup.search()
     for build in found:
-        if lookup.is_late(build):
+        # Builds instead of a pipeline's run, which cannot be listed: those of later stages are triggered later.
+        is_single = "pipeline_id" in trigger.params and not build.is_pipeline
+        if lookup.is_late(build) and not is_single:
             yield build, "was triggered long after this job's trigger, so somebody has rebuilt it"
         else:
             yield _of_trigger(job, build)

@@ -40,16 +40,21 @@ def rebuild(job: Job) -> None:
             begun = _begin(job, before)
         builds[0] = begun
         note(job, builds)
-        if is_own:
-            record(job, builds)
+
+        def noted() -> None:
+            if is_own:
+                record(job, builds)
+
+        noted()
         if job.values.wait:
-            follow(job, builds, {part.slug for part in before.parts or () if part.is_finished})
+            follow(job, builds, {part.slug for part in before.parts or () if part.is_finished}, noted)
     except Cancelled:
         if job.values.abort_on_cancel is False or not is_own:
             leave(job, builds)
         else:
             abort_now(job, builds)
-            record(job, builds)
+            if begun or builds[0].state == ABORTED:  # else what was recorded with the request stays
+                record(job, builds)
         raise
 
 

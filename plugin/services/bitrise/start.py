@@ -48,7 +48,8 @@ class Start:
         """Resume a run that sent the trigger with `marker` up to `tries` times, first at `since`."""
         self.order = replace(self.order, marker=marker)
         self.is_own = is_own(self._job, marker)
-        self.lookup = Lookup(self._job, self.order, tries, since)
+        # Its last attempt was before now: what came before that counts as started by it.
+        self.lookup = Lookup(self._job, self.order, tries, since, self._job.clock.wall())
         self.is_open = True
 
     def renew(self) -> None:

@@ -135,8 +135,9 @@ def test_outputs_of_an_earlier_use_are_emptied_and_nothing_else(bitrise: Bitrise
     assert bitrise.calls[0]["arguments"][3:] == ["--no-expand", "--value", ""]
 
 
-def test_a_prefix_names_the_outputs_of_two_uses_apart(bitrise: Bitrise) -> None:
-    publisher = bitrise.publisher(output_prefix="IOS", BUILDFERRY_BUILD_ID="7", IOS_STATUS="failed")
+@pytest.mark.parametrize("given", [{"PLUGIN_HOST": "bitrise", "output_prefix": "IOS"}, {"PLUGIN_OUTPUT_PREFIX": "IOS"}])
+def test_a_prefix_names_the_outputs_of_two_uses_apart(bitrise: Bitrise, given: dict[str, str]) -> None:
+    publisher = bitrise.publisher(**given, BUILDFERRY_BUILD_ID="7", IOS_STATUS="failed")
     publisher.begin()
     publisher.publish({"build-id": "8"})
 
@@ -145,7 +146,7 @@ def test_a_prefix_names_the_outputs_of_two_uses_apart(bitrise: Bitrise) -> None:
 
 @pytest.mark.parametrize("prefix", ["1ST", "my app", "A-B"])
 def test_outputs_stay_reachable_under_a_wrong_prefix(bitrise: Bitrise, prefix: str) -> None:
-    bitrise.publisher(output_prefix=prefix).publish({"error": "x"})
+    bitrise.publisher(PLUGIN_HOST="bitrise", output_prefix=prefix).publish({"error": "x"})
 
     assert bitrise.given == {"BUILDFERRY_ERROR": "x"}
 
@@ -154,14 +155,15 @@ def test_outputs_stay_reachable_under_a_wrong_prefix(bitrise: Bitrise, prefix: s
     ("variable", "meant"), [("projct", "project"), ("api_tokens", "api_token"), ("work_flow", "workflow")]
 )
 def test_a_mistyped_input_is_asked_about(bitrise: Bitrise, variable: str, meant: str) -> None:
-    bitrise.publisher(**{variable: "x", "project": "y"}).begin()
+    for host in ("", "bitrise"):  # a script's own variables are not inputs
+        bitrise.publisher(**{variable: "x", "project": "y", "PLUGIN_HOST": host}).begin()
 
     assert bitrise.stream.getvalue() == f"note: {variable} is not an input of this step; did you mean {meant}?\n"
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "no_proxy", "PROJCT", "branch_name", "is_debug", "_"])
 def test_unrelated_variables_are_not_reported(bitrise: Bitrise, variable: str) -> None:
-    bitrise.publisher(**{variable: "x"}).begin()
+    bitrise.publisher(**{variable: "x", "PLUGIN_HOST": "bitrise"}).begin()
 
     assert not bitrise.stream.getvalue()
 

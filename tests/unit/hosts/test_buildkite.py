@@ -123,9 +123,12 @@ def test_secrets_written_out_in_the_pipeline_are_named(given: dict[str, Any], na
     assert list(configuration.written_out(given)) == names
 
 
-def test_a_script_takes_nothing_from_another_plugin() -> None:
-    env = {"BUILDKITE_PLUGIN_CONFIGURATION": '{"service": "x"}', "BUILDKITE_COMMAND": "buildferry run"}
-    assert HOSTS["buildkite"].read(env) == {}
+@pytest.mark.parametrize(("host", "line"), [("buildkite", "ITS-status=x\n"), ("", "MINE-status=x\n")])
+def test_a_script_has_an_output_prefix_of_its_own(host: str, line: str) -> None:
+    env = {"BUILDKITE_PLUGIN_CONFIGURATION": '{"output-prefix": "ITS"}', "PLUGIN_OUTPUT_PREFIX": "MINE"}
+    stream = io.StringIO()
+    HOSTS["buildkite"].publish({"status": "x"}, {}, {**env, "PLUGIN_HOST": host}, Log(stream, Redactor()), 1)
+    assert stream.getvalue() == line
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_build_that_has_finished_is_not_aborted(
 
     assert ran.error is None
     assert "nothing to abort: build #" in ran.log
-    assert "nothing is left running" in ran.log
+    assert "left nothing running" in ran.log
     assert "build-ids" not in ran.outputs
     assert files(tmp_path) == []
 
@@ -212,7 +212,7 @@ def test_an_app_or_an_address_limits_the_cleanup(
     assert ran.error is None
     assert (len(aborts), len(files(tmp_path))) == ((1, 0) if is_asked_for else (0, 1))
     assert ("may be left running: run cleanup with that" in ran.log) is not is_asked_for
-    assert "nothing is left running" not in ran.log
+    assert "left nothing running" not in ran.log
 
 
 @pytest.mark.parametrize("url", ["http://bitrise.example.com", "https://api.bitrise.io.example.com"])
@@ -229,7 +229,7 @@ def test_a_file_does_not_decide_where_the_token_is_sent(
 
     assert (ran.error, http.call_count) == (None, before)
     assert f"builds at {url} may be left running: run cleanup with that service-url" in ran.log
-    assert "nothing is left running" not in ran.log
+    assert "left nothing running" not in ran.log
 
 
 @pytest.mark.parametrize(
@@ -263,4 +263,4 @@ def test_a_record_that_is_not_complete_is_reported(facts: Any, killed: Any, clea
 
     assert ran.error is None
     assert f"{file} cannot be used: it does not name its builds: it is ignored" in ran.log
-    assert "nothing is left running" not in ran.log
+    assert "left nothing running" not in ran.log

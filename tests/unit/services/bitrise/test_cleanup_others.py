@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import requests_mock
 
+from plugin.errors import Cancelled
 from plugin.services.bitrise.lookup import ALIGNED, CLOCKS_DIFFER, LAG
 from tests.unit.running import Ran
 from tests.unit.services.bitrise.bitrise_run import APP, NOW, PAGE, SOURCE, STARTED, Run, Service, build, runner, takes
@@ -92,7 +94,7 @@ def test_a_build_that_a_person_has_rebuilt_is_left_alone(
     assert ran.error is None
     assert len(aborts) == (not is_late)
     assert ("somebody has rebuilt it, and is left alone" in ran.log) is is_late
-    assert "nothing is left running" not in ran.log
+    assert "left nothing running" not in ran.log
 
 
 def pipeline_run(*attempts: str, status: str = "running", **more: Any) -> dict[str, Any]:
@@ -179,3 +181,22 @@ def test_a_rebuild_long_after_ours_is_left_alone(
 
     assert bitrise("cleanup").error is None
     assert len(aborts) == is_ours
+
+
+@pytest.mark.parametrize("refusal", [400, 503])
+def test_a_rebuild_cancelled_before_its_answer_stays_recorded(
+    refusal: int, http: requests_mock.Mocker, bitrise: Run, tmp_path: Path
+) -> None:
+    def cancelled() -> Any:
+        raise Cancelled(15)
+
+    http.get(f"{APP}/pipelines/p1", json=pipeline_run("one", status="failed"))
+    http.get(f"{APP}/builds/p1", status_code=404)
+    takes(http, "POST", "/pipelines/p1/rebuild", cancelled)
+    takes(http, "POST", "/pipelines/p1/abort", *[refusal] * 5)
+
+    assert isinstance(bitrise("rebuild", build_id="p1").error, Cancelled)
+
+    (file,) = files(tmp_path)
+    (kept,) = json.loads(file.read_text(encoding="utf-8"))["facts"]["builds"]
+    assert kept["requested"] is not None
