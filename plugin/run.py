@@ -97,8 +97,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         raise InputError(*unknown)
     if "commit-timestamp" in inputs.used_by(values.service, values.operation):
         _say_missing_time(source, around)
-    where = f" at {values.service_url}" if values.service_url else ""
-    log.line(f"buildferry {__version__}: {values.service} {values.operation}{where}")
+    log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if found.artifacts:
         log.line(f"to upload: {artifacts.describe(found.artifacts)}")
     files = with_apps(found.artifacts, log, around.clock.wall()) if values.app_check else found.artifacts

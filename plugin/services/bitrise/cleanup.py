@@ -82,18 +82,23 @@ def _abort_all(job: Job, record: Record, aborted: list[Build], failures: list[Pl
             for build, why_not in find:
                 if build.slug not in known:
                     known |= {build.slug, *(part.slug for part in builds_of(build))}
-                    if why_not and not build.is_finished:
-                        job.running.is_complete = False
-                        job.log.line(f"{build.name} {why_not}, and is left alone: {build.link}")
-                        continue
-                    end = build if build.is_finished else abort_left(job, build)
-                    if end.state == ABORTED and not build.is_finished:
-                        aborted.append(end)
-                        job.log.line(f"aborted {end.name}: {end.link}")
-                    else:
-                        job.log.line(f"nothing to abort: {end.line()}")
+                    aborted += _aborted(job, build, why_not)
         except PluginError as error:
             failures.append(error)
+
+
+def _aborted(job: Job, build: Build, why_not: str) -> list[Build]:
+    """Abort a build, say what became of it, and return it if it was aborted."""
+    if why_not and not build.is_finished:
+        job.running.is_complete = False
+        job.log.line(f"{build.name} {why_not}, and is left alone: {build.link}")
+        return []
+    end = build if build.is_finished else abort_left(job, build)
+    if end.state != ABORTED or build.is_finished:
+        job.log.line(f"nothing to abort: {end.line()}")
+        return []
+    job.log.line(f"aborted {end.name}: {end.link}")
+    return [end]
 
 
 def _started(job: Job, trigger: Trigger) -> Iterator[Found]:

@@ -26,14 +26,18 @@ def wait(job: Job) -> None:
     """Follow the builds that `build-id` names."""
     builds = [Build(slug, UNKNOWN, "", f"{SITE}/build/{quote(slug, safe='')}") for slug in build_slugs(job)]
     note(job, builds)
-    if job.values.abort_on_cancel:
-        record(job, builds)
+
+    def noted() -> None:
+        if job.values.abort_on_cancel:
+            record(job, builds)
+
+    noted()
     try:
-        follow(job, builds, noted=lambda: record(job, builds) if job.values.abort_on_cancel else None)
+        follow(job, builds, noted=noted)
     except Cancelled:
         if job.values.abort_on_cancel:
             abort_now(job, builds)
-            record(job, builds)
+            noted()
         else:
             leave(job, builds)
         raise
