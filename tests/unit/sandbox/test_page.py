@@ -179,9 +179,7 @@ def test_texts_of_requests_are_escaped_on_every_page(sandbox: Sandbox) -> None:
     assert b"<img src=x" not in page.body and b"&lt;/script&gt;" in page.body
 
 
-@pytest.mark.parametrize(
-    "name", ["a\r\nX-Injected: 1.apk", '"a"; x=1.apk', "../../a.apk", "\u202e😀.apk", ".a.apk"]
-)
+@pytest.mark.parametrize("name", ["a\r\nX-Injected: 1.apk", '"a"; x=1.apk', "../../a.apk", "\u202e😀.apk", ".a.apk"])
 def test_an_odd_name_breaks_no_page_and_no_header(sandbox: Sandbox, name: str) -> None:
     steer(sandbox, "PUT", "bitrise-release-management", {"from_ci": name})
     path = f"/release-management/v2/apps/v1/installable-artifacts/{made_id(name)}/public-install-page"
