@@ -31,8 +31,6 @@ from tests.end_to_end.program import Done, SandboxProcess, clean_environment, co
 from tests.end_to_end.rest.gateways import address_of, proxy
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
-pytest_plugins = ("tests.end_to_end.launch.conftest",)
-
 
 @pytest.fixture
 def ground(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Ground]:
