@@ -6,6 +6,7 @@ titles, error bodies and remote logs are not trusted.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from plugin.commands import coloured, defuse, visible, without_controls
 from plugin.errors import spelled
 from plugin.redact import SHORTEST_SECRET, Redactor
 
+COLUMNS = 80  # of a terminal that does not say
 LONGEST = 60_000  # characters of one text in the log
 
 
@@ -142,6 +144,13 @@ class Log:
             except OSError as error:
                 self._hide = None  # one failure is enough to wait for
                 self.notice(f"secrets are hidden in this log alone, not in what later hooks of the job print: {error}")
+
+    def columns(self) -> int:
+        """Return the width of the log's terminal, which need not be that of standard output."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or COLUMNS
+        except (OSError, ValueError):  # of a stream that is closed or has no file
+            return COLUMNS
 
     def silence(self) -> float:
         """Return for how many seconds nothing has been written."""

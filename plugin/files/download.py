@@ -100,7 +100,8 @@ def _take(answer: Download, part: Part, progress: Progress, size: int | None, st
             raise _failure("has no length: a truncated file would go unnoticed")
         part.begin(None if is_unpacked else version_of(answer), md5)
     most = size if size is None or encoding in PLAIN else size + size // 100 + GZIP_OVERHEAD
-    with progress.of(part.file.name, length or size or 0, part.done) as moved:
+    total = size if length is None and encoding in PLAIN else length  # of the bytes as they come
+    with progress.of(part.file.name, total, part.done) as moved:
         _receive(part, blocks, length if most is None else most, stop, moved)
     if part.version and part.version.size is not None and part.done < part.version.size:
         raise _failure("did not arrive whole")

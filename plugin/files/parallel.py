@@ -19,11 +19,17 @@ class Stopped(Exception):  # noqa: N818 - not an error itself: another transfer'
     """This transfer ended because another one failed."""
 
 
-def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], limit: int) -> list[R]:
+def in_parallel(
+    items: Sequence[T],
+    work: Callable[[T, threading.Event], R],
+    limit: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[R]:
     """Call `work(item, stop)` for all items, `limit` at a time; return the results in the items' order.
 
-    The first error sets `stop`, which the others check between two blocks, and is raised when they have stopped. The
-    threads are daemons, so that a cancelled run need not wait for a stalled connection.
+    `meanwhile` is called every TICK in which none of them ends. The first error sets `stop`, which the others check
+    between two blocks, and is raised when they have stopped. The threads are daemons, so that a cancelled run need not
+    wait for a stalled connection.
     """
     stop = threading.Event()
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -50,6 +56,7 @@ def in_parallel(items: Sequence[T], work: Callable[[T, threading.Event], R], lim
             try:
                 index, result, error = ended.get(timeout=TICK)
             except queue.Empty:
+                meanwhile()
                 continue
             if error is not None:
                 raise error

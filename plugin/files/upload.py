@@ -38,7 +38,7 @@ class Upload:
         hasher = Hasher("sha256")
         buffers = cycle([bytearray(min(BLOCK, size)) for _ in range(BUFFERS)])
         try:
-            with path.open("rb", buffering=0) as file, self._progress.of(path.name, size) as moved:
+            with path.open("rb", buffering=0) as file, self._progress.of(self.artifact.shown, size) as moved:
                 sent = 0
                 while sent < size:
                     if self._stop.is_set():

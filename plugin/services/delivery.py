@@ -68,6 +68,7 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
         upload = Upload(artifact, job.progress, stop)
         with job.receipt.intent(f"uploading {artifact.shown}{where}", path=artifact.shown) as entry:
             id_, build_id = send(upload, entry)
+            job.progress.whole(artifact.shown)
             seconds = round(job.clock.now() - started, 3)
             app = artifact.app.as_json() if artifact.app else None
             delivery = Delivery(
@@ -84,9 +85,11 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
         return delivery
 
     missing = [index for index in range(len(job.artifacts)) if index not in job.receipt.deliveries]
+    sizes = {job.artifacts[index].shown: job.artifacts[index].size for index in missing}
     limit = 1 if job.rest.connection.dry_run else job.values.parallel
     try:
-        done = dict(zip(missing, in_parallel(missing, deliver, limit), strict=True))
+        with job.progress.together(sizes):
+            done = dict(zip(missing, in_parallel(missing, deliver, limit, job.progress.refresh), strict=True))
     except (PluginError, Cancelled):
         job.say(f"{len(job.receipt.deliveries)} of {len(job.artifacts)} artifacts are uploaded")
         raise

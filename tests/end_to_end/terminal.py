@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,14 @@ BLOCKS = "▀▄█"
 
 
 def on_a_terminal(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, stream: str = "stderr"
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, stream: str = "stderr", columns: int = 80
 ) -> tuple[list[str], str]:
     """Run a command with one of its streams on a terminal; return the lines there, and what the other one got."""
+    import fcntl  # Windows has neither
+    import termios
+
     ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
     out, error = (theirs if name == stream else subprocess.PIPE for name in ("stdout", "stderr"))
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=error

@@ -112,7 +112,8 @@ def _download(job: Job, link: str, wanted: Sequence[tuple[RemoteArtifact, str]],
         if sha256 := same[index]:
             job.receipt.delivered(index, _delivery(wanted[index][0], folder.path / wanted[index][1], sha256, 0.0))
     try:
-        in_parallel(missing, get, job.values.parallel)
+        with job.progress.together({wanted[index][1]: wanted[index][0].size for index in missing}):
+            in_parallel(missing, get, job.values.parallel, job.progress.refresh)
     finally:
         here = sorted(job.receipt.deliveries)
         paths = [str(folder.path / wanted[index][1]) for index in here]
@@ -135,6 +136,7 @@ def _get(
     identity = f"{job.rest.connection.url} {_path(job, artifact.build, artifact.slug)}"
     with folder.arriving(name, identity, job.log) as part:
         sha256 = save(job.rest, lambda: _locate(job, artifact, pages), part, job.progress, artifact.size, stop)
+        job.progress.whole(name)
         target = folder.put(part.file, name, sha256)
     renamed = f" (its title is {artifact.title!r})" if name != artifact.title else ""
     job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")

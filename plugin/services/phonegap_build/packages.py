@@ -101,7 +101,8 @@ def save_packages(job: Job, app_id: str, platforms: Sequence[Platform]) -> None:
 
         ready = [platform for platform in platforms if platform.state == SUCCEEDED]
         folder.check(name for platform in ready for name in dict.fromkeys(_names(stems[platform], kinds(platform))))
-        results = in_parallel(platforms, get, job.values.parallel)
+        with job.progress.together(dict.fromkeys(stems[platform] for platform in ready)):
+            results = in_parallel(platforms, get, job.values.parallel, job.progress.refresh)
     saved = {platform.name: one for platform, one in zip(platforms, results, strict=True) if isinstance(one, Saved)}
     job.receipt.add("packages", [{"platform": name, **one.as_json()} for name, one in saved.items()])
     job.receipt.note(downloaded_files=[str(one.path) for one in saved.values()])
@@ -158,6 +159,7 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
     request = Request("GET", path)
     with folder.arriving(stem, f"{job.rest.connection.url} {path}", job.log) as part:
         sha256 = save(job.rest, lambda: request, part, job.progress)
+        job.progress.whole(stem)
         with part.file.open("rb") as file:
             head = file.read(HEAD)
         found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))

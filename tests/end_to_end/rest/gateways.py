@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -70,7 +72,7 @@ def _listening(talk: Callable[[Gateway, socket.socket], None]) -> Iterator[Gatew
                 assert not thread.is_alive()
 
 
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
+def _pass_on(one: socket.socket, other: socket.socket, pace: float = math.inf) -> None:
     """Copy what comes from either side to the other, until one ends."""
     while True:
         waiting = [side for side in (one, other) if isinstance(side, ssl.SSLSocket) and side.pending()]
@@ -79,6 +81,7 @@ def _pass_on(one: socket.socket, other: socket.socket) -> None:
             if not data:
                 return
             (other if side is one else one).sendall(data)
+            time.sleep(len(data) / pace)
 
 
 @contextlib.contextmanager
@@ -95,11 +98,15 @@ def tls_before(url: str, context: ssl.SSLContext) -> Iterator[Gateway]:
 
 @contextlib.contextmanager
 def proxy(
-    names: Mapping[str, Address] | None = None, credentials: str | None = None, refuses: int | None = None
+    names: Mapping[str, Address] | None = None,
+    credentials: str | None = None,
+    refuses: int | None = None,
+    pace: float = math.inf,
 ) -> Iterator[Gateway]:
     """A proxy for http (forwarding) and https (CONNECT) that knows where `names` are.
 
     With `credentials`, USER:PASSWORD, it answers everybody else with 407; with `refuses`, everybody with that status.
+    Each connection gets at most `pace` bytes a second.
     """
     expected = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else None
 
@@ -127,7 +134,7 @@ def proxy(
                     path = target.partition(host)[2] or "/"
                     passed = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
                     inner.sendall(passed.encode("latin-1") + body)
-                _pass_on(connection, inner)
+                _pass_on(connection, inner, pace)
             return
 
     with _listening(talk) as gateway:

@@ -90,3 +90,9 @@ def test_a_signal_between_two_starts_is_what_ends_the_run(monkeypatch: pytest.Mo
     monkeypatch.setattr(threading.Thread, "start", start_one)
     with pytest.raises(Cancelled):
         in_parallel(range(3), lambda _item, stop: stop.wait(5), 3)
+
+
+def test_who_waits_is_called_while_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugin.files.parallel.TICK", 0.01)
+    called = threading.Event()
+    assert in_parallel([1], lambda _item, _stop: called.wait(5), 1, called.set) == [True]

@@ -39,6 +39,11 @@ class Watch:
                 moved(total * step // steps)
 
     @property
+    def shown(self) -> list[str]:
+        """What stands below the log of a terminal at the moment."""
+        return self.stream.getvalue().rpartition("\x1b[J")[2].splitlines()
+
+    @property
     def lines(self) -> list[str]:
         return self.stream.getvalue().splitlines()
 
@@ -62,7 +67,7 @@ def test_a_line_shows_progress_speed_and_remaining_time() -> None:
     with watch.progress().of("app.apk", 400 * MB) as moved:
         watch.now = 50
         moved(100 * MB)
-    assert watch.lines == ["app.apk:  25% of 400.0 MB, 2.0 MB/s, 150 s left"]
+    assert watch.lines == ["app.apk:  25% of 400.0 MB, 2.0 MB/s, 2 min 30 s left"]
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])
@@ -82,7 +87,7 @@ def test_a_terminal_gets_a_bar_for_each_artifact_and_none_is_left_over() -> None
         second(20 * MB)
         shown = watch.stream.getvalue()
     assert "[############............] a.apk:  50% of 10.0 MB, 2.5 MB/s, 2 s left\n" in shown
-    assert "[########################] b.ipa: 100% of 20.0 MB, 10.0 MB/s, 0 s left\n" in shown
+    assert "[########################] b.ipa: 100% of 20.0 MB\n" in shown
     assert watch.stream.getvalue().endswith("\x1b[J"), "the bars were not taken away"
 
 
@@ -92,11 +97,25 @@ def test_a_bar_is_not_redrawn_more_often_than_anyone_can_see() -> None:
     assert 15 <= watch.stream.getvalue().count("[#") + watch.stream.getvalue().count("[.") <= 22
 
 
-def test_a_bar_fits_the_terminal_so_that_it_can_be_taken_away_again() -> None:
-    watch = Watch(Terminal(), columns=30)
-    watch.run(100 * MB, seconds=2)
-    drawn = [line.rpartition("\x1b[J")[2] for line in watch.lines]
-    assert max(len(line) for line in drawn) == 29
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (200, "[############............] app-release.apk:  50% of 100.0 MB, 10.0 MB/s, 5 s left"),
+        (80, "[######......] app-release.apk:  50% of 100.0 MB, 10.0 MB/s, 5 s left"),
+        (60, "app-release.apk:  50% of 100.0 MB, 10.0 MB/s, 5 s left"),
+        (50, "app-release.apk:  50% of 100.0 MB, 5 s left"),
+        (40, "app-release.apk:  50% of 100.0 MB"),
+        (30, "app-releas…:  50% of 100.0 MB"),
+        (8, "…:  50%"),
+    ],
+)
+def test_a_narrow_terminal_shows_what_matters_most_on_one_line(columns: int, line: str) -> None:
+    watch = Watch(Terminal(), columns=columns)
+    with watch.progress().of("app-release.apk", 100 * MB) as moved:
+        watch.now = 5
+        moved(50 * MB)
+        assert watch.lines == [line]
+        assert len(line) < columns, "a wrapped line could not be taken away again"
 
 
 def test_a_transfer_that_fails_takes_its_bar_with_it() -> None:
