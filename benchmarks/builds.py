@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.process import run
-from benchmarks.row import Bench, Figure, Result, Row
+from benchmarks.results import Figure, Result
+from benchmarks.row import Bench, Row
 from tests.end_to_end.program import SandboxProcess
 
 TOKEN = "sandbox-token-bitrise"
@@ -31,15 +32,15 @@ def _counts(bench: Bench) -> Result:
         late = max(0.0, time.monotonic() - until)
     finally:
         sandbox.close()
-    figures = [
+    figures = (
         Figure(f"list-builds, {LISTED} builds: requests", "", listed, ""),
         Figure(f"list-builds, {LISTED} builds: time", "", listing, "s"),
         Figure(f"wait, {WAITED} builds of {SHORTEST} to {LONGEST} s: requests", "", waited, ""),
         Figure(f"wait, {WAITED} builds of {SHORTEST} to {LONGEST} s: time", "", waiting, "s"),
         Figure("wait: known how long after the last build's end", "", late, "s"),
-    ]
+    )
     shown = "PLUGIN_SERVICE=bitrise PLUGIN_APP_ID=app1 PLUGIN_OPERATION={} … buildferry run"
-    return Result(figures, [shown.format("list-builds"), shown.format("wait PLUGIN_POLL_INTERVAL=1 PLUGIN_BUILD_ID=…")])
+    return Result(figures, (shown.format("list-builds"), shown.format("wait PLUGIN_POLL_INTERVAL=1 PLUGIN_BUILD_ID=…")))
 
 
 def _counted(bench: Bench, sandbox: SandboxProcess, inputs: Mapping[str, Any]) -> tuple[int, float]:
