@@ -38,13 +38,14 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
 
-    size = asked.size * MIB
+    started, size = time.monotonic(), asked.size * MIB
     with (
         tempfile.TemporaryDirectory(prefix="buildferry-bench-", dir=_place(ROOM * size)) as name,
         sink.running(Path(name)) as drain,
     ):
         bench = Bench(Path(name), drain, size, asked.runs)
         measured = [_measured(bench, row_name) for row_name in asked.rows or ROWS]
+    print(f"(all: {time.monotonic() - started:.0f} s)")
     if size != GIB:
         print("Nothing was written: the size is not 1024.")
     return 0 if all(measured) else 1

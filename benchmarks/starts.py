@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.process import Command, Run, in_turn, ratio, run
+from benchmarks.race import PEAK_AIM
 from benchmarks.results import Figure, Result, Seconds
 from benchmarks.row import Bench, Row
 from benchmarks.uploads import FORM, deliver
@@ -44,8 +45,12 @@ def _start(bench: Bench) -> Result:
     runs = _runs(bench, commands)
     peer = runs.pop("codecovcli --version")
     aims = dict(zip(runs, (0.4, 0.9, 1.0), strict=True))
+    peak = max(each.peak for taken in runs.values() for each in taken)
     return Result(
-        tuple(_figure(name, "`codecovcli --version`", runs[name], peer, aims[name]) for name in runs),
+        (
+            *(_figure(name, "`codecovcli --version`", runs[name], peer, aims[name]) for name in runs),
+            Figure("peak memory", "", peak, "MiB", PEAK_AIM),
+        ),
         (
             "buildferry --version",
             "PLUGIN_SERVICE=app-distribution PLUGIN_PHASE_ID=seven buildferry run",

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.process import Command, in_turn, ratio
-from benchmarks.race import SCHEMES, Race, Turn, openssl, race, seconds_of, turn
+from benchmarks.race import PEAK_AIM, SCHEMES, Race, Turn, openssl, race, seconds_of, turn
 from benchmarks.results import Figure, Result, Seconds
 from benchmarks.row import MIB, Bench, Row
 from plugin.files.digest import sha256_of
@@ -119,6 +119,8 @@ def _in_parallel(bench: Bench) -> Result:
         seconds = Seconds(median(own), median(spans["1"]), work, sink, is_part=True)
         aim = 3.5 if count == 4 else None
         figures.append(Figure(what, "parallel 1", ratio(spans["1"], own), aim=aim, is_floor=True, seconds=seconds))
+    peaks = {count: max(each.runs[0].peak for each in taken) for count, taken in turns.items()}
+    figures += [Figure(f"parallel {count}, peak memory", "", peak, "MiB", PEAK_AIM) for count, peak in peaks.items()]
     medians = ", ".join(f"parallel {name} {median(each):.2f} s" for name, each in spans.items())
     return Result(tuple(figures), (f"{FORM.shown} PLUGIN_PARALLEL=N … buildferry run",), (medians + ".",))
 
