@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.process import run
-from benchmarks.row import Bench, Figure, Result, Row
+from benchmarks.process import Run, run
+from benchmarks.race import PEAK_AIM
+from benchmarks.results import Figure, Result
+from benchmarks.row import Bench, Row
 from tests.end_to_end.program import SandboxProcess
 
 TOKEN = "sandbox-token-bitrise"
@@ -31,24 +33,26 @@ def _counts(bench: Bench) -> Result:
         late = max(0.0, time.monotonic() - until)
     finally:
         sandbox.close()
-    figures = [
+    figures = (
         Figure(f"list-builds, {LISTED} builds: requests", "", listed, ""),
-        Figure(f"list-builds, {LISTED} builds: time", "", listing, "s"),
+        Figure(f"list-builds, {LISTED} builds: time", "", listing.wall, "s"),
+        Figure(f"list-builds, {LISTED} builds: peak memory", "", listing.peak, "MiB", PEAK_AIM),
         Figure(f"wait, {WAITED} builds of {SHORTEST} to {LONGEST} s: requests", "", waited, ""),
-        Figure(f"wait, {WAITED} builds of {SHORTEST} to {LONGEST} s: time", "", waiting, "s"),
+        Figure(f"wait, {WAITED} builds of {SHORTEST} to {LONGEST} s: time", "", waiting.wall, "s"),
+        Figure(f"wait, {WAITED} builds: peak memory", "", waiting.peak, "MiB", PEAK_AIM),
         Figure("wait: known how long after the last build's end", "", late, "s"),
-    ]
+    )
     shown = "PLUGIN_SERVICE=bitrise PLUGIN_APP_ID=app1 PLUGIN_OPERATION={} … buildferry run"
-    return Result(figures, [shown.format("list-builds"), shown.format("wait PLUGIN_POLL_INTERVAL=1 PLUGIN_BUILD_ID=…")])
+    return Result(figures, (shown.format("list-builds"), shown.format("wait PLUGIN_POLL_INTERVAL=1 PLUGIN_BUILD_ID=…")))
 
 
-def _counted(bench: Bench, sandbox: SandboxProcess, inputs: Mapping[str, Any]) -> tuple[int, float]:
-    """Run an operation; return how many requests it made, and its seconds."""
+def _counted(bench: Bench, sandbox: SandboxProcess, inputs: Mapping[str, Any]) -> tuple[int, Run]:
+    """Run an operation; return how many requests it made, and what it took."""
     before = len(sandbox.state()["requests"])
     own = {"service": "bitrise", "app-id": APP, "api-token": TOKEN, "service-url": sandbox.url}
-    seconds = run(bench.program("run", inputs={**own, **inputs})).wall
+    taken = run(bench.program("run", inputs={**own, **inputs}))
     made = [request for request in sandbox.state()["requests"][before:] if request["path"].startswith("/v0.1/")]
-    return len(made), seconds
+    return len(made), taken
 
 
 def _start(sandbox: SandboxProcess, seconds: float) -> str:

@@ -1,65 +1,87 @@
-"""One large file on its way down, against curl."""
+"""One large file on its way down, against curl and the digests that we make of it."""
 
 from __future__ import annotations
 
 import filecmp
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-from benchmarks.process import Command, Run, in_turn, ratio, run
-from benchmarks.row import Bench, Figure, Result, Row
-from benchmarks.uploads import PEAK_AIM
+from benchmarks.process import Command, run
+from benchmarks.race import Race, openssl, race, seconds_of
+from benchmarks.results import Result
+from benchmarks.row import Bench, Row
 
-DIGESTS = ("md5", "sha256")
 INPUTS = {"service": "bitrise", "operation": "download", "app-id": "app", "build-id": "build"}
+SHOWN = "PLUGIN_SERVICE=bitrise PLUGIN_OPERATION=download PLUGIN_APP_ID=app PLUGIN_BUILD_ID=build … buildferry run"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of a download."""
+
+    scheme: str
+    announce: bool  # the storage sends the MD5 of the file before it
+    aim: float | None
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """What we make of the file: the receipt's SHA-256, and the MD5 if there is one to hold it to."""
+        return ("md5", "sha256") if self.announce else ("sha256",)
+
+    @property
+    def name(self) -> str:
+        """The case in words."""
+        return f"{self.scheme}, {'MD5 announced and checked' if self.announce else 'no digest announced'}"
+
+
+CASES = (
+    Case("http", announce=False, aim=0.55),
+    Case("https", announce=False, aim=0.7),
+    Case("http", announce=True, aim=0.6),
+    Case("https", announce=True, aim=None),
+)
+
+
+def download(bench: Bench, scheme: str) -> tuple[Command, Path]:
+    """Our download of what the sink has, as a whole process, and the path where the file will be."""
+    folder = bench.folder / "down"
+    folder.mkdir(exist_ok=True)
+    return bench.ours(scheme, {**INPUTS, "output-directory": folder}), folder / "download.bin"
 
 
 def _against_curl(bench: Bench) -> Result:
-    """Download the large file with and without an MD5 to hold it to; both write to the same folder."""
-    file = bench.file(bench.size)
-    folder = bench.folder / "down"
-    folder.mkdir(exist_ok=True)
-    target = folder / "download.bin"
-    url = bench.sink.urls["http"]
-    ours = bench.program(
-        "run", inputs={**INPUTS, "service-url": url, "api-token": "made-up-token", "output-directory": folder}
-    )
-    curl = Command(["curl", "-sS", "-o", str(target), f"{url}/download"], bench.environment)
+    """Download half of the large size, with and without an MD5 to hold it to, over http and https."""
+    size = bench.size // 2
     figures, notes = [], []
-    for announce, about in ((True, "MD5 announced and checked"), (False, "no digest announced: length checked")):
-        bench.sink.set(download=file, announce=announce)
-        for command in (ours, curl):  # uncounted; the sink learns the MD5 here
-            run(command)
-            assert filecmp.cmp(target, file, shallow=False), f"{command.arguments[0]}: what arrived is another file"
-        runs = in_turn({"ours": partial(_fetch, ours, target), "curl": partial(_fetch, curl, target)}, bench.runs)
-        walls = {name: [each.wall for each in taken] for name, taken in runs.items()}
-        figures.append(Figure(f"{about}; whole process", "`curl -o`", ratio(walls["ours"], walls["curl"]), aim=1.1))
-        figures.append(Figure(f"{about}; peak memory", "", max(each.peak for each in runs["ours"]), "MiB", PEAK_AIM))
-        for name, taken in runs.items():
-            wall, work = median(each.wall for each in taken), median(each.cpu for each in taken)
-            notes.append(f"{about}: {name} {wall:.2f} s; processor time {work:.2f} s.")
+    for case in CASES:
+        found = _race(bench, case, bench.file(size))
+        digests = [f"`openssl dgst -{name}`" for name in case.digests]
+        figures += [
+            found.whole(case.name, ", then ".join(["`curl -o`", " and ".join(digests)]), size, case.aim),
+            found.peak(f"{case.name}; peak memory"),
+        ]
+        notes.append(seconds_of(f"{case.name}, ours", found.ours, ["whole process"]))
+        notes.append(seconds_of(f"{case.name}, the same work", found.theirs, ["curl", *digests]))
+    return Result(
+        tuple(figures),
+        (SHOWN, "curl -sS --cacert ca.pem -o FILE URL && openssl dgst -md5 FILE && openssl dgst -sha256 FILE"),
+        tuple(notes),
+    )
+
+
+def _race(bench: Bench, case: Case, file: Path) -> Race:
+    ours, target = download(bench, case.scheme)
+    curl = bench.curl(case.scheme, "/download", "-o", str(target))
+    bench.sink.set(download=file, announce=case.announce)
+    for command in (ours, curl):  # uncounted; the sink learns the MD5 here
+        target.unlink(missing_ok=True)
+        run(command)
+        assert filecmp.cmp(target, file, shallow=False), f"{command.arguments[0]}: what arrived is another file"
+    found = race(bench, ours, [curl, *(openssl(bench, digest, target) for digest in case.digests)], remove=target)
     target.unlink()
     bench.sink.set()
-    if bench.tool("openssl"):
-        notes.append(_digests_alone(bench, file))
-    shown = "PLUGIN_SERVICE=bitrise PLUGIN_OPERATION=download PLUGIN_APP_ID=app PLUGIN_BUILD_ID=build … buildferry run"
-    return Result(figures, [shown, "curl -sS -o FILE URL"], notes)
+    return found
 
 
-def _fetch(command: Command, target: Path) -> Run:
-    target.unlink()
-    return run(command)
-
-
-def _digests_alone(bench: Bench, file: Path) -> str:
-    walls = {name: run(Command(["openssl", "dgst", f"-{name}", str(file)], bench.environment)).wall for name in DIGESTS}
-    return f"the digests alone: {', '.join(f'`openssl dgst -{name}` {wall:.2f} s' for name, wall in walls.items())}."
-
-
-WHY = (
-    "curl checks nothing. Ours computes the SHA-256 for the receipt, and the MD5 if the storage announced one, while it"
-    " writes, on a thread each; the notes say how long each takes alone, on any number of processors. Two processors"
-    " have to do all of it, and the sink's part; and Python's start, a quarter of a second, comes before."
-)
-ROWS = {"download": Row("1 GiB download, verified", _against_curl, ("curl",), WHY)}
+ROWS = {"download": Row("512 MiB download, verified", _against_curl, ("curl", "openssl"))}

@@ -1,35 +1,57 @@
-"""The page of results, benchmarks/README.md: written by the benchmark itself, between markers, row by row."""
+"""The page of results, benchmarks/README.md, and its plots, which are made of benchmarks/results.json."""
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.row import TIMES, Figure, Result, Row
+from benchmarks import plots, results
+from benchmarks.results import TIMES, Figure, Machine, Record
+from scripts.parts import filled
 
-PAGE = Path(__file__).with_name("README.md")
-
-
-def write(name: str, section: str) -> None:
-    """Put a row's new section in the place of the old one."""
-    text = PAGE.read_text(encoding="utf-8")
-    made = f"<!-- {name}: made by python -m benchmarks -->\n{section}\n<!-- end -->"
-    found = re.search(rf"<!-- {name}: made .*?<!-- end -->", text, re.DOTALL)
-    text = text.replace(found[0], made) if found else f"{text.rstrip()}\n\n{made}\n"
-    PAGE.write_text(text, encoding="utf-8", newline="\n")
+PAGE = "benchmarks/README.md"
+NOTHING = "Not measured yet: `make bench`.\n"
 
 
-def section(row: Row, result: Result, runs: int) -> str:
+def made(root: Path) -> dict[str, str]:
+    """Return the page below `root` and its plots."""
+    rows = results.read(root)
+    pictures = plots.drawn(rows)
+    parts = {
+        "plots": "\n".join(_picture(name, words) for name, (words, _) in pictures.items()) or NOTHING,
+        "rows": "\n\n".join(section(row) for row in rows.values()) + "\n" if rows else NOTHING,
+    }
+    files = {
+        f"benchmarks/{name}-{scheme}.svg": svg
+        for name, (_, schemes) in pictures.items()
+        for scheme, svg in schemes.items()
+    }
+    return {PAGE: filled((root / PAGE).read_text(encoding="utf-8"), parts.__getitem__, PAGE), **files}
+
+
+def write(root: Path) -> None:
+    """Write the page and its plots."""
+    for path, text in made(root).items():
+        (root / path).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _picture(name: str, words: str) -> str:
+    return (
+        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{name}-dark.svg">\n'
+        f'  <img alt="{words}" src="{name}-light.svg">\n</picture>\n'
+    )
+
+
+def section(row: Record) -> str:
     """One row's results as Markdown."""
     lines = [f"### {row.title}", "", "| | against | aim | measured | |", "|---|---|--:|--:|---|"]
-    lines += [_line(figure) for figure in result.figures]
-    lines += ["", *(f"- {note}" for note in result.notes), f"- {_machine()}; {runs} rounds, medians; peaks are maxima."]
-    if row.why and any(figure.aim is not None and not figure.is_met for figure in result.figures):
-        lines += ["", f"Why: {row.why}"]
-    return "\n".join([*lines, "", "```sh", *result.commands, "```"])
+    lines += [_line(figure) for figure in row.result.figures]
+    notes = [
+        *_bounds(row),
+        *row.result.notes,
+        f"{_machine(row.machine)}; {row.runs} rounds, medians; peaks are maxima.",
+    ]
+    return "\n".join([*lines, "", *(f"- {each}" for each in notes), "", "```sh", *row.result.commands, "```"])
 
 
 def _line(figure: Figure) -> str:
@@ -56,14 +78,36 @@ def _verdict(figure: Figure) -> str:
     return f"missed by {_number(abs(figure.value - figure.aim), figure.unit)}"
 
 
-def _machine() -> str:
-    """The machine, in a line."""
-    model = ""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"^model name\s*: (.*)$", info.read_text(), re.MULTILINE)
-        model = f" {found[1]}," if found else ""
-    curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout.split(" ", 2)
-    load = f", load before {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    version = f"Python {platform.python_version()}" + (f", curl {curl[1]}" if len(curl) > 1 else "")
-    return f"{os.cpu_count()} processors,{model} {platform.system()}, {version}{load}"
+def _bounds(row: Record) -> Iterator[str]:
+    """How far each transfer is from what this machine can do, and so each other time whose aim is missed."""
+    for figure in row.result.figures:
+        seconds, processors = figure.seconds, row.machine.processors
+        if not seconds or (figure.is_met and not seconds.size):
+            continue
+        bound = seconds.bound(processors)
+        work = f"({seconds.work:.2f} s of ours + {seconds.sink:.2f} s of the sink) ÷ {processors} processors"
+        whole = " of the whole process" if seconds.is_part else ""
+        yield (
+            f"{figure.what}: the bound{whole} is {bound:.2f} s, {work};"
+            f" ours takes {seconds.ours:.2f} s, {_beside(seconds.ours, bound)}{_needed(figure, bound)}."
+        )
+
+
+def _needed(figure: Figure, bound: float) -> str:
+    """What the missed aim of a time would need."""
+    if figure.is_met or figure.aim is None or not figure.seconds:
+        return ""
+    theirs = figure.seconds.theirs
+    needed = theirs / figure.aim if figure.is_floor else theirs * figure.aim
+    return f"; the aim would need {needed:.2f} s, {_beside(needed, bound)}"
+
+
+def _beside(seconds: float, bound: float) -> str:
+    return f"{abs(seconds / bound - 1):.0%} {'above' if seconds >= bound else 'below'} it"
+
+
+def _machine(machine: Machine) -> str:
+    programs = (("Python", machine.python), ("curl", machine.curl), ("openssl", machine.openssl))
+    versions = ", ".join(f"{name} {version}" for name, version in programs if version)
+    about = f"{machine.processors} processors, {machine.model}, {machine.system}"
+    return f"{about}, {versions}, load before {machine.load:.1f}"

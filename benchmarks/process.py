@@ -28,6 +28,7 @@ class Command:
     folder: Path | None = None
     code: int = 0  # that it must exit with
     limit: float = LIMIT
+    output: Path | None = None  # the file for what it says; none: it is only kept for an error
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Run:
 
 def run(command: Command) -> Run:
     """Run a command to its end. Raises RuntimeError with its last words when it fails or takes too long."""
-    with tempfile.TemporaryFile() as said:
+    with command.output.open("w+b") if command.output else tempfile.TemporaryFile() as said:
         started = time.perf_counter()
         process = subprocess.Popen(
             command.arguments,

@@ -8,47 +8,19 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import Command, run
+from benchmarks.process import LIMIT, Command, run
+from benchmarks.results import Result
 from benchmarks.sink import Sink
 from tests.end_to_end.program import ROOT, clean_environment, variables
 
 MIB, GIB = 1024**2, 1024**3
 TO_THE_INDEX = re.compile(r"SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL)_PROXY", re.IGNORECASE)
-TIMES = "\N{MULTIPLICATION SIGN}"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured number beside its aim."""
-
-    what: str
-    against: str
-    value: float
-    unit: str = TIMES
-    aim: float | None = None  # none: only told
-    is_floor: bool = False  # the value must reach the aim, in place of staying below
-
-    @property
-    def is_met(self) -> bool:
-        """Whether the aim is reached, at the precision that is shown."""
-        assert self.aim is not None
-        value = float(f"{self.value:.3g}")
-        return value >= self.aim if self.is_floor else value <= self.aim
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one row found out."""
-
-    figures: Sequence[Figure]
-    commands: Sequence[str]  # what was run, as a person would type it
-    notes: Sequence[str] = ()  # the absolute numbers behind the ratios
 
 
 @dataclass(frozen=True)
@@ -58,7 +30,7 @@ class Row:
     title: str
     measure: Callable[[Bench], Result]
     tools: tuple[str, ...] = ()  # programs without which it is skipped
-    why: str = ""  # the reason, to be shown when an aim is missed
+    rounds: float = 1.0  # times as many as asked: more of short ones, fewer of long ones
 
 
 @dataclass
@@ -88,7 +60,7 @@ class Bench:
     def environment(self) -> dict[str, str]:
         """The variables that every contender gets; programs beside this Python are on PATH too, after all others."""
         path = os.pathsep.join((os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")))
-        return {**clean_environment(), "PATH": path, "HOME": str(self.folder)}
+        return {**clean_environment(), "PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
 
     def installing(self, cache: Path) -> dict[str, str]:
         """The variables for what installs packages: the way to the index, and `cache` alone to keep anything in."""
@@ -114,10 +86,22 @@ class Bench:
         environment = {**self.installing(cache), **more}
         return Command(["sh", str(ROOT / "plugin" / "launch.sh"), *arguments], environment, ROOT, limit=limit)
 
-    def program(self, *arguments: str, inputs: Mapping[str, Any] | None = None, code: int = 0) -> Command:
+    def program(
+        self, *arguments: str, inputs: Mapping[str, Any] | None = None, code: int = 0, limit: float = LIMIT
+    ) -> Command:
         """Our command, with the inputs as a plain host has them, warm: the bytecode is there."""
         environment = {**self.environment, **variables("plain", inputs or {})}
-        return Command([*self.start, *arguments], environment, ROOT, code)
+        return Command([*self.start, *arguments], environment, ROOT, code, limit)
+
+    def ours(self, scheme: str, inputs: Mapping[str, Any], limit: float = LIMIT) -> Command:
+        """Our `run` against the sink."""
+        to = {"service-url": self.sink.urls[scheme], "api-token": "made-up-token", "ca-bundle": self.sink.authority}
+        return self.program("run", inputs={**to, **inputs}, limit=limit)
+
+    def curl(self, scheme: str, path: str, *options: str) -> Command:
+        """A request of curl's to the sink."""
+        trust = ("--cacert", str(self.sink.authority))
+        return Command(["curl", "-sS", *trust, *options, f"{self.sink.urls[scheme]}{path}"], self.environment)
 
 
 def _index() -> dict[str, str]:

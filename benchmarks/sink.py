@@ -1,7 +1,7 @@
 """A server that only drains: it reads bodies into one buffer, counts the bytes, and answers as the services do.
 
 It runs in a process of its own, on plain sockets, over http and https, and keeps when each body's first and last byte
-came, and how much processor time reading it took. A large body over https is counted by the headers of its TLS records
+came, and how much processor time all of it took. A large body over https is counted by the headers of its TLS records
 and not decrypted, so that a sink on the same machine takes little from those that it measures. It speaks no more of the
 APIs than a delivery and a download need; plugin/sandbox is the one that checks what it is sent.
 """
@@ -44,7 +44,6 @@ class Received:
     size: int  # bytes of the body
     first: float  # when its head began to arrive
     last: float  # when the last byte of its body had arrived
-    cpu: float  # processor seconds that reading the body took
     sha256: str  # of the file in the body, if the sink was asked to digest
 
     @property
@@ -54,12 +53,20 @@ class Received:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What the sink did for a while."""
+
+    requests: list[Received]
+    cpu: float  # processor seconds of the sink's whole process
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the sink does besides draining."""
 
     delay: float = 0.0  # seconds before each answer: how far away the service is
     digest: bool = False  # hash what arrives: proves what moved, and is too slow to be measured
-    download: Path | None = None  # the file that GET /download sends
+    download: Path | None = None  # the file, or the build's log, that GET /download sends
     announce: bool = True  # and whether its MD5 goes before it
 
 
@@ -76,10 +83,10 @@ class Sink:
         self._pipe.send(Settings(**settings))
         self._pipe.recv()
 
-    def received(self) -> list[Received]:
-        """Return what has been received since the last call, and forget it."""
+    def taken(self) -> Taken:
+        """Return what has been received, and what that took, since the last call or the last change of settings."""
         self._pipe.send(None)
-        taken: list[Received] = self._pipe.recv()
+        taken: Taken = self._pipe.recv()
         return taken
 
 
@@ -118,12 +125,15 @@ def _serve(pipe: Connection, folder: Path) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     state = _State()
     pipe.send({"http": _listen(state, None), "https": _listen(state, tls)})
+    before = time.process_time()
     with contextlib.suppress(EOFError):
         while True:
             settings = pipe.recv()
-            taken, state.received = state.received, []
+            received, state.received = state.received, []
             state.settings = settings or state.settings
-            pipe.send(taken)
+            now = time.process_time()
+            pipe.send(Taken(received, now - before))
+            before = now
 
 
 def _listen(state: _State, tls: ssl.SSLContext | None) -> int:
@@ -172,11 +182,10 @@ def _read(connection: socket.socket, buffer: memoryview, digest: bool) -> Receiv
     if re.search(rb"\nexpect: *100-continue", head, re.IGNORECASE):
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
     if digest:
-        return Received(method, path, size, first, first, 0.0, _digested(connection, head, body, size))
-    cpu = time.thread_time()
+        return Received(method, path, size, first, first, _digested(connection, head, body, size))
     is_sealed = isinstance(connection, ssl.SSLSocket) and size - len(body) > LARGE
     drained = (_count_records if is_sealed else _count)(connection, buffer, size - len(body))
-    return Received(method, path, size, first, time.perf_counter(), time.thread_time() - cpu, "") if drained else None
+    return Received(method, path, size, first, time.perf_counter(), "") if drained else None
 
 
 def _count(connection: socket.socket, buffer: memoryview, size: int) -> bool:
@@ -245,17 +254,23 @@ def _answer(connection: socket.socket, request: Received, origin: str, state: _S
             storage = {"method": "PUT", "url": f"{origin}/storage/{state.builds}", "headers": {}}
             data = {"uploadSpec": storage, "build": {"id": state.builds, "uploadState": "UPLOADING"}}
     elif request.path.startswith("/v0.1/") and download:
-        artifact = {**ARTIFACT, "file_size_bytes": download.stat().st_size}
-        if request.path.partition("?")[0].endswith("/artifacts"):
-            data = {"data": [artifact], "paging": {"total_item_count": 1, "page_item_limit": 50}}
-        elif request.path.endswith("/artifacts/artifact"):
-            data = {"data": {**artifact, "expiring_download_url": f"{origin}/download"}}
-        else:
-            data = {"data": BUILD}
+        data = _of_bitrise(request.path.partition("?")[0], download, f"{origin}/download")
     body = json.dumps(data).encode()
     head = f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     head += "Connection: close\r\n\r\n" if request.size > LARGE else "\r\n"
     connection.sendall(head.encode() + body)
+
+
+def _of_bitrise(path: str, download: Path, url: str) -> dict[str, Any]:
+    """What Bitrise answers about a finished build with one artifact and an archived log, which are the same file."""
+    artifact = {**ARTIFACT, "file_size_bytes": download.stat().st_size}
+    if path.endswith("/artifacts"):
+        return {"data": [artifact], "paging": {"total_item_count": 1, "page_item_limit": 50}}
+    if path.endswith("/artifacts/artifact"):
+        return {"data": {**artifact, "expiring_download_url": url}}
+    if path.endswith("/log"):
+        return {"expiring_raw_log_url": url, "is_archived": True, "generated_log_chunks_num": 0, "log_chunks": []}
+    return {"data": BUILD}
 
 
 def _send(connection: socket.socket, path: Path, announce: bool) -> None:

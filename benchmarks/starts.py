@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from benchmarks.process import Command, Run, in_turn, ratio, run
-from benchmarks.row import Bench, Figure, Result, Row
+from benchmarks.race import PEAK_AIM
+from benchmarks.results import Figure, Result, Seconds
+from benchmarks.row import Bench, Row
 from benchmarks.uploads import FORM, deliver
 
 PEER = "codecov-cli"  # a CI uploader in Python, of the same libraries: click and requests
-MORE_RUNS = 3  # times as many as elsewhere: these are short
 INSTALLING = 180.0  # seconds that making an environment may take
 
 
@@ -41,31 +42,39 @@ def _start(bench: Bench) -> Result:
         "a rejected input": rejected,
         "one 1 KiB delivery through `run`": small,
     }
-    walls = _walls(bench, commands)
-    peer = walls.pop("codecovcli --version")
-    aims = dict(zip(walls, (0.4, 0.9, 1.3), strict=True))
-    figures = [Figure(name, "`codecovcli --version`", ratio(walls[name], peer), aim=aims[name]) for name in walls]
+    runs = _runs(bench, commands)
+    peer = runs.pop("codecovcli --version")
+    aims = dict(zip(runs, (0.4, 0.9, 1.0), strict=True))
+    peak = max(each.peak for taken in runs.values() for each in taken)
     return Result(
-        figures,
-        [
+        (
+            *(_figure(name, "`codecovcli --version`", runs[name], peer, aims[name]) for name in runs),
+            Figure("peak memory", "", peak, "MiB", PEAK_AIM),
+        ),
+        (
             "buildferry --version",
             "PLUGIN_SERVICE=app-distribution PLUGIN_PHASE_ID=seven buildferry run",
             f"{FORM.shown} PLUGIN_ARTIFACTS=FILE … buildferry run",
             "codecovcli --version",
-        ],
-        [_medians({"codecovcli --version": peer, **walls})],
+        ),
+        (_medians({"codecovcli --version": peer, **runs}),),
     )
 
 
-def _walls(bench: Bench, commands: dict[str, Command]) -> dict[str, list[float]]:
+def _runs(bench: Bench, commands: dict[str, Command]) -> dict[str, list[Run]]:
     for command in commands.values():
         run(command)  # uncounted
-    runs = in_turn({name: partial(run, command) for name, command in commands.items()}, MORE_RUNS * bench.runs)
-    return {name: [each.wall for each in taken] for name, taken in runs.items()}
+    return in_turn({name: partial(run, command) for name, command in commands.items()}, bench.runs)
 
 
-def _medians(walls: dict[str, list[float]]) -> str:
-    return ", ".join(f"{name} {statistics.median(taken):.3f} s" for name, taken in walls.items()) + "."
+def _figure(name: str, against: str, ours: list[Run], theirs: list[Run], aim: float) -> Figure:
+    own, other = [each.wall for each in ours], [each.wall for each in theirs]
+    seconds = Seconds(median(own), median(other), median(each.cpu for each in ours))
+    return Figure(name, against, ratio(own, other), aim=aim, seconds=seconds)
+
+
+def _medians(runs: dict[str, list[Run]]) -> str:
+    return ", ".join(f"{name} {median(each.wall for each in taken):.3f} s" for name, taken in runs.items()) + "."
 
 
 def _cold(bench: Bench) -> Result:
@@ -78,17 +87,15 @@ def _cold(bench: Bench) -> Result:
     }
     if bench.tool("uv"):
         contenders["launch.sh with uv"] = partial(_anew, cold, _launch_cold(bench, cold))
-    runs = in_turn(contenders, max(2, bench.runs // 2))
-    walls = {name: [each.wall for each in taken] for name, taken in runs.items()}
+    runs = in_turn(contenders, bench.runs)
     against = f"`python3 -m venv` and `pip install {PEER}`"
-    theirs = walls["venv and pip"]
-    aims = {"launch.sh": 0.6, "launch.sh with uv": 0.15}
-    figures = [
-        Figure(f"{name}, cold", against, ratio(walls[name], theirs), aim=aims[name]) for name in walls if name in aims
-    ]
-    notes = [_medians(walls)] + ([] if bench.tool("uv") else ["uv is not here: its row was skipped."])
+    aims = {"launch.sh": 0.45, "launch.sh with uv": 0.12}
+    theirs = runs["venv and pip"]
+    notes = [_medians(runs)] + ([] if bench.tool("uv") else ["uv is not here: its row was skipped."])
     return Result(
-        figures, ["sh plugin/launch.sh --version", f"python3 -m venv ENV && ENV/bin/pip install {PEER}"], notes
+        tuple(_figure(f"{name}, cold", against, runs[name], theirs, aims[name]) for name in aims if name in runs),
+        ("sh plugin/launch.sh --version", f"python3 -m venv ENV && ENV/bin/pip install {PEER}"),
+        tuple(notes),
     )
 
 
@@ -113,23 +120,18 @@ def _warm(bench: Bench) -> Result:
         "launch.sh --version": bench.launch("--version", cache=bench.folder / "cache"),
         "its Python directly": bench.program("--version"),
     }
-    walls = _walls(bench, commands)
-    through, directly = walls.values()
-    more = statistics.median(a - b for a, b in zip(through, directly, strict=True))
-    figure = Figure("launch.sh, warm: more time", "that Python directly", more * 1000, "ms", 50.0)
+    runs = _runs(bench, commands)
+    through, directly = runs.values()
+    more = median(a.wall - b.wall for a, b in zip(through, directly, strict=True))
     return Result(
-        [figure],
-        ["sh plugin/launch.sh --version", "python -I -X utf8 -u plugin/__main__.py --version"],
-        [_medians(walls)],
+        (Figure("launch.sh, warm: more time", "that Python directly", more * 1000, "ms", 50.0),),
+        ("sh plugin/launch.sh --version", "python -I -X utf8 -u plugin/__main__.py --version"),
+        (_medians(runs),),
     )
 
 
-WHY_COLD = (
-    "uv itself takes about a quarter of the time. The rest is starting `python3`, and loading every package once: that"
-    " proves them, and leaves their bytecode for all later starts."
-)
 ROWS = {
-    "start": Row("Starting", _start, ("python3",)),
-    "launch-cold": Row("The launcher, cold", _cold, ("python3",), WHY_COLD),
-    "launch-warm": Row("The launcher, warm", _warm),
+    "start": Row("Starting", _start, ("python3",), rounds=3),
+    "launch-cold": Row("The launcher, cold", _cold, ("python3",), rounds=0.5),
+    "launch-warm": Row("The launcher, warm", _warm, rounds=3),
 }

@@ -1,7 +1,8 @@
 """Write everything that is generated: each host's manifest, the record of the inputs, the documents' tables and
-examples, and the picture of the rooms.
+examples, the picture of the rooms, and the page of the benchmarks.
 
-All of it follows from plugin/schema.json, the classes in plugin/errors.py, the imports and the files in examples/.
+All of it follows from plugin/schema.json, the classes in plugin/errors.py, the imports, the files in examples/ and
+benchmarks/results.json.
 `python scripts/manifests.py` writes, `--check` only names what is stale. A file's made parts are between the lines
 `made: NAME` and `end of made`; the rest of such a file is its author's.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 if not __package__:  # started as a file: put the folder that holds this package on the path
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import page
 from scripts import documents, hosts, picture, values
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +26,7 @@ def contents(root: Path) -> dict[str, str]:
     found = {"plugin/inputs/values.py": values.module(), **picture.made(root)}
     for host in hosts.MODULES.values():
         found |= host.made(root)
-    return found | documents.made(root)
+    return found | documents.made(root) | page.made(root)
 
 
 def stale(root: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import results
 from plugin import inputs
 from scripts import documents, manifests, parts, tables
 from scripts.hosts import github
@@ -27,6 +28,7 @@ def copy(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     shutil.copytree(ROOT / "examples", tmp_path / "examples", dirs_exist_ok=True)
+    shutil.copy(ROOT / results.FILE, tmp_path / results.FILE)
     return tmp_path
 
 

@@ -16,9 +16,9 @@ MODULES = {path.relative_to(PLUGIN).with_suffix("").as_posix(): path for path in
 # Written by no person, so that no rule of style is about them; what scripts/manifests.py makes comes on top.
 MADE = {
     "plugin/requirements.txt": "scripts/lock.py locks every package by its hashes",
+    "benchmarks/results.json": "python -m benchmarks measures it",
     "tests/unit/services/bitrise/bitrise_page.json": "the service's own examples, byte for byte",
 }
-_BENCHMARK = re.compile(r"^<!-- [^\n:]+: made by .*?^<!-- end -->$", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -42,7 +42,7 @@ def written() -> dict[str, str]:
         text, count = parts.PART.subn("", texts.pop(name))
         if count:
             texts[name] = text
-    return {name: _BENCHMARK.sub("", text) for name, text in texts.items()}
+    return texts
 
 
 def shell_files() -> list[str]:
