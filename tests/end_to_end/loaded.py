@@ -121,7 +121,7 @@ def _serve(connection: socket.socket) -> None:
         if not between:  # it ends at once, so that its child becomes the tests' own
             child = os.fork()
             if not child:
-                connection.close()
+                connection.detach()
                 signal.signal(signal.SIGINT, ends)
                 _become(request, handles)
             os.write(write, child.to_bytes(LENGTH, "big"))
@@ -137,7 +137,7 @@ def _become(request: Mapping[str, Any], handles: Sequence[int]) -> NoReturn:
     try:
         for number, handle in enumerate(handles):
             os.dup2(handle, number)
-        os.closerange(STREAMS, max(handles) + 1)
+        os.closerange(STREAMS, os.sysconf("SC_OPEN_MAX"))
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
