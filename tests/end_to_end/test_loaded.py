@@ -37,7 +37,7 @@ def begin(launch: Any, folder: Path, *arguments: str, **env: str) -> Any:
         {},
         {"PLUGIN_SERVICE": "app-distribution", "PLUGIN_PHASE_ID": "seven \N{PILE OF POO}"},
         {"PLUGIN_SERVICE": "app-distribution", "PLUGIN_HOST": "github", "PLUGIN_ARTIFACTS": "*.apk"},
-        {"PLUGIN_SERVICE": "app-distribution", "PLUGIN_OPERATION": "doctor", "TZ": "Asia/Tokyo"},
+        {"PLUGIN_SERVICE": "bitrise", "PLUGIN_OPERATION": "wait", "PLUGIN_TIMEOUT": "soon"},
     ],
 )
 def test_it_says_and_returns_what_a_started_one_does(tmp_path: Path, env: dict[str, str]) -> None:
@@ -56,7 +56,7 @@ def test_a_signal_is_its_own(sandbox: SandboxProcess, tmp_path: Path, launch: An
     inputs = {"service": "app-distribution", "phase-id": 7, "artifacts": "app.bin", "api-token": TOKEN}
     env = variables("plain", {**inputs, "service-url": sandbox.url})
     with begin(launch, tmp_path, "run", **env) as process:
-        wait_for(lambda: sandbox.state()["requests"])
+        wait_for(lambda: sandbox.state()["requests"], 30)
         process.send_signal(number)
         process.communicate(timeout=10)
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
