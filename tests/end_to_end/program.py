@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin.hosts import HOSTS
+from tests.end_to_end.loaded import Forked
 
 ROOT = Path(__file__).parents[2]
 MASKS = ("::add-mask::", "##vso[task.setsecret]")  # lines that have a host hide a secret, and that it does not show
@@ -81,7 +82,8 @@ def start(
     inputs: Mapping[str, Any], folder: Path, host: str = "plain", env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
     """Start `run` with the inputs, as `host` hands them in; for tests that send signals."""
-    return subprocess.Popen(
+    launch = Forked if sys.platform == "linux" else subprocess.Popen
+    return launch(
         command("run"),
         cwd=folder,
         env={**clean_environment(), **variables(host, inputs), **(env or {})},
