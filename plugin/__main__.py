@@ -21,6 +21,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -30,11 +31,9 @@ from plugin.errors import Cancelled, InputError, PluginError
 if TYPE_CHECKING:  # all else is imported where signals are handled
     from plugin.cli import Edges
     from plugin.hosts.host import Host
-    from plugin.hosts.publisher import Ending, Publisher
+    from plugin.hosts.publisher import Publisher
     from plugin.log import Log
     from plugin.run import Surroundings
-
-DOCTOR = "doctor"  # the operation that every service has, and the command
 
 
 class _Start:
@@ -58,13 +57,19 @@ class _Start:
         self._seen = seen  # the signals so far
         self._is_said = self._is_written = False  # why it failed; the result
         self._code = 0  # of a command without outputs
+        self._passed: tuple[dict[str, str], str] = {}, ""  # by the host: the raw inputs, and why they cannot be read
+
+    @property
+    def _is_doctor(self) -> bool:
+        """Whether the command is `doctor`, which leaves no outputs and no summary, however it ends."""
+        return any(map(_is_doctor, self._argv[:1]))
 
     @cached_property
     def host(self) -> Host:
         """The host that its manifest names, else for `run` the one that is detected."""
         from plugin.hosts import HOSTS, PLAIN, name_of, named_by
 
-        detects = self._argv[:1] in (["run"], [DOCTOR])
+        detects = self._argv[:1] == ["run"] or self._is_doctor
         name = named_by(self._env) or (name_of(self._env) if detects else PLAIN)
         return HOSTS.get(name, HOSTS[PLAIN])
 
@@ -79,15 +84,17 @@ class _Start:
     def log(self) -> Log:
         from dataclasses import replace
 
+        from plugin.hosts import PLAIN
         from plugin.log import Log
         from plugin.redact import Redactor
 
+        host, env, spell = self.host, self._env, self.inputs_from.spell
+        if self._is_doctor:
+            return Log(self._stderr, Redactor(), spell=spell if host.name != PLAIN else "--{}".format)
         stream = self._stdout if self.inputs_from.logs_to_stdout else self._stderr
-        host, env = self.host, self._env
         dialect = host.dialect
         if self.inputs_from is not host:  # a script may redirect this stream, and a mask is the secret itself
             dialect = replace(dialect, mask=None)
-        spell = self.inputs_from.spell
         return Log(stream, Redactor(), dialect, spell=spell, hide=lambda secret: host.hide(secret, env))
 
     @cached_property
@@ -109,14 +116,15 @@ class _Start:
         if named and named not in HOSTS:
             raise InputError(f"PLUGIN_HOST: {named!r} is not one of {', '.join(HOSTS)}")
         try:
-            return self.inputs_from.read(self._env)
-        except InputError:
-            operation = self._env.get(self.inputs_from.variable("operation"), "").strip()
-            if DOCTOR not in (operation, *self._argv[:1]):
+            self._passed = self.inputs_from.read(self._env), ""
+        except InputError as error:
+            operation = self._env.get(self.inputs_from.variable("operation"), "")
+            if not (self._is_doctor or _is_doctor(operation)):
                 raise
             from plugin.hosts.variables import declared
 
-            return declared("PLUGIN_", self._env)  # the doctor says what is wrong with them
+            self._passed = declared("PLUGIN_", self._env), str(error)  # the doctor says what is wrong with them
+        return self._passed[0]
 
     def run(self, raw: Mapping[str, Any], spell: Callable[[str], str] | None) -> None:
         """Run the operation that the inputs request, on this host."""
@@ -125,8 +133,8 @@ class _Start:
         self.publisher.begin()
         self.log.spell = spell or self.inputs_from.spell
         publisher = self.publisher
-        around = self._surroundings(here(), self.log, publisher.publish, publisher.outputs.update, publisher.expect)
-        self._run(raw, around)
+        report = {"publish": publisher.publish, "conclude": publisher.outputs.update, "expect": publisher.expect}
+        self._run(raw, self._surroundings(here(), self.log, **report))
 
     def perform(self, raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Run the operation that the inputs request in `folder`, for the demo: log to stdout, return the outputs."""
@@ -135,53 +143,32 @@ class _Start:
 
         outputs: dict[str, Any] = {}
         log = Log(self._stdout, Redactor())
-        self._run(raw, self._surroundings(folder, log, outputs.update, outputs.update, lambda _ending: None))
+        self._run(raw, self._surroundings(folder, log, publish=outputs.update, conclude=outputs.update))
         return outputs
 
     def examine(self, raw: Mapping[str, Any], is_for_machines: bool) -> None:
         """Examine the set-up that the inputs give: each finding on stdout, or all of them as JSON."""
         from plugin import doctor
-        from plugin.commands import json_text
-        from plugin.hosts import PLAIN
         from plugin.log import Log
         from plugin.paths import here
-        from plugin.redact import Redactor
 
-        spell = self.inputs_from.spell if self.host.name != PLAIN else "--{}".format
-        log = Log(_nowhere() if is_for_machines else self._stdout, Redactor(), spell=spell)
-        around = self._surroundings(here(), log, lambda _: None, lambda _: None, lambda _: None)
-        found = doctor.report(raw, around)
+        log = Log(StringIO() if is_for_machines else self._stdout, self.log.redact, spell=self.log.spell)
+        found = doctor.report(raw, self._surroundings(here(), log), self._passed)
         self._code = doctor.exit_code(found)
         if is_for_machines:
-            self._write(json_text(doctor.as_json(found, log), indent=2) + "\n")
+            self._write_json(doctor.as_json(found, log))
 
-    def _surroundings(
-        self,
-        folder: Path,
-        log: Log,
-        publish: Callable[[Mapping[str, Any]], None],
-        conclude: Callable[[Mapping[str, Any]], None],
-        expect: Callable[[Ending], None],
-    ) -> Surroundings:
+    def _surroundings(self, folder: Path, log: Log, **report: Any) -> Surroundings:
         from plugin.clock import Clock
         from plugin.run import Surroundings
 
-        return Surroundings(
-            host=self.host,
-            log=log,
-            folder=folder,
-            environment=self._env,
-            publish=publish,
-            conclude=conclude,
-            expect=expect,
-            clock=Clock(),
-        )
+        return Surroundings(self.host, log, folder, self._env, Clock(), **report)
 
     def _run(self, raw: Mapping[str, Any], around: Surroundings) -> None:
-        if str(raw.get("operation", "")).strip() == DOCTOR:
+        if _is_doctor(raw.get("operation", "")):
             from plugin import doctor
 
-            doctor.run(raw, around)
+            doctor.run(raw, around, self._passed)
             return
         from plugin import run
 
@@ -194,23 +181,30 @@ class _Start:
         """
         if failure is None and "publisher" not in vars(self):
             return self._code  # of the help, the sandbox, the doctor
-        from plugin.commands import json_text
-
         if failure and not self._is_said:
             self._is_said = True
             self.log.error(str(failure))
+        if failure and self._is_doctor:
+            if "--json" in self._argv:
+                error = {"exit-code": failure.exit_code, "error": self.log.one_line(str(failure))}
+                self._write_json({"checks": [], **error})
+            return failure.exit_code
         self.publisher.conclude(failure)
         self.publisher.summarize()
-        if not self.inputs_from.logs_to_stdout and not self._is_written:
-            self._is_written = True
-            self._write(json_text(self.publisher.outputs, indent=2) + "\n")
+        if not self.inputs_from.logs_to_stdout:
+            self._write_json(self.publisher.outputs)
         self.publisher.announce()
         return failure.exit_code if failure else 0
 
-    def _write(self, text: str) -> None:
-        """Write the result. A reader that has gone does not change how the run went."""
+    def _write_json(self, result: Any) -> None:
+        """Write the result, once. A reader that has gone does not change how the run went."""
+        from plugin.commands import json_text
+
+        if self._is_written:
+            return
+        self._is_written = True
         try:
-            self._stdout.write(text)
+            self._stdout.write(json_text(result, indent=2) + "\n")
             self._stdout.flush()
         except (OSError, ValueError) as error:
             self.log.warning(f"the result could not be written to standard output: {error}")
@@ -223,7 +217,7 @@ class _Start:
             return error
         if isinstance(error, click.ClickException):
             return InputError(error.format_message())
-        if isinstance(error, OSError) and "publisher" not in vars(self):  # the help or version, on a full disk
+        if isinstance(error, OSError) and "log" not in vars(self):  # the help or version, on a full disk
             return PluginError(f"standard output cannot be written: {error.strerror}")
         import traceback
 
@@ -235,6 +229,12 @@ class _Start:
         if builds := self.publisher.running():
             self.log.warning(f"{late} at the very end of the run; these builds continue: {builds}")
         return self.end(failure or late)
+
+
+def _is_doctor(operation: Any) -> bool:
+    from plugin.inputs import DOCTOR
+
+    return str(operation).strip() == DOCTOR
 
 
 def main(

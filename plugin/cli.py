@@ -66,7 +66,7 @@ def _top(edges: Edges) -> dict[str, Callable[[], click.Command]]:
     made: dict[str, Callable[[], click.Command]] = {"run": lambda: _run(edges)}
     for service in inputs.services():
         made[service] = partial(_service, edges, service)
-    made["doctor"] = lambda: _doctor(edges)
+    made[inputs.DOCTOR] = lambda: _doctor(edges)
     made["sandbox"] = lambda: _sandbox(edges)
     made["demo"] = lambda: _demo(edges)
     return made
@@ -123,8 +123,8 @@ def _doctor(edges: Edges) -> click.Command:
     options.append(click.Option(["--json"], is_flag=True, help="Write JSON to standard output instead of lines."))
     fields = (field for name, field in inputs.inputs().items() if name not in chosen)
     options += [_option(field, show_default=False) for field in fields]
-    text = f"{inputs.for_every_service()['doctor']} The inputs are those of the CI host, and the options."
-    return click.Command("doctor", callback=callback, params=options, help=text)
+    text = f"{inputs.for_every_service()[inputs.DOCTOR]} The inputs are those of the CI host, and the options."
+    return click.Command(inputs.DOCTOR, callback=callback, params=options, help=text)
 
 
 def _option(field: Field, need: str | None = None, show_default: bool = True) -> click.Option:

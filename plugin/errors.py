@@ -50,6 +50,7 @@ class InputError(PluginError):
     def __init__(self, *problems: Problem | str) -> None:
         """Take every problem found; a plain text is about something that is not an input."""
         super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
 
 
 class AuthError(PluginError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -38,10 +39,10 @@ class Surroundings:
     log: Log
     folder: Path  # that relative paths start from
     environment: Mapping[str, str]
-    publish: Callable[[Mapping[str, Any]], None]  # publishes outputs as soon as they are known
-    conclude: Callable[[Mapping[str, Any]], None]  # sets all outputs, which are published at the end
-    expect: Callable[[Ending], None]  # sets what is announced at the end, as soon as the inputs are read
     clock: Clock
+    publish: Callable[[Mapping[str, Any]], None] = lambda _: None  # publishes outputs as soon as they are known
+    conclude: Callable[[Mapping[str, Any]], None] = lambda _: None  # sets all outputs, which are published at the end
+    expect: Callable[[Ending], None] = lambda _: None  # sets what is announced at the end, once the inputs are read
 
 
 def run(raw: Mapping[str, Any], around: Surroundings) -> None:
@@ -139,12 +140,20 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
 
 
 def secrets(values: inputs.Values) -> Iterator[str]:
-    """Yield what the secret inputs hold: of a variable its value, not its name."""
+    """Yield what the secret inputs hold: of a variable its value, and of what is not a variable all."""
     for field in inputs.inputs().values():
         given = getattr(values, field.attribute) if field.secret else ""
         for text in given if isinstance(given, tuple) else (given,):
-            if secret := text.partition("=")[2] if field.kind == "variables" else text:
+            if secret := _value(text) if field.kind == "variables" else text:
                 yield secret
+
+
+def _value(item: str) -> str:
+    """The secret in KEY=VALUE; none in a KEY alone, which names a variable. A line of a private key is secret whole."""
+    name, equals, value = item.partition("=")
+    if equals and re.fullmatch(r"\s*[A-Za-z_]\w*\s*", name, re.ASCII):
+        return value
+    return item if equals or not re.fullmatch(r"[A-Za-z_]\w{0,62}", item.strip(), re.ASCII) else ""
 
 
 def _say_missing_time(source: Source, around: Surroundings) -> None:

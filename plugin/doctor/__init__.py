@@ -12,13 +12,14 @@ from typing import Any
 from plugin import address, inputs
 from plugin.doctor import ci, files, given, machine, network
 from plugin.doctor.finding import PROBLEM, WARN, Finding
-from plugin.doctor.setup import DOCTOR, Setup, setup_of
+from plugin.doctor.setup import Passed, Setup, setup_of
 from plugin.errors import InputError, UnavailableError
 from plugin.hosts.publisher import Ending
+from plugin.inputs import DOCTOR
 from plugin.log import Log
 from plugin.run import Surroundings, secrets
 
-__all__ = ["DOCTOR", "as_json", "exit_code", "report", "run"]
+__all__ = ["as_json", "exit_code", "report", "run"]
 
 CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
     machine.check,
@@ -31,9 +32,9 @@ CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
 )
 
 
-def _examine(raw: Mapping[str, Any], around: Surroundings) -> Iterator[Finding]:
+def _examine(raw: Mapping[str, Any], around: Surroundings, passed: Passed) -> Iterator[Finding]:
     """Yield what each check finds, as soon as it is known; `operation` in `raw` is the one that is to be run."""
-    setup = setup_of(raw, around)
+    setup = setup_of(raw, around, passed)
     _hide(setup, around.log)
     for check in CHECKS:
         yield from check(setup)
@@ -75,10 +76,13 @@ def as_json(findings: Sequence[Finding], log: Log) -> dict[str, Any]:
     return {"checks": checks, "exit-code": exit_code(findings)}
 
 
-def report(raw: Mapping[str, Any], around: Surroundings) -> list[Finding]:
-    """Examine, and write each finding to the log as soon as it is known; the last line counts them."""
+def report(raw: Mapping[str, Any], around: Surroundings, passed: Passed) -> list[Finding]:
+    """Examine, and write each finding to the log as soon as it is known; the last line counts them.
+
+    `passed` has the raw inputs as the host passes them, and why it cannot, empty if it can.
+    """
     found = []
-    for finding in _examine(raw, around):
+    for finding in _examine(raw, around, passed):
         around.log.line(str(finding))
         found.append(finding)
     around.log.line(_summary(found))
@@ -91,13 +95,13 @@ def _summary(findings: Sequence[Finding]) -> str:
     return "doctor: " + ", ".join(f"{count} {named[each]}{'s' * (count != 1)}" for each, count in counts.items())
 
 
-def run(raw: Mapping[str, Any], around: Surroundings) -> None:
-    """Run as an operation on a host: lines in the log, the output `result`.
+def run(raw: Mapping[str, Any], around: Surroundings, passed: Passed) -> None:
+    """Run as an operation on a host: lines in the log, the output `result`; `passed` as in `report`.
 
     Raises InputError if there is something to fix, UnavailableError if there are outages only; each names all problems.
     """
     around.expect(Ending(is_silent=True))
-    found = report(raw, around)
+    found = report(raw, around, passed)
     named = {"service": str(raw.get("service", "")), "operation": DOCTOR}
     around.conclude({"result": named | as_json(found, around.log)})
     problems = [f"{each.name}: {each.text}" for each in found if each.state == PROBLEM]

@@ -19,7 +19,7 @@ SET_IT = "set it where this step gets its inputs from"
 
 def check(setup: Setup) -> Iterator[Finding]:
     """Check the inputs."""
-    if refused := setup.read[1]:
+    if refused := setup.passed[1]:
         yield problem("inputs", refused, "correct what this host's step or pipeline says")
     for name in inputs.inputs():
         if name in setup.raw:
@@ -48,12 +48,15 @@ def _of_problem(setup: Setup, found: Problem) -> Finding:
 def _given(setup: Setup, name: str) -> Iterator[Finding]:
     """The line of one input, and its problems instead."""
     field, text = inputs.inputs()[name], setup.raw[name]
-    wrong = [each for each in setup.problems if each.name == name]
+    judged, warned = setup.judged if setup.is_known else ([], [])  # values that only the service knows to be wrong
+    wrong, judged, warned = (
+        [each for each in found if each.name == name] for found in (setup.problems, judged, warned)
+    )
     if isinstance(text, Unusable):  # a sentence of the host's, and not the value
         yield from (_of_problem(setup, each) for each in wrong)
         return
     items = [*getattr(setup.values, field.attribute)] if field.is_list and not wrong else _texts(text)
-    about = f"§{name}§: {_shown(field, items)}, from {setup.origin(name)}"
+    about = f"§{name}§: {_shown(setup, field, items)}, from {setup.origin(name)}"
     values = (item.partition("=")[2] for item in items) if field.kind == "variables" else items
     suspect = next(filter(None, (doubt(value, field) for value in values)), None)
     if name == "service" and not wrong:
@@ -61,20 +64,12 @@ def _given(setup: Setup, name: str) -> Iterator[Finding]:
     if suspect:
         yield _suspected(about, suspect, is_wrong=bool(wrong))
     yield from (_of_problem(setup, each) for each in wrong if not suspect)
-    if field.kind == "variables":
-        yield from _unset(setup, field)
-    if not suspect and not wrong and not _is_default(setup, field):
+    yield from (_of_problem(setup, each) for each in judged)
+    yield from (warn("input", str(each)) for each in warned)
+    if not (suspect or wrong or judged or warned) and not _is_default(setup, field):
         is_idle = setup.is_known and name not in setup.used and name not in setup.host.prefilled | {"service"}
         by = f"{setup.values.service} {setup.operation}".strip()
         yield warn("input", about, f"{by} does not use it") if is_idle else ok("input", about)
-
-
-def _unset(setup: Setup, field: Field) -> Iterator[Finding]:
-    """The variables that are to be passed on and that this job does not have."""
-    for item in getattr(setup.values, field.attribute):
-        if "=" not in item and item not in setup.around.environment:
-            said = f"§{field.name}§: {item!r} has no `=`, and no variable of this job has that name"
-            yield problem("input", said, "set the variable, or write KEY=VALUE")
 
 
 def _suspected(about: str, suspect: Doubt, is_wrong: bool) -> Finding:
@@ -87,15 +82,15 @@ def _texts(text: Any) -> list[str]:
     return [text] if isinstance(text, str) else list(text)
 
 
-def _shown(field: Field, items: list[str]) -> str:
-    """A value for people; of a secret its length."""
+def _shown(setup: Setup, field: Field, items: list[str]) -> str:
+    """A value for people, redacted before it is cut; of a secret its length."""
     if field.kind == "variables":
         return f"{len(items)} variable{'s' if len(items) != 1 else ''}"
     if field.secret:
         length = len("".join(items).strip())
         return f"{length} character{'s' if length != 1 else ''}"
     more = f" and {len(items) - FEW} more" if len(items) > FEW else ""
-    joined = " ".join(", ".join(items[:FEW]).split())
+    joined = setup.around.log.redact.brief(", ".join(items[:FEW]), LONGEST + 1)
     return (joined if len(joined) <= LONGEST else f"{joined[:LONGEST]}…") + more
 
 

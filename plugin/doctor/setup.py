@@ -13,13 +13,14 @@ from plugin.hosts import inputs_from
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.spelling import own_variable
+from plugin.inputs import DOCTOR
 from plugin.run import Surroundings, connection
 
 if TYPE_CHECKING:
     from plugin.rest.exchange import Connection
     from plugin.services.service import Service
 
-DOCTOR = "doctor"
+Passed = tuple[Mapping[str, str], str]  # by the host: the raw inputs, and why they cannot be read
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Setup:
     operation: str  # the one that is to be run; empty if that is not known
     values: inputs.Values
     problems: tuple[Problem, ...]  # with the inputs
+    passed: Passed
 
     @property
     def host(self) -> Host:
@@ -65,6 +67,18 @@ class Setup:
         return inputs.used_by(self.values.service, self.operation or DOCTOR)
 
     @cached_property
+    def judged(self) -> tuple[list[Problem], list[Problem]]:
+        """The problems and the warnings that the service has with values of inputs that the operation uses."""
+        problems: list[Problem] = []
+        warnings: list[Problem] = []
+        try:
+            warnings += self.service.check(self.values, self.around.environment)
+        except InputError as error:
+            problems += [each for each in error.problems if isinstance(each, Problem)]
+        used = self.used
+        return [each for each in problems if each.name in used], [each for each in warnings if each.name in used]
+
+    @cached_property
     def authorization(self) -> str:
         """The header with the credentials."""
         return self.service.authorization(self.values._replace(operation=DOCTOR))
@@ -86,27 +100,23 @@ class Setup:
         """Return those of the inputs that have no value, or one that is not valid."""
         return [name for name in names if name in self.wrong or not getattr(self.values, inputs.attribute(name))]
 
-    @cached_property
-    def read(self) -> tuple[Mapping[str, str], str]:
-        """What the host passes; or nothing, and why its inputs cannot be read as they are."""
-        try:
-            return self.inputs_from.read(self.around.environment), ""
-        except InputError as error:
-            return {}, str(error)
-
     def origin(self, name: str) -> str:
         """Return where an input came from, in few words."""
         environment, given = self.around.environment, self.raw[name]
-        for variable in (self.inputs_from.variable(name), own_variable(name)):
-            if environment.get(variable) == given:
-                return variable
-        if self.read[0].get(name) == given:
-            return f"the configuration of {self.inputs_from.name}"
-        return "the command line"
+        variables = (self.inputs_from.variable(name), own_variable(name))
+        if found := next((each for each in variables if environment.get(each) == given), None):
+            return found
+        if self.passed[0].get(name) != given:
+            return "the command line"
+        found = next((each for each in variables if each in environment), None)  # in a form of the host's own
+        return self.inputs_from.carrier(name, environment) or found or f"the configuration of {self.inputs_from.name}"
 
 
-def setup_of(raw: Mapping[str, Any], around: Surroundings) -> Setup:
-    """Return the set-up with these raw inputs; `operation` in them is the one to be run, or the doctor itself."""
+def setup_of(raw: Mapping[str, Any], around: Surroundings, passed: Passed = ({}, "")) -> Setup:
+    """Return the set-up with these raw inputs; `operation` in them is the one to be run, or the doctor itself.
+
+    `passed` has those of the inputs that came from the host.
+    """
     raw = sources.with_short_refs(raw)
     wanted = str(raw.pop("operation", "")).strip()
     operation = "" if wanted == DOCTOR else wanted
@@ -114,4 +124,4 @@ def setup_of(raw: Mapping[str, Any], around: Surroundings) -> Setup:
     is_unnamed = "service" not in raw
     kept = tuple(each for each in problems if not (is_unnamed and each.name == "service"))  # then less is checked
     known = operation in inputs.services().get(values.service, {})
-    return Setup(around, raw, operation if known else "", values, kept)
+    return Setup(around, raw, operation if known else "", values, kept, passed)

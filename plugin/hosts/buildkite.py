@@ -64,6 +64,18 @@ def read(env: Env) -> dict[str, str]:
     return found | {name: _from_meta_data(name, key, found, env) for name, key in wanted.items()}
 
 
+def carrier(name: str, env: Env) -> str:
+    """Return the variable that holds a secret input, or the meta-data that holds another one; empty for any other."""
+    try:
+        given = _configuration(env)
+    except ValueError:
+        return ""
+    wanted, variable = given.get(FROM_META_DATA), given.get(configuration.by_name(name))
+    if isinstance(wanted, dict) and name in wanted:
+        return f"the meta-data {wanted[name]!r}"
+    return variable if configuration.by_name(name) != name and isinstance(variable, str) and variable in env else ""
+
+
 def _variable(repository: str) -> str:
     """What the agent's variables for one plugin begin with."""
     return f"BUILDKITE_PLUGIN_{repository}_"
@@ -221,6 +233,7 @@ HOST = Host(
     summarize=summarize,
     find_source=from_buildkite,
     hide=hide,
+    carrier=carrier,
     dialect=Dialect(error=lambda text: f"^^^ +++\n\x1b[31merror: {text}\x1b[0m", is_live=False),
     job=("BUILDKITE_JOB_ID",),
     rerun=("BUILDKITE_STEP_ID", "BUILDKITE_PARALLEL_JOB"),

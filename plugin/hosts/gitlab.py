@@ -119,6 +119,16 @@ def _named(env: Env) -> Iterator[tuple[Field, list[str]]]:
             yield field, names
 
 
+def carrier(name: str, env: Env) -> str:
+    """Return the variable that holds a secret input, or for a list the one that names them; empty for any other."""
+    field = inputs.inputs().get(name)
+    if not (field and field.secret):
+        return ""
+    naming = naming_variable(field)
+    named = env.get(naming, "").strip()
+    return named if _VARIABLE_NAME.fullmatch(named) else naming if named and field.is_list else ""
+
+
 def _value(name: str, env: Env) -> str:
     text = env.get(name, "")
     return text if text.strip() else ""
@@ -236,6 +246,7 @@ HOST = Host(
     spell=spell,
     variable=own_variable,
     read=read,
+    carrier=carrier,
     begin=begin,
     publish=publish,
     output_file=OUTPUT_FILE,

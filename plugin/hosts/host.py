@@ -45,6 +45,7 @@ class Host:
     # Markdown, for people who view the job, and what it is made of; returns a command for the log, if there is one.
     summarize: Callable[[str, Report, Env], str | None]
     find_source: Callable[[Env, Path], Source]
+    carrier: Callable[[str, Env], str] = lambda _name, _env: ""  # what an input comes by here, if by another name
     begin: Callable[[Env, Log, float], None] = lambda _env, _log, _patience: None  # before the first line of a run
     dialect: Dialect = field(default_factory=Dialect)
     hide: Callable[[str, Env], None] = lambda _secret, _env: None  # by a program of the host's. Raises OSError

@@ -7,6 +7,7 @@ problem, `receipt_problem` checks a receipt against the schema.
 
 from plugin.inputs.check import check, missing, receipt_problem
 from plugin.inputs.fields import (
+    DOCTOR,
     Field,
     about_service,
     attribute,
@@ -27,6 +28,7 @@ from plugin.inputs.parse import Unusable, parse
 from plugin.inputs.values import Values
 
 __all__ = [
+    "DOCTOR",
     "Field",
     "Unusable",
     "Values",

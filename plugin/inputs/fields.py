@@ -141,6 +141,9 @@ def chosen(given: Mapping[str, Any]) -> tuple[str, str]:
     return service or (able[0] if len(able) == 1 else ""), operation
 
 
+DOCTOR = "doctor"  # of the operations that every service has, the one that runs none of the service's own
+
+
 @cache
 def for_every_service() -> dict[str, str]:
     """The operations that every service has besides its own, each with the sentence that says what it does."""

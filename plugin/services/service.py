@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.clock import Clock
-from plugin.errors import RefusedError, UnavailableError
+from plugin.errors import Problem, RefusedError, UnavailableError
 from plugin.files.artifacts import Artifact
 from plugin.files.progress import Progress
 from plugin.files.receipt import Receipt
@@ -82,6 +82,8 @@ class Service:
     operations: Mapping[str, Operation]  # the keys are what it can do; schema.json lists the same
     origins: Callable[[Values], tuple[str, ...]] = lambda _values: ()  # other than service-url, which get the token too
     readings: tuple[Reading, ...] = ()  # what shows that the credentials work; empty if its API has nothing to read
+    # Checks values beyond the schema, with the CI job's variables: returns warnings. Raises InputError, as a run would.
+    check: Callable[[Values, Mapping[str, str]], Sequence[Problem]] = lambda _values, _job: ()
 
 
 def facts_of(answer: Any) -> dict[str, Any]:

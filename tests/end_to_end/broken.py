@@ -29,6 +29,7 @@ from tests.unit.files.apps.made import ad_hoc, ipa
 HOUR = 3600
 BITRISE_TOKEN = "sandbox-token-bitrise"
 PROXY_PASSWORD = "pr0xy-s3cret"
+PRIVATE_KEY = f"-----BEGIN PRIVATE KEY-----\n{'t0ken+g/' * 8}\nt0kenAAAA{'x7' * 10}==\n-----END PRIVATE KEY-----"
 
 
 @dataclass
@@ -264,8 +265,13 @@ def unset_secret_of_azure(ground: Ground) -> Broken:
 
 
 def unset_variable_to_pass_on(ground: Ground) -> Broken:
-    said = "input: PLUGIN_SECRETS: 'KEYSTORE_PASSWORD' has no `=`, and no variable of this job has that name"
-    return Broken(ground.bitrise(secrets="KEYSTORE_PASSWORD"), said, ("input",))
+    said = "input: PLUGIN_SECRETS: item 1 is a name alone, but this job has no variable of that name"
+    return Broken(ground.bitrise(secrets="KEYSTORE_PASSWORD"), said, (), code=0, state="warn")
+
+
+def private_key_as_a_secret(ground: Ground) -> Broken:
+    said = "input: PLUGIN_SECRETS: item 1: what it begins with is not a variable's name; write KEY=VALUE"
+    return Broken(ground.bitrise(secrets=PRIVATE_KEY), said, ("input",))
 
 
 # The set-ups of which each has its line; after each the others of its kind.
@@ -279,5 +285,5 @@ BROKEN: tuple[SetUp, ...] = (
     *(glob_with_a_typo, expired_profile),
     fork_pull_request,
     *(full_disk, place_below_a_file),
-    *(unset_secret, unset_secret_of_azure, unset_variable_to_pass_on),
+    *(unset_secret, unset_secret_of_azure, unset_variable_to_pass_on, private_key_as_a_secret),
 )

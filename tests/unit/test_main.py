@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plugin import __main__ as entry
-from plugin import __version__, run
+from plugin import __version__, doctor, run
 from plugin.errors import (
     AuthError,
     BuildFailedError,
@@ -22,6 +22,7 @@ from plugin.errors import (
     UnavailableError,
 )
 from plugin.hosts import HOSTS
+from plugin.inputs import DOCTOR, for_every_service
 
 
 def main(*arguments: str, stdin: str = "", **env: str) -> tuple[int, str, str]:
@@ -96,6 +97,58 @@ def test_an_unknown_host_is_reported_whatever_else_is_wrong(arguments: tuple[str
 
     assert code == 2
     assert json.loads(out)["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "error"),
+    [
+        (("bitrise", "--bogus"), {}, "No such option"),
+        (("bitrise", "whoami", "deliver"), {}, "Got unexpected extra argument (deliver)"),
+        ((), {"PLUGIN_HOST": "no-such-host"}, "PLUGIN_HOST: 'no-such-host' is not one of"),
+        (("bitrise",), {}, "cancelled by SIGINT"),
+    ],
+)
+@pytest.mark.parametrize("is_for_machines", [True, False])
+def test_a_doctor_that_ends_badly_leaves_no_outputs(
+    arguments: tuple[str, ...],
+    env: dict[str, str],
+    error: str,
+    is_for_machines: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise Cancelled(2)
+
+    monkeypatch.setattr(doctor, "report", interrupted)
+    files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    code, out, err = main("doctor", *arguments, *["--json"] * is_for_machines, GITHUB_ACTIONS="true", **files, **env)
+
+    assert code == (130 if "cancelled" in error else 2)
+    assert err.startswith(f"error: {error}")
+    assert list(tmp_path.iterdir()) == []
+    if is_for_machines:
+        result = json.loads(out)
+        assert (result["checks"], result["exit-code"]) == ([], code)
+        assert result["error"].startswith(error)
+    else:
+        assert out == ""
+
+
+def test_the_doctor_asks_the_host_for_its_inputs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "buildkite-agent").write_text("#!/bin/sh\necho called >>calls\necho b1\n")
+    (tmp_path / "buildkite-agent").chmod(0o755)
+    configuration = '{"from-meta-data": {"build-id": "id"}, "service-url": "", "dry-run": true, "service": "bitrise"}'
+    env = {"PLUGIN_HOST": "buildkite", "BUILDKITE_PLUGIN_CONFIGURATION": configuration}
+    _, out, _ = main("doctor", PATH=f"{tmp_path}:/usr/bin:/bin", **env)
+
+    assert "ok       input: build-id: b1, from the meta-data 'id'\n" in out
+    assert (tmp_path / "calls").read_text() == "called\n"
+
+
+def test_the_doctors_name_is_that_of_the_only_operation_of_all() -> None:
+    assert list(for_every_service()) == [DOCTOR]
 
 
 def test_nothing_asked_gives_help_and_an_unknown_command_an_error() -> None:

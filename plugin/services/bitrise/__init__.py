@@ -25,6 +25,7 @@ from plugin.services.bitrise.logs import log
 from plugin.services.bitrise.rebuild import rebuild
 from plugin.services.bitrise.runs import show
 from plugin.services.bitrise.slugs import build_slugs
+from plugin.services.bitrise.variables import check
 from plugin.services.service import Job, Reading, Service, facts_of
 
 
@@ -154,4 +155,5 @@ SERVICE = Service(
             needs=("app-id",),
         ),
     ),
+    check=check,
 )

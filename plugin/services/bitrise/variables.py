@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.errors import InputError, Problem
+from plugin.inputs import Values
 from plugin.services.service import Job
 
+LIKE_A_NAME = r"[\w .-]{1,40}"  # what may be shown of an item
 LIKE_A_SECRET = 8  # characters; hiding shorter values would blank words of the log
 MARKER = "BUILDFERRY_REQUEST_ID"
 TRACE = "TRACEPARENT"
@@ -36,23 +38,45 @@ class Variable:
 
 def variables(job: Job) -> tuple[list[Variable], list[Variable]]:
     """Return the build's variables and its secrets, and hide what may be secret. Raises InputError."""
-    values = job.values
-    plain, unset = environment("environment", values.environment, job.environment)
-    secret, more = environment("secrets", values.secrets, job.environment)
-    names = {each.name for each in plain}
-    if twice := [each.name for each in secret if each.name in names]:
-        text = f"{', '.join(twice)} is in §environment§ too, which shows it: remove it there"
-        raise InputError(Problem("secrets", text))
-    for problem in unset + more:
-        job.log.warning(str(problem))
+    plain, secret, warnings = _read(job.values, job.environment)
+    for warning in warnings:
+        job.log.warning(str(warning))
     for each in secret:
         job.log.mask(each.value)
     for each in plain:
         if each.is_passed_on and len(each.value) >= LIKE_A_SECRET:
             job.log.redact.add(each.value, is_declared=False)  # Bitrise may quote them in an error
-    if TRACE not in names | {each.name for each in secret}:
+    if TRACE not in {each.name for each in plain + secret}:
         plain += _trace(job)
     return plain, secret
+
+
+def check(values: Values, own: Mapping[str, str]) -> list[Problem]:
+    """Return a warning for each variable that `own`, the CI job's, does not have to pass on. Raises InputError."""
+    return _read(values, own)[2]
+
+
+def _read(values: Values, own: Mapping[str, str]) -> tuple[list[Variable], list[Variable], list[Problem]]:
+    """The build's variables, its secrets, and warnings. Raises InputError."""
+    found: list[list[Variable]] = []
+    warnings: list[Problem] = []
+    problems: list[Problem | str] = []
+    for name, items in (("environment", values.environment), ("secrets", values.secrets)):
+        try:
+            listed, unset = environment(name, items, own)
+        except InputError as error:
+            problems += error.problems
+        else:
+            found.append(listed)
+            warnings += unset
+    if problems:
+        raise InputError(*problems)
+    plain, secret = found
+    names = {each.name for each in plain}
+    if twice := [each.name for each in secret if each.name in names]:
+        text = f"{', '.join(twice)} is in §environment§ too, which shows it: remove it there"
+        raise InputError(Problem("secrets", text))
+    return plain, secret, warnings
 
 
 def _trace(job: Job) -> list[Variable]:
@@ -70,7 +94,7 @@ def environment(name: str, items: Sequence[str], own: Mapping[str, str]) -> tupl
     """Read KEY=VALUE items of the input `name`; KEY alone passes the variable of `own` on. Raises InputError.
 
     Return the variables, and a warning for each KEY alone that is not set. What may be part of a value, and secret, is
-    never quoted.
+    never quoted: a line of a private key ends with `=` too.
     """
     found: dict[str, Variable] = {}
     problems, unset = [], []
@@ -78,7 +102,8 @@ def environment(name: str, items: Sequence[str], own: Mapping[str, str]) -> tupl
         key, equals, value = item.partition("=")
         key = key.strip()
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            shown = repr(key) if equals and "\n" not in key else "what it begins with"
+            is_shown = equals and name != "secrets" and re.fullmatch(LIKE_A_NAME, key)
+            shown = repr(key) if is_shown else "what it begins with"
             text = f"item {number}: {shown} is not a variable's name; write KEY=VALUE, or KEY alone. {LINES}"
             problems.append(Problem(name, text))
         elif key == MARKER:

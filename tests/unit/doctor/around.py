@@ -20,8 +20,5 @@ def surroundings(folder: Path, environment: Mapping[str, str] | None = None, hos
         log=Log(io.StringIO(), Redactor()),
         folder=folder,
         environment=environment or {},
-        publish=lambda _: None,
-        conclude=lambda _: None,
-        expect=lambda _: None,
         clock=Clock(),
     )

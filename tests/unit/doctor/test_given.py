@@ -9,12 +9,14 @@ import pytest
 
 from plugin.doctor import ci, given
 from plugin.doctor.setup import setup_of
-from plugin.hosts import HOSTS
+from plugin.hosts import HOSTS, inputs_from
 from tests.unit.doctor.around import surroundings
 
 
 def lines(raw: dict[str, Any], environment: dict[str, str] | None = None, host: str = "plain") -> list[str]:
-    return [str(each) for each in given.check(setup_of(raw, surroundings(Path(), environment, host)))]
+    around = surroundings(Path(), environment, host)
+    passed = inputs_from(around.host, around.environment).read(around.environment)
+    return [str(each) for each in given.check(setup_of(raw, around, (passed, "")))]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,45 @@ def test_an_input_says_where_it_came_from(host: str, environment: dict[str, str]
     assert f"ok       input: §app-id§: a1, from {origin}" in found
 
 
+SECRET = "s3cret-token"
+
+
+@pytest.mark.parametrize(
+    ("host", "environment", "name", "origin"),
+    [
+        ("gitlab", {"PLUGIN_API_TOKEN_VARIABLE": "DIST", "DIST": SECRET}, "api-token", "DIST"),
+        (
+            "gitlab",
+            {"PLUGIN_SECRETS_VARIABLES": '["A", "B"]', "A": "1", "B": "2"},
+            "secrets",
+            "PLUGIN_SECRETS_VARIABLES",
+        ),
+        ("gitlab", {"PLUGIN_ARTIFACTS": ' ["a", "b"]'}, "artifacts", "PLUGIN_ARTIFACTS"),
+        ("woodpecker", {"PLUGIN_ARTIFACTS": "a,b"}, "artifacts", "PLUGIN_ARTIFACTS"),
+        (
+            "buildkite",
+            {"BUILDKITE_PLUGIN_CONFIGURATION": '{"api-token-env": "DIST"}', "DIST": SECRET},
+            "api-token",
+            "DIST",
+        ),
+    ],
+)
+def test_an_input_by_another_name_says_what_holds_it(
+    host: str, environment: dict[str, str], name: str, origin: str
+) -> None:
+    env = {"PLUGIN_HOST": host, **environment}
+    raw = HOSTS[host].read(env)
+    (found,) = [each for each in lines({"service": "bitrise", **raw}, env, host) if f"input: §{name}§: " in each]
+    assert f", from {origin}" in found
+    assert SECRET not in found
+
+
+def test_a_value_where_a_name_belongs_is_not_shown() -> None:
+    env = {"PLUGIN_API_TOKEN_VARIABLE": "s3cret-token"}
+    assert HOSTS["gitlab"].carrier("api-token", env) == ""
+    assert HOSTS["gitlab"].carrier("api-token", {"PLUGIN_API_TOKEN_VARIABLE": "DIST"}) == "DIST"
+
+
 def test_lists_and_long_values_are_cut() -> None:
     raw = {"service": "app-distribution", "artifacts": "a\nb\n\nc\nd\n", "name": "x" * 90}
     found = "\n".join(lines(raw))
@@ -50,6 +91,43 @@ def test_of_variables_only_the_number_is_shown() -> None:
     assert "§secrets§: 2 variables, from" in found
     assert "§environment§: 1 variable, from" in found
     assert not [each for each in ("s3cret", "m0re") if each in found]
+
+
+KEY = f"-----BEGIN PRIVATE KEY-----\n{'MIIEvQIBADAN+g/k' * 4}\nAgEAAoIB{'x7' * 10}==\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("name", ["secrets", "environment"])
+def test_of_a_private_key_no_line_is_quoted(name: str) -> None:
+    found = "\n".join(lines({"service": "bitrise", name: KEY}))
+    assert found.count(f"problem  input: §{name}§: item ") >= 2
+    assert not [each for each in ("MII", "AgEA", "PRIVATE") if each in found]
+
+
+def test_variables_are_judged_as_a_delivery_judges_them() -> None:
+    raw = {"service": "bitrise", "operation": "create-build", "secrets": "MY-KEY=abc", "environment": "MY.KEY=abc"}
+    found = "\n".join(lines(raw))
+    assert "problem  input: §secrets§: item 1: what it begins with is not a variable's name" in found
+    assert "problem  input: §environment§: item 1: 'MY.KEY' is not a variable's name" in found
+    twice = "\n".join(lines({"service": "bitrise", "secrets": "A=1\nUNSET", "environment": "A=2"}))
+    assert "problem  input: §secrets§: A is in §environment§ too, which shows it" in twice
+    unset = "\n".join(lines({"service": "bitrise", "secrets": "A=1\nUNSET"}))
+    assert "warn     input: §secrets§: item 2 is a name alone, but this job has no variable of that name" in unset
+    assert "problem  input: §secrets§" not in unset
+    other = "\n".join(lines({"service": "bitrise", "operation": "whoami", "secrets": "MY-KEY=abc"}))
+    assert "item 1" not in other
+
+
+@pytest.mark.parametrize("place", range(60, 90, 7))
+def test_a_value_is_redacted_before_it_is_cut(place: int) -> None:
+    token = "github_pat_" + "Ab1" * 30
+    around = surroundings(Path())
+    around.log.mask(token)
+    texts = {"repository": f"https://x-access-token:{token}@example.com/a.git", "name": f"{'x' * place}{token}"}
+    for name, text in texts.items():
+        setup = setup_of({"service": "phonegap-build", name: text}, around)
+        assert token[:10] not in "\n".join(map(str, given.check(setup)))
+    setup = setup_of({"service": "phonegap-build", "repository": texts["repository"]}, surroundings(Path()))
+    assert token[:10] not in "\n".join(map(str, given.check(setup)))
 
 
 def test_defaults_that_a_manifest_passes_are_in_one_line() -> None:

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "load": set(),
     "demo": {"files", "run", "sandbox"},
     "cli": {"demo", "inputs", "sandbox"},
-    "__main__": {"cli", "doctor", "hosts", "run"},
+    "__main__": {"cli", "doctor", "hosts", "inputs", "run"},
 }
 IN_SANDBOX = ("plugin.files.apps", "plugin.files.qr")
 # Where each package of others may be imported; urllib3, which also makes forms, is the lower half of requests, werkzeug
