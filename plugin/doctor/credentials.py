@@ -14,8 +14,8 @@ LONGEST = 200  # characters of what the service says
 UNKNOWN_TO_IT = 401  # the HTTP status for credentials that the service does not know
 
 
-def check(setup: Setup, seconds: Callable[[], float]) -> Iterator[Finding]:
-    """Send the service's reads, each once and for at most `seconds`."""
+def check(setup: Setup, seconds: Callable[[], float], why_none: str) -> Iterator[Finding]:
+    """Send the service's reads, each once and for at most `seconds`; `why_none` says why it returns 0."""
     from plugin.rest.client import Rest
     from plugin.rest.failure import error_in
 
@@ -26,17 +26,24 @@ def check(setup: Setup, seconds: Callable[[], float]) -> Iterator[Finding]:
     if not service.readings:
         yield skipped(NAME, f"{names} cannot be checked without creating something: this service has nothing to read")
         return
-    rest = Rest(setup.connection(seconds()), setup.around.log, setup.around.clock)
+    rest = Rest(setup.connection(seconds() or 1.0), setup.around.log, setup.around.clock)
     is_refused = False
     for reading in service.readings:
+        if not setup.used.issuperset(reading.needs):
+            continue
         if is_refused:
             yield skipped(NAME, f"what {_and(reading.needs)} names cannot be read without valid credentials")
             continue
         if lacks := setup.lacks(reading.needs):
             yield skipped(NAME, f"whether they may read what {_and(lacks)} names: it is not set, or not valid")
             continue
+        left = seconds()
+        if not left:
+            yield skipped(NAME, why_none)
+            continue
         try:
-            answer = rest.send(replace(reading.request(setup.values), patience=seconds()))
+            with rest.within(left):
+                answer = rest.send(replace(reading.request(setup.values), patience=left))
             if said := error_in(answer.data, redact):
                 raise RefusedError(said)
             yield ok(NAME, redact.brief(reading.says(answer.data), LONGEST))

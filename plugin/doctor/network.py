@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from socket import socket
 from typing import TYPE_CHECKING
@@ -18,17 +19,19 @@ from plugin.errors import InputError
 from plugin.units import duration
 
 if TYPE_CHECKING:
-    from plugin.rest.probe import Way
+    from plugin.rest.probe import Head, Unreached, Way
 
 STEP, WHOLE = 8.0, 25.0  # seconds for one step, and for all
 LAST_DAYS = 14  # of a certificate
 MOST_SHOWN, LONGEST = 3, 100  # IP addresses; characters of what a server says
 APART, FAR_APART = 60, 300  # seconds between the clocks
 RATE_LIMITED, BROKEN = 429, 500  # HTTP statuses; from BROKEN on the server has failed
+SHORTEST = 0.5  # seconds: with less left, no step is begun
 OUTAGE = {
     "dns": "check §service-url§, and that this machine has a network",
     "connection": "check §service-url§, and whether a firewall is between",
 }
+TIME_IS_UP = f"the {WHOLE:.0f} s for all steps are up"
 FIX = "run this again when it is corrected"
 STEPS = ("dns", "connection", "tls", "http", "clock", "credentials")
 
@@ -46,6 +49,10 @@ def check(setup: Setup) -> Iterator[Finding]:
         yield from _Journey(setup).findings()
 
 
+class _TimeIsUp(Exception):  # noqa: N818 - says what it is
+    """No step may begin."""
+
+
 class _Journey:
     """One attempt to reach the service."""
 
@@ -55,8 +62,15 @@ class _Journey:
         self._log = setup.around.log
         self._ends = self._clock.now() + WHOLE
 
+    def _left(self) -> float:
+        """The seconds that a step may take; 0 if none may begin."""
+        left = min(STEP, self._ends - self._clock.now())
+        return left if left >= SHORTEST else 0
+
     def _seconds(self) -> float:
-        return max(0.5, min(STEP, self._ends - self._clock.now()))
+        if not (left := self._left()):
+            raise _TimeIsUp
+        return left
 
     def findings(self) -> Iterator[Finding]:
         """Take each step; name those that are left when one fails."""
@@ -85,12 +99,26 @@ class _Journey:
                     del left[: left.index(finding.name) + 1]
                 yield finding
         except Unreached as error:
-            do = OUTAGE.get(left[0], "try again later") if error.is_outage else FIX
-            yield problem("proxy" if error.is_by_proxy else left[0], str(error), do, error.is_outage)
+            yield self._unreached(error, left[0])
             rest = left if error.is_by_proxy else left[1:]
             yield from (skipped(name, "a step before it has failed") for name in rest)
             return
-        yield from credentials.check(self._setup, self._seconds)
+        except _TimeIsUp:
+            yield from (skipped(name, TIME_IS_UP) for name in left)
+            return
+        yield from credentials.check(self._setup, self._left, TIME_IS_UP)
+
+    def _unreached(self, error: Unreached, step: str) -> Finding:
+        """What to do about a step that has failed: without the proxy there is no way either."""
+        from plugin.rest.probe import proxy_for
+
+        proxy = proxy_for(self._setup.values.service_url)
+        if proxy and (step in OUTAGE or (error.is_by_proxy and error.is_outage)):
+            error.is_by_proxy = True
+            do = f"check {proxy.variable} and NO_PROXY"
+            return problem("proxy", str(error), do, is_outage=error.is_outage and step != "dns")
+        do = OUTAGE.get(step, "try again later") if error.is_outage else FIX
+        return problem("proxy" if error.is_by_proxy else step, str(error), do, error.is_outage)
 
     def _surroundings(self) -> Iterator[Finding]:
         """The proxy, and the authorities that are trusted."""
@@ -120,7 +148,7 @@ class _Journey:
             took = (self._clock.now() - started) * 1000
             yield ok("connection", f"{way.next_host}:{way.next_port} accepts, in {took:.0f} ms{of_proxy}")
             if proxy and proxy.parts.scheme == "https":
-                yield skipped("clock", "TLS and HTTP are not looked into through a proxy of https")
+                yield from (skipped(name, "the proxy speaks https itself") for name in ("tls", "http", "clock"))
             elif way.scheme == "https":
                 secured, certificate = way.secure(plain, context_of(self._setup.connection(STEP)), self._seconds())
                 with closing(secured):
@@ -140,18 +168,23 @@ class _Journey:
     def _answer(self, way: Way, connection: socket) -> Iterator[Finding]:
         started = self._clock.wall()
         head = way.ask(connection, self._seconds())
-        said = f"GET / answers {head.status} {self._log.redact.brief(head.reason, LONGEST)}".rstrip()
-        if head.status >= BROKEN or head.status == RATE_LIMITED:
+        said = f"GET {way.path} answers {head.status} {self._log.redact.brief(head.reason, LONGEST)}".rstrip()
+        if head.elsewhere:
+            there = self._log.redact.brief(head.elsewhere, LONGEST)
+            yield warn("http", f"{said}: it redirects to {there}", "set §service-url§ to the service's own address")
+        elif head.status >= BROKEN or head.status == RATE_LIMITED:
             do = "try again later"
             # Where the API can be read, that decides: what is at / may be another server's.
             yield warn("http", said, do) if self._setup.service.readings else problem("http", said, do, is_outage=True)
         else:
             yield ok("http", f"{said}: the server is there")
-        yield self._clocks(head.date, (started + self._clock.wall()) / 2)
+        yield self._clocks(head, (started + self._clock.wall()) / 2)
 
-    def _clocks(self, date: str, here: float) -> Finding:
+    def _clocks(self, head: Head, here: float) -> Finding:
         try:
-            ahead = here - parsedate_to_datetime(date).timestamp()
+            made = parsedate_to_datetime(head.date)
+            there = (made if made.tzinfo else made.replace(tzinfo=timezone.utc)).timestamp() + int(head.age or 0)
+            ahead = here - there
         except (ValueError, TypeError, OverflowError):
             return skipped("clock", "the server's answer has no date")
         if abs(ahead) <= APART:

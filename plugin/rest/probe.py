@@ -10,22 +10,23 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
+from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util import create_urllib3_context
 
 from plugin import __version__
 from plugin.redact import Redactor
-from plugin.rest.exchange import Connection, Request, basic, origin
+from plugin.rest.exchange import Connection, Request, origin
 from plugin.rest.failure import PROXY_HINTS, Sending, lost
 from plugin.rest.network import proxy_of, with_scheme
-from plugin.rest.sockets import Watchdog
-
-MOST_ADDRESSES = 3  # of a name that are tried
+from plugin.rest.sockets import SHORTEST_TIMEOUT, Watchdog
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it is sent to sign in."""
-        user, password = self.parts.username, self.parts.password
-        return {"Proxy-Authorization": basic(unquote(user), unquote(password or ""))} if user else {}
+        """What it is sent to sign in, as requests does it: nothing without a password."""
+        return dict(HTTPAdapter().proxy_headers(self.parts.geturl()))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Head:
 
     status: int
     reason: str
-    date: str  # when the server sent it, in its own words; empty if it does not say
+    date: str  # when it was made, in the server's own words; empty if it does not say
+    age: str = ""  # for how many seconds a cache has had it; empty if none has
+    elsewhere: str = ""  # where a redirect leads, without its query, if that is another server
 
 
 class Unreached(Exception):  # noqa: N818 - says what it is
@@ -98,36 +100,40 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
     def ask() -> None:
         try:
             found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             found.append(error)
 
     asking = threading.Thread(target=ask, daemon=True)  # there is no limit of time for it
     asking.start()
     asking.join(seconds)
     if not found:
-        raise Unreached(f"the name {host} was not resolved within {seconds:.0f} s")
-    if isinstance(found[0], Exception):
-        raise Unreached(f"the name {host} cannot be resolved: {getattr(found[0], 'strerror', None) or found[0]}")
+        raise Unreached(f"the name {host} was not resolved within {seconds:.1f} s")
+    if isinstance(error := found[0], Exception):
+        why = getattr(error, "strerror", None) or error
+        raise Unreached(f"the name {host} cannot be resolved: {why}", is_outage=isinstance(error, OSError))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found[0]))
 
 
 def connect(host: str, addresses: list[str], port: int, seconds: float) -> socket.socket:
-    """Connect to the first of the addresses that answers. Raises Unreached."""
+    """Connect to the first of the addresses that answers, one of each family first. Raises Unreached."""
     why = ""
-    tried = addresses[:MOST_ADDRESSES]
-    for each in tried:
+    families = {":" in each: each for each in reversed(addresses)}  # the first of each
+    tried = list(dict.fromkeys([*sorted(families.values(), key=addresses.index), *addresses]))
+    ends = time.monotonic() + seconds
+    for left, each in zip(range(len(tried), 0, -1), tried, strict=True):
         try:
-            return socket.create_connection((each, port), seconds / len(tried))
+            return socket.create_connection((each, port), max(SHORTEST_TIMEOUT, (ends - time.monotonic()) / left))
         except TimeoutError:
-            why = f"no connection to {host}:{port} within {seconds:.0f} s"
+            why = f"no connection to {host}:{port} within {seconds:.1f} s"
         except OSError as error:
             why = f"no connection to {host}:{port}: {error.strerror or error}"
     raise Unreached(why)
 
 
 def context_of(connection: Connection) -> ssl.SSLContext:
-    """Return what TLS trusts and shows, as the client does; check_certificates has read its files."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    """Return what TLS trusts and shows, as urllib3 does for the client; check_certificates has read its files."""
+    context = create_urllib3_context()
+    context.set_alpn_protocols(["http/1.1"])
     bundle = connection.ca_bundle or DEFAULT_CA_BUNDLE_PATH
     context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
     if connection.client_certificate:
@@ -154,10 +160,19 @@ class Way:
         Raises Unreached, which is not an outage if the certificate is not trusted.
         """
         plain.settimeout(seconds)
-        with self._limited(plain, seconds):
-            if self._proxy:
-                self._dig(plain, self._proxy)
-        secured = context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+        if self._proxy:
+            try:
+                with self._limited(plain, seconds, self.next_host):
+                    self._dig(plain, self._proxy)
+            except Unreached as error:
+                error.is_by_proxy = True
+                raise
+        name = self.host.rstrip(".")
+        try:
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name)
+        except ValueError as error:  # after which wrap_socket would leave the socket open
+            raise Unreached(f"TLS: {self.host} is not a valid name: {error}", is_outage=False) from None
+        secured = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
         try:
             with self._limited(secured, seconds):
                 secured.do_handshake()
@@ -185,14 +200,19 @@ class Way:
         is_outage = status >= http.client.INTERNAL_SERVER_ERROR
         return Unreached(f"{status} from the proxy{said}", is_outage, is_by_proxy=True)
 
+    @property
+    def path(self) -> str:
+        """What is requested: the service's own path."""
+        return f"{urlsplit(self._url).path.rstrip('/')}/"
+
     def ask(self, way: socket.socket, seconds: float) -> Head:
         """Send GET without credentials; return the head of the answer. Raises Unreached."""
-        parts = urlsplit(self._url)
-        path = f"{parts.path.rstrip('/')}/"
+        path = self.path
         forwarded = self._proxy if self._proxy and self.scheme == "http" else None
-        host = parts.netloc
+        host = urlsplit(self._url).netloc
         lines = [f"GET {f'http://{host}{path}' if forwarded else path} HTTP/1.1", f"Host: {host}"]
-        lines += [f"User-Agent: buildferry/{__version__}", "Accept: application/json", "Connection: close"]
+        lines += [f"User-Agent: buildferry/{__version__}", "Accept: application/json"]
+        lines += ["Cache-Control: no-cache", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in (forwarded.headers if forwarded else {}).items()]
         way.settimeout(seconds)
         with self._limited(way, seconds):
@@ -201,14 +221,27 @@ class Way:
                 answer.begin()
         if forwarded and answer.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
             raise self._refused(answer.status)
-        return Head(answer.status, answer.reason, answer.headers.get("Date", ""))
+        date, age, location = (answer.headers.get(name, "") for name in ("Date", "Age", "Location"))
+        is_redirect = 300 <= answer.status < 400
+        return Head(answer.status, answer.reason, date, age, self._elsewhere(location) if is_redirect else "")
+
+    def _elsewhere(self, location: str) -> str:
+        """A redirect's target without its query, if it is not at this server."""
+        try:
+            target = urljoin(self._url, location)
+            return (
+                "" if origin(target) == origin(self._url) else urlsplit(target)._replace(query="", fragment="").geturl()
+            )
+        except ValueError:
+            return "what is not a URL"
 
     @contextlib.contextmanager
-    def _limited(self, way: socket.socket, seconds: float) -> Iterator[None]:
+    def _limited(self, way: socket.socket, seconds: float, peer: str = "") -> Iterator[None]:
         """Let a step last `seconds`, however steadily bytes drip. Raises Unreached for what fails in it."""
+        host = peer or self.host
         watchdog = Watchdog(way)
         watchdog.arm(seconds)
-        late = Unreached(f"{self.host} did not answer within {seconds:.0f} s")
+        late = Unreached(f"{host} did not answer within {seconds:.1f} s")
         try:
             yield
             if watchdog.has_bitten:  # which looks like the end of the answer's head
@@ -217,9 +250,9 @@ class Way:
             if watchdog.has_bitten or isinstance(error, TimeoutError):
                 raise late from None
             if type(error) is OSError:  # of the system, such as a network without a route
-                raise Unreached(f"no connection to {self.host}: {error.strerror or error}") from None
+                raise Unreached(f"no connection to {host}: {error.strerror or error}") from None
             request = Request("GET", "/")
-            failure = lost(request, self.host, error, Sending(None), (seconds, seconds), self._redact)
+            failure = lost(request, host, error, Sending(None), (seconds, seconds), self._redact)
             why = str(failure.error).removeprefix(f"{request.name}: ")
             raise Unreached(why, is_outage=not failure.is_final) from None
         finally:

@@ -173,7 +173,7 @@ def missing_bundle(ground: Ground) -> Broken:
 
 
 def clock_off_by_an_hour(ground: Ground) -> Broken:
-    said = "clock: this machine's clock is 1 h( [12] s)? (ahead of|behind) the server's; set the clock"
+    said = "clock: this machine's clock is (1 h( [0-9]+ s)?|59 min 5[0-9] s) (ahead of|behind) the server's; set the clock"
     return Broken(ground.distribution(service_url=_late(ground, HOUR)), said, ("clock",))
 
 

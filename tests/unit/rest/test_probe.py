@@ -7,12 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from plugin.redact import Redactor
-from plugin.rest.exchange import Connection
-from plugin.rest.probe import Unreached, Way, connect, context_of, resolve
+from plugin.rest.exchange import Connection, basic
+from plugin.rest.probe import Proxy, Unreached, Way, connect, context_of, resolve
 
 pytestmark = pytest.mark.real_sockets
 Talk = Callable[[socket.socket], None]
@@ -56,8 +57,8 @@ def other(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("talk", "said"),
     [
-        (silent, "127.0.0.1 did not answer within 0 s"),
-        (dripping, "127.0.0.1 did not answer within 0 s"),
+        (silent, "127.0.0.1 did not answer within 0.3 s"),
+        (dripping, "127.0.0.1 did not answer within 0.3 s"),
         (other, "the answer is not HTTP/1.1: it begins with 'SSH-2.0-server'"),
     ],
 )
@@ -83,6 +84,26 @@ def test_a_server_without_tls_is_left_in_time(talk: Talk) -> None:
 def test_the_second_address_is_tried_when_the_first_is_closed() -> None:
     with server(silent) as port, connect("here", ["127.0.0.2", "127.0.0.1"], port, 1) as connection:
         assert connection.getpeername() == ("127.0.0.1", port)
+
+
+def test_every_address_is_tried_until_one_answers() -> None:
+    closed = [f"127.0.0.{number}" for number in range(2, 9)]
+    with server(silent) as port, connect("here", [*closed, "127.0.0.1"], port, 5) as connection:
+        assert connection.getpeername() == ("127.0.0.1", port)
+    with pytest.raises(Unreached, match="no connection to here"):
+        connect("here", closed, port, 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "headers"),
+    [
+        ("http://builder:s3cr%2Ft@proxy.example:3128", {"Proxy-Authorization": basic("builder", "s3cr/t")}),
+        ("http://builder@proxy.example:3128", {}),
+        ("http://proxy.example:3128", {}),
+    ],
+)
+def test_the_probe_signs_in_at_proxies_as_requests_does(given: str, headers: dict[str, str]) -> None:
+    assert Proxy("HTTP_PROXY", urlsplit(given)).headers == headers
 
 
 def test_a_name_that_is_not_a_name_cannot_be_resolved() -> None:
