@@ -13,15 +13,15 @@ from plugin import __version__, address, inputs
 from plugin.announce.announcement import Announcement, ending
 from plugin.announce.install import show_install_link
 from plugin.clock import Clock
-from plugin.errors import Cancelled, InputError, Problem, UnavailableError
+from plugin.errors import Cancelled, InputError, UnavailableError
 from plugin.files import artifacts
-from plugin.files.places import why_no_file, why_no_folder
 from plugin.files.whole import write_whole
 from plugin.hosts import checkout, ci_of
 from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.publisher import Ending
 from plugin.log import Log
+from plugin.preflight import Preflight
 from plugin.source import Source
 
 if TYPE_CHECKING:  # all that a rejected input need not wait for is imported where it is used
@@ -53,23 +53,14 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log = around.log
     raw = sources.with_short_refs(raw)
     values, wrong, ignored = inputs.check(raw)
-    problems: list[Problem | str] = [*wrong]
     for secret in secrets(values):
         log.mask(secret)
     for part in address.secret_parts(values.notify_url):
         log.mask(part)
     announcement = Announcement(values, around.host, around.folder, around.environment, log, around.clock)
     around.expect(ending(announcement, {problem.name for problem in wrong}))
-    takes_files = "artifacts" in inputs.used_by(values.service, values.operation)
-    output_file = around.environment.get(around.host.output_file)
-    written = (values.receipt, values.log_file, values.qr_file, output_file)
-    own = [Path(path) for path in written if path]
-    found = artifacts.find(values.artifacts if takes_files else (), around.folder, own)
-    problems += [Problem("artifacts", problem) for problem in found.problems]
-    problems += _unwritable(values, around.folder)
-    if output_file and (why := why_no_file(around.folder / output_file)):
-        problems.append(f"{around.host.output_file}: {why}")
-    if problems:
+    preflight = Preflight(values, ignored, around.host, around.folder, around.environment)
+    if problems := [*wrong, *preflight.problems()]:
         required = [inputs.inputs()[name] for name in inputs.required_by(values.service, values.operation)]
         lacks_secret = any(field.secret and not getattr(values, field.attribute) for field in required)
         if lacks_secret and (why := around.host.why_no_secrets(around.environment)):
@@ -83,11 +74,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     from plugin.services.service import UNKNOWN, Job
 
     log.verbose = values.verbose
-    for notice in found.notices:
-        log.notice(f"§artifacts§: {notice}")
-    for name in ignored:
-        if name not in around.host.prefilled:
-            log.notice(f"§{name}§ is ignored: {values.service} {values.operation} does not use it")
+    for notice in preflight.notices():
+        log.notice(notice)
+    found = preflight.found.artifacts
 
     service = services.named(values.service)
     authorization = service.authorization(values)
@@ -99,9 +88,9 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     if "commit-timestamp" in inputs.used_by(values.service, values.operation):
         _say_missing_time(source, around)
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
-    if found.artifacts:
-        log.line(f"to upload: {artifacts.describe(found.artifacts)}")
-    files = with_apps(found.artifacts, log, around.clock.wall()) if values.app_check else found.artifacts
+    if found:
+        log.line(f"to upload: {artifacts.describe(found)}")
+    files = with_apps(found, log, around.clock.wall()) if values.app_check else found
     receipt = _receipt(values, source, around)
     ci = _ci_job(values, source, around)
     running = _running(values, ci, around)
@@ -120,7 +109,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
         ask_git=partial(checkout.ask, around.environment, around.folder),
     )
     try:
-        with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found.artifacts]):
+        with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found]):
             receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
             with running.kept():
                 _perform(service.operations[values.operation], job)
@@ -186,20 +175,6 @@ def _perform(operation: Operation, job: Job) -> None:
             raise
         job.receipt.note(status=UNKNOWN, error=log.one_line(str(unavailable)))
         log.warning(f"{unavailable} (this step succeeds, because §on-outage§ is warn)")
-
-
-# The inputs that name a path to write to, and the function that explains why it cannot be written.
-PLACES = {"receipt": why_no_file, "log-file": why_no_file, "qr-file": why_no_file, "output-directory": why_no_folder}
-
-
-def _unwritable(values: inputs.Values, folder: Path) -> list[Problem]:
-    """Test the paths that this operation writes to, before anything is sent."""
-    if values.dry_run:
-        return []
-    given = values.as_dict()
-    used = inputs.used_by(values.service, values.operation)
-    tried = {name: why_not(folder / given[name]) for name, why_not in PLACES.items() if name in used and name in given}
-    return [Problem(name, why) for name, why in tried.items() if why]
 
 
 FROM_SOURCE = ("branch", "tag", "pull-request-id")  # inputs that the CI system may provide, and that distinguish builds

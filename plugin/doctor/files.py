@@ -8,14 +8,15 @@ from pathlib import Path
 
 from plugin.doctor.finding import Finding, ok, problem, skipped, warn
 from plugin.doctor.setup import Setup
-from plugin.files import artifacts
+from plugin.errors import InputError
+from plugin.files import artifacts, record
 from plugin.files.apps import ENDINGS, App, UnreadableError, read
 from plugin.files.artifacts import FEW, Artifact
 from plugin.files.patterns import EXCLUDES
-from plugin.files.places import why_no_file
-from plugin.run import PLACES
+from plugin.files.whole import is_device
 
 MOST_APPS = 20  # that are read
+LONGEST = 200  # characters of what a receipt says
 SOON = timedelta(days=14)
 
 
@@ -24,14 +25,13 @@ def check(setup: Setup) -> Iterator[Finding]:
     values, around = setup.values, setup.around
     if "artifacts" not in setup.used or not values.artifacts:
         return
-    own = [around.folder / path for path in (values.receipt, values.log_file, values.qr_file) if path]
+    own, whole = setup.preflight.own, setup.preflight.found
     for pattern in values.artifacts:
         found = [] if pattern.startswith(EXCLUDES) else artifacts.find([pattern], around.folder, own).artifacts
         if found:
             more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
             names = ", ".join(file.shown for file in found[:FEW])
             yield ok("artifacts", f"{pattern!r}: {artifacts.describe(found)}: {names}{more}")
-    whole = artifacts.find(values.artifacts, around.folder, own)
     for text in whole.problems:
         yield problem("artifacts", text, "correct §artifacts§, or let an earlier step create the file")
     yield from (warn("artifacts", text) for text in whole.notices)
@@ -58,21 +58,32 @@ def _app(file: Artifact, now: datetime, is_checked: bool) -> Finding:
 
 
 def places(setup: Setup) -> Iterator[Finding]:
-    """Try the places to write to, which stay as they were."""
-    around, given = setup.around, setup.values.as_dict()
-    tried = [
-        (f"§{name}§", around.folder / given[name], why_not)
-        for name, why_not in PLACES.items()
-        if name in setup.used and name in given
-    ]
-    if output_file := around.environment.get(around.host.output_file):
-        tried.append((around.host.output_file, around.folder / output_file, why_no_file))
-    for name, path, why_not in tried:
-        why = why_not(path)
-        if why:
-            yield problem("place", f"{name}: {why}", "name another place, or let this user write there")
-        else:
-            yield ok("place", f"{name}: {_shown(path, around.folder)} can be written")
+    """Try the places to write to, which stay as they were, and read the receipt of an earlier run."""
+    folder = setup.around.folder
+    for place in setup.preflight.places:
+        name = f"§{place.name}§" if place.is_input else place.name
+        if place.why_not:
+            yield problem("place", f"{name}: {place.why_not}", "name another place, or let this user write there")
+            continue
+        yield ok("place", f"{name}: {_shown(place.path, folder)} can be written")
+        if place.name == "receipt" and not is_device(place.path):
+            yield from _receipt(place.path, setup)
+
+
+def _receipt(path: Path, setup: Setup) -> Iterator[Finding]:
+    """What an earlier run has left."""
+    try:
+        left = record.read(path)
+    except InputError as error:
+        yield problem("receipt", str(error), "remove the file if nothing needs it")
+        return
+    except OSError as error:
+        yield problem("receipt", f"§receipt§: {path} cannot be read: {error.strerror}", "let this user read it")
+        return
+    for intent in left.get(record.UNCONFIRMED, ()):
+        what = setup.around.log.redact.brief(intent["what"], LONGEST)
+        said = f"§receipt§: an earlier run did not learn the outcome of {what}, begun {intent['since']}"
+        yield warn("receipt", said, f"see at {setup.values.service_url or 'the service'} whether it was done")
 
 
 def _shown(path: Path, folder: Path) -> str:

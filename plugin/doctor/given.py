@@ -67,7 +67,7 @@ def _given(setup: Setup, name: str) -> Iterator[Finding]:
     yield from (_of_problem(setup, each) for each in judged)
     yield from (warn("input", str(each)) for each in warned)
     if not (suspect or wrong or judged or warned) and not _is_default(setup, field):
-        is_idle = setup.is_known and name not in setup.used and name not in setup.host.prefilled | {"service"}
+        is_idle = name in setup.preflight.ignored
         by = f"{setup.values.service} {setup.operation}".strip()
         yield warn("input", about, f"{by} does not use it") if is_idle else ok("input", about)
 
@@ -138,6 +138,11 @@ def _by_operation(setup: Setup) -> Iterator[Finding]:
         _, problems, _ = inputs.check({**setup.raw, "operation": operation})
         other = dict.fromkeys(f"{'another ' if each.name in setup.raw else ''}§{each.name}§" for each in problems)
         lacking.setdefault(", ".join(other), []).append(operation)
-    yield ok("operations", f"the inputs are complete for {', '.join(lacking.pop('', ())) or 'none of them'}")
+    if complete := lacking.pop("", ()):
+        yield ok("operations", f"the inputs are complete for {', '.join(complete)}")
+    else:
+        yield problem("operations", "the inputs are complete for none of them", "set what one of them would need")
+    default = inputs.inputs()["operation"].default
     for names, operations in lacking.items():
-        yield ok("operations", f"{', '.join(operations)}: would need {names}")
+        make = warn if default in operations else ok
+        yield make("operations", f"{', '.join(operations)}: would need {names}")

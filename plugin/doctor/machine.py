@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plugin import __version__
-from plugin.doctor.finding import Finding, ok, problem, warn
+from plugin.doctor.finding import Finding, ok, problem, skipped, warn
 from plugin.doctor.setup import Setup
 from plugin.units import size_text
 
@@ -52,9 +52,8 @@ def disks(setup: Setup) -> Iterator[Finding]:
         places["the temporary folder"] = temporary
     else:
         yield problem("place", "no temporary folder can be written", "make room in one, or set TMPDIR to another")
-    for name in ("output-directory", "log-file", "receipt"):
-        if name in setup.used and (given := setup.values.as_dict().get(name)):
-            places[f"§{name}§"] = folder / given
+    written = {f"§{place.name}§": place.path for place in setup.preflight.places if place.is_input}
+    places |= written
     if sys.prefix != sys.base_prefix:
         places["the Python environment"] = Path(sys.prefix)
     by_disk: dict[int, tuple[Path, list[str]]] = {}
@@ -62,7 +61,7 @@ def disks(setup: Setup) -> Iterator[Finding]:
         there = _existing(place)
         by_disk.setdefault(there.stat().st_dev, (there, []))[1].append(name)
     for there, names in by_disk.values():
-        yield _room(there, ", ".join(names))
+        yield _room(there, ", ".join(names), is_written=not written.keys().isdisjoint(names))
 
 
 def _temporary() -> Path | None:
@@ -79,12 +78,15 @@ def _existing(path: Path) -> Path:
     return next(each for each in (path, *path.absolute().parents) if os.path.exists(each))  # noqa: PTH110
 
 
-def _room(place: Path, names: str) -> Finding:
+def _room(place: Path, names: str, is_written: bool) -> Finding:
+    """The free space; too little of it fails a run that writes there."""
     try:
         usage = shutil.disk_usage(place)
     except OSError as error:
         return warn("disk", f"{place} ({names}): the free space is not known: {error.strerror}")
+    if not usage.total:  # as /proc and /sys report
+        return skipped("disk", f"{place} ({names}) has no size")
     said = f"{size_text(usage.free)} of {size_text(usage.total)} free at {place}: {names}"
-    if usage.free < FULL:
+    if usage.free < FULL and is_written:
         return problem("disk", said, "make room, or name another place")
     return warn("disk", said, "make room before a large download") if usage.free < LITTLE else ok("disk", said)

@@ -14,6 +14,7 @@ from plugin.hosts import source as sources
 from plugin.hosts.host import Host
 from plugin.hosts.spelling import own_variable
 from plugin.inputs import DOCTOR
+from plugin.preflight import Preflight
 from plugin.run import Surroundings, connection
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Setup:
     values: inputs.Values
     problems: tuple[Problem, ...]  # with the inputs
     passed: Passed
+    unused: tuple[str, ...]  # the inputs that the operation ignores
 
     @property
     def host(self) -> Host:
@@ -64,7 +66,13 @@ class Setup:
     @property
     def used(self) -> frozenset[str]:
         """The inputs that the operation uses; if that is not known, those that any of the service's uses."""
-        return inputs.used_by(self.values.service, self.operation or DOCTOR)
+        return inputs.used_by(self.values.service, self.values.operation)
+
+    @cached_property
+    def preflight(self) -> Preflight:
+        """What the operation has to work with on this machine."""
+        around = self.around
+        return Preflight(self.values, self.unused, around.host, around.folder, around.environment)
 
     @cached_property
     def judged(self) -> tuple[list[Problem], list[Problem]]:
@@ -120,8 +128,9 @@ def setup_of(raw: Mapping[str, Any], around: Surroundings, passed: Passed = ({},
     raw = sources.with_short_refs(raw)
     wanted = str(raw.pop("operation", "")).strip()
     operation = "" if wanted == DOCTOR else wanted
-    values, problems, _ = inputs.check({**raw, "operation": operation or DOCTOR})
+    values, problems, unused = inputs.check({**raw, "operation": operation or DOCTOR})
     is_unnamed = "service" not in raw
     kept = tuple(each for each in problems if not (is_unnamed and each.name == "service"))  # then less is checked
     known = operation in inputs.services().get(values.service, {})
-    return Setup(around, raw, operation if known else "", values, kept, passed)
+    values = values if known else values._replace(operation=DOCTOR)
+    return Setup(around, raw, operation if known else "", values, kept, passed, tuple(unused))

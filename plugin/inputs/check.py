@@ -19,6 +19,7 @@ from plugin.inputs.fields import (
     chosen,
     default_url,
     field_of,
+    for_every_service,
     from_host,
     inputs,
     is_afterwards,
@@ -68,7 +69,7 @@ def check(raw: Mapping[str, str | Sequence[str]]) -> tuple[Values, list[Problem]
     problems += _schema_problems(values, bad)
     problems += _url_problems(values)
     problems += _file_problems(values)
-    known = operation in services().get(service, {})
+    known = service in services() and operation in services()[service] | for_every_service()
     foreign = set(inputs()) - used_by(service, operation) if known else set()
     if known and is_afterwards(service, operation):  # these are of the run before, which has reported them
         problems = [problem for problem in problems if problem.name not in foreign]

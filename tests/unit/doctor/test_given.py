@@ -152,9 +152,19 @@ def test_unknown_inputs_and_services_are_problems() -> None:
 
 def test_operations_are_grouped_by_what_they_lack() -> None:
     found = lines({"service": "app-distribution", "service-url": "https://d.example", "api-token": "t0ken"})
-    said = [each.partition(": ")[2] for each in found if "operations: " in each]
-    assert (len(said), said[0]) == (4, "the inputs are complete for none of them")
-    assert set(said) > {"create-build: would need §phase-id§"}
+    said = [each for each in found if "operations: " in each]
+    assert len(said) == 4
+    assert said[0] == ("problem  operations: the inputs are complete for none of them; set what one of them would need")
+    assert "ok       operations: create-build: would need §phase-id§" in said
+    assert [each for each in said if each.startswith("warn     operations: deliver: would need §phase-id§")]
+
+
+def test_a_default_operation_that_lacks_something_is_a_warning() -> None:
+    raw = {"service": "app-distribution", "service-url": "https://d.example", "api-token": "t0ken", "phase-id": "7"}
+    said = [each for each in lines(raw) if "operations: " in each]
+    assert said[0] == "ok       operations: the inputs are complete for create-build"
+    assert "warn     operations: deliver: would need §artifacts§" in said
+    assert not [each for each in lines({**raw, "artifacts": "a.txt"}) if each.startswith("warn     operations")]
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -51,8 +51,9 @@ def test_little_room_is_a_warning_and_none_a_problem(
 ) -> None:
     usage = type("Usage", (), {"free": free, "total": 2**30})()
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    found = list(machine.disks(_setup(tmp_path)))
-    assert {each.state for each in found} == {state}
+    written = {"service": "bitrise", "operation": "log", "log-file": "build.log"}
+    found = list(machine.disks(setup_of(written, surroundings(tmp_path))))
+    assert found[0].state == state
     assert all(bool(each.do) == (state != "ok") for each in found)
 
 
@@ -71,6 +72,20 @@ def test_places_on_one_disk_are_one_line(tmp_path: Path) -> None:
     (mine,) = [each for each in said if "the working folder" in each]
     assert mine.endswith("§output-directory§") or "§output-directory§, " in mine
     assert not (tmp_path / "new").exists()
+
+
+def test_little_room_where_nothing_is_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type("Usage", (), {"free": 0, "total": 2**30})()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    read = {"service": "bitrise", "operation": "whoami", "log-file": "build.log"}
+    dry = {"service": "bitrise", "operation": "log", "log-file": "build.log", "dry-run": "true"}
+    for inputs in (read, dry):
+        assert {each.state for each in machine.disks(setup_of(inputs, surroundings(tmp_path)))} == {"warn"}
+
+
+def test_a_folder_without_a_size_is_not_judged() -> None:
+    found = list(machine.disks(_setup(Path("/proc"))))
+    assert (found[0].state, found[0].said) == ("skipped", "not checked: /proc (the working folder) has no size")
 
 
 def _setup(folder: Path) -> Setup:

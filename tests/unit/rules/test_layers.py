@@ -27,8 +27,9 @@ MAY_IMPORT = {
     "hosts": {"files", "inputs", "packages"},
     "services": {"files", "inputs", "rest"},
     "announce": {"files", "hosts", "inputs", "rest"},
-    "run": {"announce", "files", "hosts", "inputs", "rest", "services"},
-    "doctor": {"files", "hosts", "inputs", "rest", "run", "services"},
+    "preflight": {"files", "hosts", "inputs"},
+    "run": {"announce", "files", "hosts", "inputs", "preflight", "rest", "services"},
+    "doctor": {"files", "hosts", "inputs", "preflight", "rest", "run", "services"},
     "sandbox": {"files"},  # files/apps and files/qr alone: what an uploaded app says of itself, and QR codes
     "prepare": {"packages"},
     "packages": set(),
