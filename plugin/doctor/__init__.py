@@ -29,6 +29,7 @@ CHECKS: tuple[Callable[[Setup], Iterator[Finding]], ...] = (
     files.places,
     machine.disks,
     network.check,
+    given.doubted,
 )
 
 

@@ -46,6 +46,7 @@ def check(setup: Setup, seconds: Callable[[], float], why_none: str) -> Iterator
                 answer = rest.send(replace(reading.request(setup.values), patience=left))
             if said := error_in(answer.data, redact):
                 raise RefusedError(said)
+            setup.proven.update(setup.credentials)
             yield ok(NAME, redact.brief(reading.says(answer.data), LONGEST))
         except AuthError as error:
             is_refused = error.status == UNKNOWN_TO_IT

@@ -55,12 +55,9 @@ def _given(setup: Setup, name: str) -> Iterator[Finding]:
     if isinstance(text, Unusable):  # a sentence of the host's, and not the value
         yield from (_of_problem(setup, each) for each in wrong)
         return
-    items = [*getattr(setup.values, field.attribute)] if field.is_list and not wrong else _texts(text)
-    about = f"§{name}§: {_shown(setup, field, items)}, from {setup.origin(name)}"
-    values = (item.partition("=")[2] for item in items) if field.kind == "variables" else items
-    suspect = next(filter(None, (doubt(value, field) for value in values)), None)
-    if name == "service" and not wrong:
-        suspect = None
+    about, suspect = _about(setup, field, is_valid=not wrong)
+    if suspect and not suspect.is_certain and not wrong and _may_be_proven(setup, name):
+        return
     if suspect:
         yield _suspected(about, suspect, is_wrong=bool(wrong))
     yield from (_of_problem(setup, each) for each in wrong if not suspect)
@@ -70,6 +67,29 @@ def _given(setup: Setup, name: str) -> Iterator[Finding]:
         is_idle = name in setup.preflight.ignored
         by = f"{setup.values.service} {setup.operation}".strip()
         yield warn("input", about, f"{by} does not use it") if is_idle else ok("input", about)
+
+
+def doubted(setup: Setup) -> Iterator[Finding]:
+    """The lines of the credentials that look odd, once a read has shown whether they are right."""
+    for name in setup.raw.keys() & inputs.inputs().keys():
+        if name not in setup.wrong and _may_be_proven(setup, name):
+            about, suspect = _about(setup, inputs.inputs()[name], is_valid=True)
+            if suspect and not suspect.is_certain:
+                yield ok("input", about) if name in setup.proven else _suspected(about, suspect, is_wrong=False)
+
+
+def _may_be_proven(setup: Setup, name: str) -> bool:
+    return setup.is_known and bool(setup.service.readings) and name in setup.credentials
+
+
+def _about(setup: Setup, field: Field, is_valid: bool) -> tuple[str, Doubt | None]:
+    """What one input is and where it came from; and what is doubtful about it."""
+    text = setup.raw[field.name]
+    items = [*getattr(setup.values, field.attribute)] if field.is_list and is_valid else _texts(text)
+    values = (item.partition("=")[2] for item in items) if field.kind == "variables" else items
+    suspect = next(filter(None, (doubt(value, field) for value in values)), None)
+    about = f"§{field.name}§: {_shown(setup, field, items)}, from {setup.origin(field.name)}"
+    return about, None if field.name == "service" and is_valid else suspect
 
 
 def _suspected(about: str, suspect: Doubt, is_wrong: bool) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Setup:
     problems: tuple[Problem, ...]  # with the inputs
     passed: Passed
     unused: tuple[str, ...]  # the inputs that the operation ignores
+    proven: set[str] = field(default_factory=set)  # the inputs that a read has shown to be right, once it was sent
 
     @property
     def host(self) -> Host:

@@ -82,9 +82,10 @@ def made(_root: Path) -> dict[str, str]:
 
 
 def component(name: str, can: Mapping[str, Sequence[str]]) -> str:
-    """A component with one job: it can do these operations of these services."""
+    """A component with one job: it can do these operations of these services, and those that every service has."""
     pairs = [(service, operation) for service, all_ in can.items() for operation in all_]
-    fixed = {"service": [*can], "operation": list(dict.fromkeys(operation for _, operation in pairs))}
+    every = [operation for _, operation in pairs] + [*inputs.for_every_service()]
+    fixed = {"service": [*can], "operation": list(dict.fromkeys(every))}
     choices = {each: values for each, values in fixed.items() if len(values) > 1}
     used = frozenset().union(*(inputs.used_by(*pair) for pair in pairs)) | {"service", "operation"}
     used -= {*HOST_ALONE, *(fixed.keys() - choices)}

@@ -28,8 +28,10 @@ def test_there_is_a_component_for_deliveries_and_for_each_service() -> None:
     assert {*LOADED} == {"deliver", *inputs.services()}
     delivering = [service for service, can in inputs.services().items() if "deliver" in can]
     assert SPECS["deliver"]["service"]["options"] == delivering
+    assert SPECS["deliver"]["operation"]["options"] == ["deliver", *inputs.for_every_service()]
+    assert SPECS["deliver"]["operation"]["default"] == "deliver"
     for service, operations in inputs.services().items():
-        assert SPECS[service]["operation"]["options"] == [*operations]
+        assert SPECS[service]["operation"]["options"] == [*operations, *inputs.for_every_service()]
 
 
 def test_gitlabs_published_schema_accepts_both_parts_and_the_examples(tmp_path: Path) -> None:

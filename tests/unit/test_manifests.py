@@ -149,3 +149,28 @@ def test_the_documents_tables_are_whole(name: str) -> None:
     found: list[Any] = [block for block in made.split("\n\n") if block.lstrip().startswith("|")]
     assert found
     assert all(len(_columns(table)) == 1 for table in found)
+
+
+MANIFESTS = [path for path in manifests.contents(ROOT) if path.endswith((".yml", ".yaml")) and "examples" not in path]
+
+
+@pytest.mark.parametrize("path", MANIFESTS)
+def test_every_manifest_accepts_the_doctor(path: str) -> None:
+    choices: list[list[str]] = []
+
+    def walk(node: Any, name: object = "") -> None:
+        if isinstance(node, dict):
+            is_operation = "operation" in (name, node.get("name"))
+            choices.extend(node[key] for key in ("options", "enum", "values") if is_operation and key in node)
+            for key, value in node.items():
+                walk(value, key)
+        elif isinstance(node, list):
+            for each in node:
+                walk(each, name)
+
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for document in yaml.safe_load_all(text):
+        walk(document)
+    assert "operation" in text
+    assert [each for each in choices if inputs.DOCTOR not in each] == []
+    assert choices or not path.startswith("templates/") or "azure" in path

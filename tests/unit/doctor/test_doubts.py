@@ -18,21 +18,16 @@ TOKEN, PASSWORD, PATHS = (inputs.inputs()[name] for name in ("api-token", "passw
         ("“s3cret-token”", "has quotes around it"),
         ("${{ secrets.DIST_TOKEN }}", "holds `${{ }}`"),
         ("$(DIST_TOKEN)", "is `$(NAME)`"),
-        ("$DIST_TOKEN", "is `$NAME`"),
-        ("${DIST_TOKEN}", "is `$NAME`"),
-        ("%DIST_TOKEN%", "is `%NAME%`"),
+        ("x${{ secrets.DIST_TOKEN }}", "holds `${{ }}`"),
+        ("${DIST_TOKEN}", "is `${NAME}`"),
         ('<+secrets.getValue("dist")>', "is `<+…>`"),
         ("{{ dist_token }}", "is `{{ }}`"),
         ("***", "is a mask"),
         ("[secret]", "is a mask"),
-        ("changeme", "is a placeholder"),
-        ("YOUR-TOKEN-HERE", "is a placeholder"),
-        ("<token>", "is a placeholder"),
-        ("xxxxxxxx", "is a placeholder"),
-        ("null", "is a placeholder"),
         ("Bearer s3cret", "begins with the word of a header"),
         ("Token token=s3cret", "begins with the word of a header"),
-        ("API_TOKEN=s3cret", "begins with `NAME=`"),
+        ("  s3cret more ", "has a blank in it"),
+        ("s3cret\tmore", "has a blank in it"),
         ("s3cret\nmore", "has a line break in it"),
         ("s3cret\u200b", "holds an invisible character (U+200B)"),
         ("\ufeffs3cret", "holds an invisible character (U+FEFF)"),
@@ -44,6 +39,32 @@ def test_a_doubtful_token_is_a_problem(text: str, said: str) -> None:
     assert found
     assert found.said.startswith(said)
     assert (found.is_certain, bool(found.do)) == (True, True)
+    assert "s3cr" not in found.said + found.do
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("changeme", "is probably a placeholder"),
+        ("YOUR-TOKEN-HERE", "is probably a placeholder"),
+        ("my-company-token", "is probably a placeholder"),
+        ("<token>", "is probably a placeholder"),
+        ("xxxxxxxx", "is probably a placeholder"),
+        ("null", "is probably a placeholder"),
+        ("$ecret2024", "is `$NAME`"),
+        ("$DIST_TOKEN", "is `$NAME`"),
+        ("%DIST_TOKEN%", "is `%NAME%`"),
+        ("API_TOKEN=s3cret", "begins with `NAME=`"),
+        ("abc=def", "begins with `NAME=`"),
+        ('"s3cret', "has a quote at one end"),
+        ("s3cret'", "has a quote at one end"),
+    ],
+)
+def test_what_a_token_may_be_is_a_warning(text: str, said: str) -> None:
+    found = doubt(text, TOKEN)
+    assert found
+    assert found.said.startswith(said)
+    assert (found.is_certain, bool(found.do)) == (False, True)
     assert "s3cr" not in found.said + found.do
 
 
@@ -72,11 +93,21 @@ def test_a_usual_password_raises_no_doubt(text: str) -> None:
     assert doubt(text, PASSWORD) is None
 
 
-@pytest.mark.parametrize(("text", "is_certain"), [("'hunter2'", False), ("changeme", False), ("$(PASSWORD)", True)])
-def test_a_password_may_look_odd_but_not_be_a_reference(text: str, is_certain: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_certain"),
+    [("'hunter2'", False), ("x${{ secrets.PASSWORD }}", True), ("a\nb", False)],
+)
+def test_a_password_may_look_odd_but_not_be_an_expression(text: str, is_certain: bool) -> None:
     found = doubt(text, PASSWORD)
     assert found
     assert found.is_certain is is_certain
+
+
+@pytest.mark.parametrize("text", ["$ecret2024", "%Summer2024%", "$(PASSWORD)", "${PASSWORD}", "{{a}}", "***", "test"])
+def test_the_form_of_an_odd_password_is_not_shown(text: str) -> None:
+    found = doubt(text, PASSWORD)
+    assert found
+    assert (found.said, found.is_certain) == ("may be a reference or a placeholder", False)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from plugin.clock import Clock
-from plugin.doctor import credentials, network
+from plugin.doctor import credentials, given, network
 from plugin.doctor.setup import Setup, setup_of
 from tests.unit.doctor.around import surroundings
 from tests.unit.rest.servers import head, server
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.real_sockets
 
 def setup(url: str, clock: Clock | None = None, **inputs: str) -> Setup:
     around = replace(surroundings(Path()), clock=clock or Clock())
-    given = {name.replace("_", "-"): value for name, value in inputs.items()}
-    return setup_of({"service": "app-distribution", "api-token": "t0ken", "service-url": url, **given}, around)
+    raw = {name.replace("_", "-"): value for name, value in inputs.items()}
+    return setup_of({"service": "app-distribution", "api-token": "t0ken", "service-url": url, **raw}, around)
 
 
 def lines(url: str, clock: Clock | None = None, **inputs: str) -> list[str]:
@@ -140,10 +140,25 @@ def test_when_the_time_is_up_nothing_is_an_outage() -> None:
     assert {each.state for each in spent} == {"skipped"}
 
 
+@pytest.mark.parametrize(("status", "state"), [("200 OK", "ok"), ("401 Unauthorized", "warn")])
+def test_a_doubt_about_credentials_that_work_is_dropped(status: str, state: str) -> None:
+    body = b'{"data": {"username": "somebody"}}'
+
+    def talk(connection: socket.socket) -> None:
+        head(connection)
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    with server(talk) as (url, _):
+        examined = setup(url, service="bitrise", api_token="my-company-token")
+        found = [*given.check(examined), *network.check(examined), *given.doubted(examined)]
+    (line,) = [each for each in found if each.said.startswith("§api-token§: 16 characters")]
+    assert (line.name, line.state) == ("input", state)
+
+
 def test_what_the_operation_does_not_use_is_not_read() -> None:
     def said(operation: str) -> list[str]:
-        given = setup("http://127.0.0.1:9", service="bitrise", operation=operation, app_id="nope")
-        return [each.said for each in credentials.check(given, lambda: 0, "no time")]
+        examined = setup("http://127.0.0.1:9", service="bitrise", operation=operation, app_id="nope")
+        return [each.said for each in credentials.check(examined, lambda: 0, "no time")]
 
     assert len(said("list-apps")) == 1
     assert len(said("show-app")) == 2
