@@ -20,6 +20,9 @@ def check(setup: Setup, seconds: Callable[[], float], why_none: str) -> Iterator
     from plugin.rest.failure import error_in
 
     service, names, redact = setup.service, _and(setup.credentials), setup.around.log.redact
+    if setup.operation and not service.authorization(setup.values):
+        yield skipped(NAME, f"{service.name} {setup.operation} sends none")
+        return
     if unusable := setup.lacks(setup.credentials):
         yield skipped(NAME, f"{_and(unusable)} is not set, or not valid")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,8 @@ from plugin.doctor.finding import Finding, ok, problem, skipped, warn
 from plugin.doctor.setup import Setup
 from plugin.units import size_text
 
-CACHE = "buildferry"  # what the name of the launcher's folder begins with
+# The launcher's folder, in a cache or as its last resort in a temporary folder, and a file in it that no other has.
+CACHE, LAST_RESORT, START = "buildferry", r"buildferry-\d+", "start-*"
 FULL, LITTLE = 16 * 1024 * 1024, 256 * 1024 * 1024  # bytes
 
 
@@ -30,15 +32,15 @@ def _environment(environment: Path) -> Finding:
     """Where the packages are: in the launcher's cache, or an environment that people made."""
     if sys.prefix == sys.base_prefix:
         return ok("environment", f"none of its own: the packages are those of {environment}")
-    if not environment.parent.name.startswith(CACHE):
+    folder = environment.parent
+    if not any(folder.glob(START)):
         return ok("environment", str(environment))
-    temporary = _temporary()
-    if temporary and environment.is_relative_to(temporary):
+    if re.fullmatch(LAST_RESORT, folder.name):
         said = f"{environment} is in a temporary folder, as no cache can be written: each job may create it again"
         return warn(
             "environment", said, "set XDG_CACHE_HOME to a folder that is kept, and that this user alone can write"
         )
-    if not os.access(environment.parent, os.W_OK):
+    if folder.name == CACHE and not os.access(folder, os.W_OK):
         said = f"{environment}, in a cache that this user cannot write: it serves until the packages or Python change"
         return warn("environment", said, "let this user write it, or set XDG_CACHE_HOME to another folder")
     return ok("environment", str(environment))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from plugin.doctor import machine
+from plugin.doctor.setup import setup_of
 from plugin.hosts import HOSTS
 from plugin.inputs import services
 from plugin.sandbox.bitrise_release_management.shelf import APPS, WORKSPACE
@@ -29,6 +32,7 @@ from tests.end_to_end.broken import (
 from tests.end_to_end.launch.machine import Machine, script
 from tests.end_to_end.program import Done, SandboxProcess, clean_environment, command, run
 from tests.end_to_end.rest.gateways import address_of, proxy
+from tests.unit.doctor.around import surroundings
 from tests.unit.hosts.test_hosts import read_like_the_runner
 
 
@@ -65,8 +69,17 @@ def tree(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*"))}
 
 
-def only_reads(sandbox: SandboxProcess) -> bool:
-    return {each["method"] for each in sandbox.state()["requests"]} <= {"GET"}
+def requests(sandbox: SandboxProcess) -> list[str]:
+    return [f"{each['method']} {each['path'].partition('?')[0]}" for each in sandbox.state()["requests"]]
+
+
+READS = {
+    "bitrise": ["GET /v0.1/me", "GET /v0.1/apps/f46e89061e967f27"],
+    "bitrise-release-management": [
+        f"GET {each}" for each in ("/release-management/v2/apps/v1/", f"/release-management/v2/apps/v1/{APPS[0].id}")
+    ],
+    "phonegap-build": ["GET /api/v0/me"],
+}
 
 
 def checks_of(done: Done, ground: Ground, host: str) -> Any:
@@ -98,7 +111,7 @@ def test_a_broken_set_up_is_named_by_its_line(set_up: SetUp, ground: Ground) -> 
     assert not [secret for secret in (PROXY_PASSWORD, BITRISE_TOKEN, "t0ken") if secret in done.log], done.log
     assert "Traceback" not in done.log
     assert tree(ground.folder) == before
-    assert only_reads(ground.sandbox)
+    assert {each.partition(" ")[0] for each in requests(ground.sandbox)} <= {"GET"}
 
 
 def _text(check: dict[str, str]) -> str:
@@ -154,7 +167,7 @@ def test_a_healthy_set_up_has_no_problem_and_is_only_read(service: str, ground: 
     assert (done.stderr, re.findall("^(?:warn|problem) .*", done.stdout, re.MULTILINE)) == ("", [])
     assert re.search(r"^ok       clock: \d s from the server's$", done.stdout, re.MULTILINE)
     assert tree(ground.folder) == before
-    assert only_reads(ground.sandbox)
+    assert requests(ground.sandbox) == ["GET /", *READS.get(service, [])]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -173,7 +186,7 @@ def test_the_doctor_runs_on_each_host_whatever_else_is_set(host: str, ground: Gr
     assert [path.name for path in ground.folder.iterdir()] == ["notes.txt"]
     assert not Path(files["GITHUB_STEP_SUMMARY"]).exists()
     assert list(Path(files["TMPDIR"]).iterdir()) == []
-    assert only_reads(ground.sandbox)
+    assert requests(ground.sandbox) == ["GET /", *READS["bitrise"]]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -194,7 +207,7 @@ def test_the_way_through_a_proxy_signs_in_there(scheme: str, ground: Ground) -> 
     assert "ok       http: GET / answers 200 " in done.log
     assert ("ok       tls: TLSv1.3, certificate for " in done.log) is (scheme == "https")
     assert PROXY_PASSWORD not in done.log
-    assert only_reads(ground.sandbox)
+    assert requests(ground.sandbox) == ["GET /"]
 
 
 def test_without_a_service_the_machine_and_the_host_are_examined(ground: Ground) -> None:
@@ -234,3 +247,13 @@ def test_a_cache_that_cannot_be_written_is_named_before_anything_starts(cold: Ma
     done = cold.run("doctor", **nowhere)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no folder for the Python environment is writable: set XDG_CACHE_HOME to one that is" in done.stderr
+
+
+def test_a_cache_that_cannot_be_written_beside_one_that_can(
+    cold: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    report = cold.report(XDG_CACHE_HOME="/proc", HOME="/proc", TMPDIR=str(tmp_path / "temporary"))
+    monkeypatch.setattr(sys, "prefix", report["environment"])
+    (found,) = [each for each in machine.check(setup_of({}, surroundings(tmp_path))) if each.name == "environment"]
+    assert (found.state, found.do[:19]) == ("warn", "set XDG_CACHE_HOME ")

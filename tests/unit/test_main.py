@@ -91,6 +91,31 @@ def test_the_version_is_one_line_and_loads_neither_requests_nor_jsonschema() -> 
     assert (done.returncode, done.stdout) == (0, f"buildferry {__version__}\n"), done.stderr
 
 
+def test_a_delivery_loads_nothing_of_the_doctor(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    given = [
+        "--service-url=https://dist.example",
+        "--api-token=t0ken",
+        "--phase-id=7",
+        "--artifacts=a.txt",
+        "--dry-run",
+    ]
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from plugin.__main__ import main\n"
+        f"assert main(['app-distribution', 'deliver', *{given}], {{}}, sys.stdin, sys.stdout, sys.stderr) == 0\n"
+        "assert 'plugin.rest.client' in sys.modules\n"
+        "assert not {'plugin.doctor', 'plugin.rest.probe'} & set(sys.modules)\n"
+    )
+    (tmp_path / "a.txt").write_text("an app")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("arguments", [("run",), ("bitrise", "--no-such"), ("bitrise", "ping")])
 def test_an_unknown_host_is_reported_whatever_else_is_wrong(arguments: tuple[str, ...]) -> None:
     code, out, _ = main(*arguments, PLUGIN_HOST="no-such-host")

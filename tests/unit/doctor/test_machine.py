@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -29,14 +30,35 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Environment:
     return found
 
 
-def test_an_environment_in_a_temporary_folder_is_a_warning(environment: Environment) -> None:
-    found = environment(Path(tempfile.gettempdir(), "buildferry-0", "cp311"))
-    assert (found.state, "set XDG_CACHE_HOME" in found.do) == ("warn", True)
+@pytest.mark.parametrize(
+    ("folder", "is_launchers", "state"),
+    [
+        ("buildferry-0", True, "warn"),
+        ("buildferry-1001", True, "warn"),
+        ("buildferry-1001", False, "ok"),
+        ("buildferry-ci", True, "ok"),
+        ("buildferry", True, "ok"),
+        ("buildferry", False, "ok"),
+    ],
+)
+def test_only_the_launchers_last_resort_is_a_warning(
+    folder: str, is_launchers: bool, state: str, environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir()
+    if is_launchers:
+        (tmp_path / folder / "start-123").touch()
+    found = environment(tmp_path / folder / "cp311")
+    assert (found.state, "set XDG_CACHE_HOME" in found.do) == (state, state == "warn")
 
 
-def test_an_environment_that_people_made_is_theirs(environment: Environment) -> None:
-    assert environment(Path("/opt/tools/venv")) == Finding("environment", "ok", "/opt/tools/venv")
-    assert environment(Path("/root/.cache/buildferry/cp311")).state in ("ok", "warn")
+def test_a_launchers_cache_that_is_closed_is_a_warning(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "buildferry").mkdir()
+    (tmp_path / "buildferry" / "start-123").touch()
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != tmp_path / "buildferry")  # root may write anywhere
+    found = environment(tmp_path / "buildferry" / "cp311")
+    assert (found.state, "let this user write it" in found.do) == ("warn", True)
 
 
 def test_a_python_without_an_environment_is_named(environment: Environment) -> None:

@@ -160,5 +160,6 @@ def test_what_the_operation_does_not_use_is_not_read() -> None:
         examined = setup("http://127.0.0.1:9", service="bitrise", operation=operation, app_id="nope")
         return [each.said for each in credentials.check(examined, lambda: 0, "no time")]
 
+    assert said("ping") == ["not checked: bitrise ping sends none"]
     assert len(said("list-apps")) == 1
     assert len(said("show-app")) == 2
