@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from plugin.sandbox import SERVICES, Sandbox
 from plugin.sandbox.apps import apk, ipa
+from plugin.sandbox.own import OWN
 from plugin.units import size_text
 
 Perform = Callable[[Mapping[str, str], Path], dict[str, Any]]  # raw inputs and the job's folder -> outputs
@@ -53,7 +54,7 @@ def _filled(value: str, outputs: Mapping[str, Any], folder: Path) -> str:
 
 def _compare(out: TextIO, outputs: Mapping[str, Any], url: str) -> None:
     """Compare the digests in the outputs with those of the bytes that the sandbox received."""
-    with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=10) as answer:  # noqa: S310 - our own sandbox
+    with urllib.request.urlopen(f"{url}{OWN}/state", timeout=10) as answer:  # noqa: S310 - our own sandbox
         arrived = set(_digests(json.load(answer)))
     for artifact in outputs["result"]["artifacts"]:
         if artifact["name"] not in FILES:

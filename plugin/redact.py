@@ -22,7 +22,9 @@ LONGEST_ESCAPE = 16
 # The text is not trusted: each of these takes time in proportion to its length alone.
 _URL = re.compile(r"https?(?::|%3a)(?:\\{0,3}/|%2f){2}[^\s\"'<>]+", re.IGNORECASE)
 _QUERY = re.compile(r"[?#]|%3f|%23|\\u003f|\\u0023", re.IGNORECASE)
-_SIGNATURE = re.compile("signature|credential|token|sig|secret|password|key|auth|code|hmac|jwt|policy", re.IGNORECASE)
+_SIGNATURE = re.compile(
+    "signature|credential|token|sig|secret|pass|pwd|session|cookie|key|auth|code|hmac|jwt|policy", re.IGNORECASE
+)
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
 _ESCAPED_USER_INFO = re.compile(
     r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE

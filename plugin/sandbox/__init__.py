@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from plugin.sandbox.control import control
 from plugin.sandbox.faults import HTML
+from plugin.sandbox.own import OWN
 from plugin.sandbox.page import page
 from plugin.sandbox.page.guard import guard
 from plugin.sandbox.rules import Rules, with_faults
@@ -47,7 +48,7 @@ class Sandbox:
     def __init__(self, state: State, api: Listener, storage: Listener) -> None:
         """Take over what `start` has started."""
         self.url = api.url
-        self.page_url = f"{api.url}/_sandbox/"
+        self.page_url = f"{api.url}{OWN}/"
         self.storage_url = storage.url
         self.tokens = {name: dict(service.inputs) for name, service in SERVICES.items()}
         self._state = state
@@ -65,6 +66,7 @@ class Sandbox:
         state = State()
         with _ROUTING:
             api_app, its_storage = _api_app(state, rules, Storage(state, storage.url)), storage_app(state)
+        guard(its_storage)
         api.start(with_faults(api_app, rules, state, "api", storage.url), lambda: state.clock.now())
         storage.start(with_faults(its_storage, rules, state, "storage", storage.url), lambda: state.clock.now())
         return cls(state, api, storage)

@@ -32,7 +32,7 @@ class Shelf:
 
     builds: list[dict[str, object]] = field(default_factory=list)
     files: list[dict[str, object]] = field(default_factory=list)
-    blobs: dict[object, Blob] = field(default_factory=dict)  # the files' bytes, by their ids
+    arrived: dict[str, Shown] = field(default_factory=dict)  # both, by ids of which no two are the same
     build_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
     file_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(5001))
 
@@ -52,6 +52,7 @@ def blueprint(state: State, _storage: Storage) -> Blueprint:
             shelf = state.part(Shelf)
             build_id = next(shelf.build_ids)
             shelf.builds.append({"id": build_id, "phase_id": phase_id})
+            shelf.arrived[str(build_id)] = Shown("build", str(build_id), str(build_id), about={"phase": phase_id})
         return jsonify(id=build_id), 201
 
     @api.post("/resource_files")
@@ -70,7 +71,7 @@ def blueprint(state: State, _storage: Storage) -> Blueprint:
             file_id = next(shelf.file_ids)
             file = {"id": file_id, "build_id": build_id, "name": name, "size": blob.size, "sha256": blob.sha256}
             shelf.files.append(file)
-            shelf.blobs[file_id] = blob
+            shelf.arrived[f"file-{file_id}"] = _shown_file(f"file-{file_id}", name, build_id, blob)
         return jsonify(id=file_id), 201
 
     return api
@@ -83,19 +84,19 @@ def received(state: State) -> dict[str, object]:
 
 
 def shown(state: State) -> Iterator[Shown]:
-    """Yield the builds, each with its files after it, the newest first."""
+    """Return the builds and files, the newest first."""
+    return reversed(state.part(Shelf).arrived.values())
+
+
+def find(state: State, id_: str) -> Shown | None:
+    """Return a build or a file."""
+    return state.part(Shelf).arrived.get(id_)
+
+
+def counts(state: State) -> dict[str, int]:
+    """Return how many builds and files there are."""
     shelf = state.part(Shelf)
-    files: dict[object, list[dict[str, object]]] = {}
-    for file in shelf.files:
-        files.setdefault(file["build_id"], []).append(file)
-    for build in reversed(shelf.builds):
-        inside = files.get(build["id"], [])
-        yield Shown("build", str(build["id"]), str(build["id"]), about={"phase": build["phase_id"]})
-        for file in inside:
-            name, blob = str(file["name"]), shelf.blobs[file["id"]]
-            about = {"build": build["id"]}
-            is_app = name.lower().endswith(APPS)
-            yield Shown("file", str(file["id"]), name, "stored", "done", about, blob, is_installable=is_app)
+    return {"build": len(shelf.builds), "file": len(shelf.files)}
 
 
 def held(part: Any) -> list[Thing]:
@@ -116,8 +117,15 @@ SERVICE = Service(
     blueprint=blueprint,
     received=received,
     shown=shown,
+    find=find,
+    counts=counts,
     held=held,
 )
+
+
+def _shown_file(id_: str, name: str, build_id: int, blob: Blob) -> Shown:
+    is_app = name.lower().endswith(APPS)
+    return Shown("file", id_, name, "stored", "done", {"build": build_id}, blob, is_installable=is_app)
 
 
 def _signed_in_form(state: State) -> Form:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from plugin.sandbox.own import OWN
 from plugin.sandbox.rules import Rules
 from plugin.sandbox.service import Service
 from plugin.sandbox.state import State
@@ -14,7 +15,7 @@ from plugin.sandbox.state import State
 
 def control(state: State, rules: Rules, services: Mapping[str, Service]) -> Blueprint:
     """Make the API with which tests inspect and control the sandbox."""
-    api = Blueprint("sandbox", __name__, url_prefix="/_sandbox")
+    api = Blueprint("sandbox", __name__, url_prefix=OWN)
 
     @api.get("/state")
     def show() -> Response:

@@ -34,6 +34,7 @@ class Shelf:
 
     contexts: list[dict[str, Any]] = field(default_factory=list)
     builds: list[dict[str, Any]] = field(default_factory=list)
+    arrived: list[dict[str, Any]] = field(default_factory=list)  # both
     blobs: dict[object, Blob] = field(default_factory=dict)  # the builds' bytes, by their ids
     context_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(28))
     build_ids: itertools.count[int] = field(default_factory=lambda: itertools.count(70))
@@ -59,6 +60,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
             shelf = state.part(Shelf)
             context_id = next(shelf.context_ids)
             shelf.contexts.append({"id": context_id, "project": project})
+            shelf.arrived.append(shelf.contexts[-1])
         return jsonify(id=context_id, dateCreated=state.clock.iso()), 201
 
     @api.post("/builds")
@@ -75,6 +77,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
             build = {"id": next(shelf.build_ids), "project": project, **build}
             build |= {"dateCreated": state.clock.iso(), "uploadState": "UPLOADING", "file": None}
             shelf.builds.append(build)
+            shelf.arrived.append(build)
 
         def stored(blob: Blob) -> None:
             shelf.blobs[build["id"]] = blob
@@ -101,17 +104,23 @@ def received(state: State) -> dict[str, object]:
 
 
 def shown(state: State) -> Iterator[Shown]:
-    """Yield the builds, then the upload contexts, the newest first."""
+    """Yield the builds and upload contexts, the newest first."""
     shelf = state.part(Shelf)
-    for build in reversed(shelf.builds):
-        about = {"project": build["project"], "context": build["contextId"], "type": build["buildType"]}
-        about |= {"name": build.get("name"), "commit": build.get("sourceControlId")}
-        word, blob = build["uploadState"], shelf.blobs.get(build["id"])
-        yield Shown("build", str(build["id"]), build["buildFileName"], word, "done" if blob else "running", about, blob)
-    for context in reversed(shelf.contexts):
-        yield Shown(
-            "upload context", f"context-{context['id']}", str(context["id"]), about={"project": context["project"]}
-        )
+    for each in reversed(shelf.arrived):
+        id_, about = str(each["id"]), {"project": each["project"]}
+        if "buildType" not in each:
+            yield Shown("upload context", f"context-{id_}", id_, about=about)
+            continue
+        about |= {"context": each["contextId"], "type": each["buildType"]}
+        about |= {"name": each.get("name"), "commit": each.get("sourceControlId")}
+        word, blob = each["uploadState"], shelf.blobs.get(each["id"])
+        yield Shown("build", id_, each["buildFileName"], word, "done" if blob else "running", about, blob)
+
+
+def counts(state: State) -> dict[str, int]:
+    """Return how many builds and upload contexts there are."""
+    shelf = state.part(Shelf)
+    return {"build": len(shelf.builds), "upload context": len(shelf.contexts)}
 
 
 def held(part: Any) -> list[Thing]:
@@ -145,6 +154,7 @@ SERVICE = Service(
     blueprint=blueprint,
     received=received,
     shown=shown,
+    counts=counts,
     held=held,
 )
 

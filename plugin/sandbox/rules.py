@@ -11,12 +11,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from plugin.sandbox.call import Call, close
 from plugin.sandbox.faults import FAULTS
+from plugin.sandbox.own import is_own
 from plugin.sandbox.state import State
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Rule:
     wait: str | None = None
     code: str | None = None
     times: int | None = 1
+    number: int = field(default=0, compare=False)  # of a rule in force; it stays when the count goes down
 
     def __str__(self) -> str:
         """Return the rule as text, with the rest of its count."""
@@ -76,12 +79,15 @@ class Rules:
     def __init__(self, texts: Sequence[str] = ()) -> None:
         """Start with these rules."""
         self._lock = threading.Lock()
-        self._rules = [parse(text) for text in texts]
+        self._numbers = count(1)
+        self._rules: list[Rule] = []
+        self.add(texts)
 
     def add(self, texts: Sequence[str], instead: bool = False) -> None:
         """Add rules, or replace all others; if one is invalid (ValueError), none is added."""
-        added = [parse(text) for text in texts]
+        parsed = [parse(text) for text in texts]
         with self._lock:
+            added = [replace(rule, number=next(self._numbers)) for rule in parsed]
             self._rules = added if instead else self._rules + added
 
     def remove(self, texts: Sequence[str]) -> None:
@@ -94,8 +100,12 @@ class Rules:
 
     def texts(self) -> list[str]:
         """Return the rules that are still in force, each with the rest of its count."""
+        return [str(rule) for rule in self.in_force()]
+
+    def in_force(self) -> list[Rule]:
+        """Return the rules that are still in force."""
         with self._lock:
-            return [str(rule) for rule in self._rules]
+            return list(self._rules)
 
     def take(self, method: str, path: str) -> Rule | None:
         """Use the first matching rule once."""
@@ -110,13 +120,13 @@ class Rules:
 
 
 def with_faults(app: WSGIApplication, rules: Rules, state: State, origin: str, storage_url: str) -> WSGIApplication:
-    """Wrap an origin's application: log every request, break those that a rule names; /_sandbox/ is exempt."""
+    """Wrap an origin's application: log every request, break those that a rule names; the sandbox's own are exempt."""
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         exchange = state.begin(environ, origin)
 
         def answered(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], object]:
-            exchange.status, exchange.ended = int(status[:3]), time.time()
+            exchange.status = int(status[:3])
             return start_response(status, headers)
 
         rule = rules.take(exchange.method, exchange.path)
@@ -129,12 +139,12 @@ def with_faults(app: WSGIApplication, rules: Rules, state: State, origin: str, s
             else:
                 chunks = app(environ, answered)
             yield from chunks
+            exchange.is_whole = True
         finally:
             close(chunks)
             exchange.ended = time.time()
 
     def gate(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        control = environ["PATH_INFO"].startswith("/_sandbox/")
-        return app(environ, start_response) if control else respond(environ, start_response)
+        return app(environ, start_response) if is_own(environ["PATH_INFO"]) else respond(environ, start_response)
 
     return gate

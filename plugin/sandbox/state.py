@@ -41,6 +41,7 @@ class Exchange:
     status: int | None = None
     fault: str | None = None
     ended: float | None = None
+    is_whole: bool = False  # whether the answer was sent to its end
 
     def as_json(self) -> dict[str, object]:
         """Return the entry of `requests` in the state; `received` grows while the body arrives."""

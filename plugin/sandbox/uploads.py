@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flask import Request
 
 BLOCK = 256 * 1024
+QUICK = 8 << 20  # bytes that are hashed while somebody waits
 PARSER_BLOCK = 128 * 1024  # measured: faster than werkzeug's 64 KiB; from 256 KiB on, the parser's copies take longer
 
 
@@ -43,6 +44,11 @@ class Blob:
     def sha256(self) -> str:
         """The SHA-256 in hex, as the state shows it."""
         return self.digest("sha256").hex()
+
+    @property
+    def quick_sha256(self) -> str | None:
+        """The SHA-256 in hex, unless it would have to be worked out first and takes long."""
+        return self.sha256 if "sha256" in self.digests or self.size <= QUICK else None
 
 
 class Upload:
@@ -122,9 +128,9 @@ def receive_form(state: State, request: Request) -> Form:
 
 def made_up(seed: str, size: int, start: bytes = b"") -> Blob:
     """Return `size` bytes that begin with `start`, the same for the same seed; they are never in memory whole."""
-    noise = hashlib.shake_256(seed.encode()).digest(BLOCK)
 
     def chunks() -> Iterator[bytes]:
+        noise = hashlib.shake_256(seed.encode()).digest(BLOCK)
         for number, offset in enumerate(range(0, size, BLOCK)):
             chunk = number.to_bytes(8, "big") + noise[8:]
             if not number:

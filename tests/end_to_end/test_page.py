@@ -1,23 +1,29 @@
 """The page of the sandbox in a real Chromium: a delivery by the real program, faults, keyboard, both themes.
 
-`PICTURES=docs python -m pytest tests/end_to_end/test_page.py` takes docs/sandbox-light.png and -dark.png.
+`PICTURES=docs python -m pytest tests/end_to_end/test_page.py` takes the pictures docs/sandbox*.png.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from plugin.rest.exchange import basic
 from plugin.sandbox.apps import apk, ipa
-from tests.end_to_end.browser import CONTRASTS, NAMELESS, browsers, needs_chromium
+from plugin.sandbox.phonegap_build import PASSWORD, USERNAME
+from tests.end_to_end.browser import CONTRASTS, LISTEN, NAMELESS, SUBMIT, WATCH, browsers, needs_chromium
 from tests.end_to_end.program import SandboxProcess, run, wait_for
+from tests.end_to_end.website import Website
 from tests.unit.sandbox.calls import DISTRIBUTION, ask, form
 
 if TYPE_CHECKING:
@@ -29,15 +35,11 @@ DISTRIBUTE = {"service": "app-distribution", "operation": "deliver", "api-token"
 RELEASE = {"service": "bitrise-release-management", "operation": "deliver", "workspace": "workspace1"}
 RELEASE |= {"api-token": "sandbox-token-bitrise-release-management", "app-package": "com.example.app"}
 BUILD = {"service": "bitrise", "operation": "create-build", "api-token": "sandbox-token-bitrise", "app-id": "app1"}
-# What a screen reader would read from now on.
-LISTEN = """() => {
-  window.heard = [];
-  const said = document.getElementById("said");
-  new MutationObserver(() => heard.push(said.textContent)).observe(said, { childList: true });
-}"""
 HOSTILE = '</script><img src=x onerror="window.hit=1"><svg onload="window.hit=1">.ipa'
-EXPECTED = ("400 (BAD REQUEST)", "/events: net::ERR_ABORTED")  # an invalid rule; a page that was left
+# An invalid rule; a page that was left; an error that a test makes.
+EXPECTED = ("400 (BAD REQUEST)", "/events: net::ERR_ABORTED", "500 (Internal Server Error)")
 WIDTH, HEIGHT = 1280, 1440
+CONNECTIONS = 6  # of a browser to one server
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,13 @@ def test_a_delivery_its_fault_and_its_retry_show_live(page: Page, sandbox: Sandb
     sent = deliver(sandbox, tmp_path, DISTRIBUTE, artifacts="app.ipa").result["result"]["artifacts"][0]
     assert f"{sent['size']:,} bytes" in line(page, "service-app-distribution", "app.ipa", sent["sha256"])
     assert "201" in line(page, "requests", "POST", "/api/v2/resource_files", "Authorization: ***")
+    ask(sandbox.url, "GET", f"/{TOKEN}?token=abc&page={TOKEN}&next=https%3A%2F%2Fu%3A{TOKEN}%40h%2F%3Fpwd%3Dopen")
+    assert "/***?token=***&page=***&next=https://***@h/?pwd=***" in line(page, "requests", "/***")
+    login = {"Authorization": basic(USERNAME, PASSWORD)}
+    body, headers = form(data=json.dumps({"title": "an app", "repo": f"https://bot:{TOKEN}@example.com/a.git"}))
+    assert ask(sandbox.url, "POST", "/api/v0/apps", body, headers | login).status == 201
+    assert "repository: https://***@example.com/a.git" in line(page, "service-phonegap-build", "an app")
+    assert TOKEN not in " ".join(page.locator("[data-part]").all_inner_texts())
 
     page.select_option("#where", "POST /api/v2/builds")
     assert page.locator("#does").inner_text() == "Answer with a status; nothing is processed."
@@ -99,9 +108,20 @@ def test_a_delivery_its_fault_and_its_retry_show_live(page: Page, sandbox: Sandb
     for announced in ("Fault 503;retry-after=2: POST /api/v2/builds", "app-distribution: build 1002"):
         wait_for(lambda text=announced: text in " ".join(page.evaluate("heard")), seconds=60)
     assert TOKEN not in " ".join(page.locator("[data-part]").all_inner_texts())
+    body, headers = form(phase_id="7")
+    for _ in range(5):
+        assert ask(sandbox.url, "POST", "/api/v2/builds", body, headers | DISTRIBUTION).status == 201
+    wait_for(lambda: page.evaluate("heard.some((each) => each.startsWith('app-distribution: build 1007'))"), seconds=60)
+    moment = page.locator("[data-part='requests'] time").first.get_attribute("datetime") or ""
+    assert abs(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() - time.time()) < 3600
 
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Forget everything").click()
+    assert len(sandbox.state()["app-distribution"]["builds"]) == 7
+    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Forget everything").click()
     page.wait_for_selector("[data-part='requests'] tbody:empty", state="attached")
+    wait_for(lambda: "Everything is forgotten" in " ".join(page.evaluate("heard")), seconds=60)
 
 
 def test_the_page_is_used_by_the_keyboard_alone(page: Page, sandbox: SandboxProcess) -> None:
@@ -127,10 +147,31 @@ def test_the_page_is_used_by_the_keyboard_alone(page: Page, sandbox: SandboxProc
     page.keyboard.press("Enter")
     assert "slow=5x2" in line(page, "faults", "Switch off")
     assert sandbox.control("GET", "faults") == ["POST /api/v2/builds slow=5x2"]
-    tab_to("button[aria-label^='Switch off']")
-    page.keyboard.press("Space")
+    sandbox.faults("GET /a 500", "GET /b 503x3", "GET /c 404")
+    line(page, "faults", "GET /c 404x1")
+    tab_to("button[aria-label='Switch off: GET /b 503']")
+    assert (ask(sandbox.url, "GET", "/a").status, ask(sandbox.url, "GET", "/b").status) == (500, 503)
+    line(page, "faults", "GET /b 503x2")
+    page.wait_for_selector("[aria-label='Switch off: GET /b 503']:focus")
+    for after in ("[aria-label='Switch off: GET /c 404']", "#rule"):
+        page.keyboard.press("Space")
+        page.wait_for_selector(f"{after}:focus")
     page.wait_for_selector("[data-part='faults'] tbody:empty", state="attached")
     assert sandbox.control("GET", "faults") == []
+
+
+def test_every_fault_is_switched_on_and_all_are_switched_off(page: Page, sandbox: SandboxProcess) -> None:
+    texts = page.locator("#what option").all_inner_texts()
+    page.select_option("#where", "* *")
+    page.evaluate(SUBMIT)
+    page.wait_for_selector(f"[data-part='faults'] tbody tr:nth-child({len(texts)})")
+    assert sorted(sandbox.control("GET", "faults")) == sorted(f"* * {text}x1" for text in texts)
+    page.get_by_role("button", name="Switch all off").click()
+    page.wait_for_selector("[data-part='faults'] tbody:empty", state="attached")
+
+    page.route("**/events", lambda route: route.fulfill(status=500), times=1)
+    page.wait_for_selector("#connection:text('answered with an error')")
+    page.wait_for_selector("#connection:text-is('live')")
 
 
 def test_a_log_and_an_install_page_are_legible_in_both_themes(
@@ -149,32 +190,54 @@ def test_a_log_and_an_install_page_are_legible_in_both_themes(
     line(page, "service-bitrise", "primary", "success")
 
     folder = Path(os.environ.get("PICTURES") or tmp_path).resolve()
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        page.screenshot(path=folder / f"sandbox-{theme}.png")
-        check(page)
-    page.set_viewport_size({"width": 360, "height": 640})
-    check(page)
+    check(page, folder / "sandbox")
+    page.set_viewport_size({"width": WIDTH, "height": 520})
     page.get_by_role("link", name="Log: primary").click()
     page.wait_for_selector("[data-part='log']:text('DEPLOY=***')")
-    assert "hunter-22" not in page.content()
-    check(page)
+    check(page, folder / "sandbox-log")
     page.goto(f"{sandbox.url}/_sandbox/")
     page.get_by_role("link", name="Install page: app-release.apk").click()
     page.wait_for_selector("img[alt^='QR code of http://127.0.0.1']")
     wait_for(lambda: page.evaluate("document.images[0].naturalWidth") > 200, seconds=60)
-    check(page)
+    check(page, folder / "sandbox-install")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download app-release.apk").click()
     assert download.value.path().read_bytes() == (tmp_path / "app-release.apk").read_bytes()
 
 
-def check(page: Page) -> None:
-    """Every control has a name, every text a contrast of 4.5 to 1, and nothing is wider than the window."""
+def check(page: Page, picture: Path) -> None:
+    """Every control has a name, every text a contrast of 4.5 to 1, and nothing is wider than the window, or a phone."""
+    size = page.viewport_size or {"width": WIDTH, "height": HEIGHT}
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=picture.with_name(f"{picture.name}-{theme}.png"))
+        assert page.evaluate(CONTRASTS) == []
     assert page.evaluate(NAMELESS) == []
-    assert page.evaluate(CONTRASTS) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("main").count() == page.locator("h1").count() == 1
+    for width in (WIDTH, 360):
+        page.set_viewport_size({"width": width, "height": size["height"]})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.set_viewport_size(size)
+
+
+def test_a_log_that_is_being_written_shows_no_part_of_a_secret(page: Page, sandbox: SandboxProcess) -> None:
+    variables = {"SANDBOX_LOG": "variables", "SANDBOX_SECONDS": "3", "SANDBOX_LOG_LINES": "60"}
+    params = {"branch": "main", "environments": [{"mapped_to": name, "value": variables[name]} for name in variables]}
+    params["secrets"] = [{"key": "DEPLOY", "value": "hunter-22"}, {"key": "KEY", "value": TOKEN}]
+    asked = json.dumps({"hook_info": {"type": "bitrise"}, "build_params": params}).encode()
+    started = ask(sandbox.url, "POST", "/v0.1/apps/app1/builds", asked, {"Authorization": BUILD["api-token"]})
+    page.goto(f"{sandbox.url}/_sandbox/log/bitrise/{started.json['results'][0]['build_slug']}")
+    page.evaluate(WATCH)
+    page.wait_for_selector("[data-part='log']:text('DEPLOY=***')")
+    held = page.evaluate_handle("document.querySelector(\"[data-part='log']\").firstChild")
+    page.wait_for_selector("[data-part='state']:text('success')")
+    seen = page.evaluate("seen")
+    assert len(set(seen)) > 3 and "KEY=***" in seen[-1]
+    assert not any(part in text for text in seen for part in ("DEPLOY=h", "KEY=s"))
+    assert held.evaluate("(each) => each.isConnected")  # what was selected stays so
+    assert "DEPLOY=***" in ask(sandbox.url, "GET", urllib.parse.urlsplit(page.url).path + "/text").body.decode()
+    sandbox.reset()
+    page.wait_for_selector("[data-part='state']:text('forgotten')")
 
 
 def test_hostile_names_and_paths_are_shown_as_texts(page: Page, sandbox: SandboxProcess) -> None:
@@ -193,31 +256,6 @@ def test_hostile_names_and_paths_are_shown_as_texts(page: Page, sandbox: Sandbox
     assert page.locator("main svg, main img:not([alt^=QR]), script:not([src])").count() == 0
 
 
-class Website(BaseHTTPRequestHandler):
-    """Another website, whose page does what it can to switch a fault."""
-
-    def do_GET(self) -> None:
-        target = urllib.parse.unquote(urllib.parse.urlsplit(self.path).query)
-        script = f"""<!doctype html><title>open</title><iframe name=hole></iframe>
-        <form method=post enctype=text/plain target=hole action={target}><input name='["* * 503"' value=']'></form>
-        <script>
-        const send = (method, headers, mode) => fetch("{target}", {{method, headers, mode, body: '["* * 503"]'}});
-        document.forms[0].submit();
-        Promise.allSettled([
-          send("POST", {{"Content-Type": "application/json"}}, "cors"), send("POST", {{}}, "no-cors"),
-          send("PUT", {{"Content-Type": "application/json"}}, "cors"), send("DELETE", {{}}, "cors"),
-          fetch("{target}").then((answer) => answer.text()),
-        ]).then((all) => {{ document.title = "read: " + all.filter((one) => one.value?.length).length; }});
-        </script>"""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(script.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Print nothing."""
-
-
 def test_a_foreign_website_cannot_switch_a_fault(browser: Browser, sandbox: SandboxProcess) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Website) as website:
         thread = threading.Thread(target=website.serve_forever)
@@ -233,17 +271,20 @@ def test_a_foreign_website_cannot_switch_a_fault(browser: Browser, sandbox: Sand
     assert sandbox.control("GET", "faults") == []
 
 
-def test_two_browsers_show_the_same_and_notice_that_the_sandbox_ends(browser: Browser, tmp_path: Path) -> None:
+def test_many_pages_show_the_same_and_notice_that_the_sandbox_ends(browser: Browser, tmp_path: Path) -> None:
     own = SandboxProcess()
-    contexts = [browser.new_context() for _ in range(2)]
-    pages = [context.new_page() for context in contexts]
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(CONNECTIONS + 1)]
     for each in pages:
         each.goto(f"{own.url}/_sandbox/")
     (tmp_path / "a.ipa").write_bytes(ipa())
     deliver(own, tmp_path, DISTRIBUTE, artifacts="a.ipa")
-    shown = [line(each, "service-app-distribution", "a.ipa") for each in pages]
-    assert shown[0] == shown[1]
-    contexts[1].close()
+    assert len({line(each, "service-app-distribution", "a.ipa") for each in pages}) == 1
+    pages[0].get_by_role("button", name="Switch on").click()
+    assert all(line(each, "faults", "Switch off") for each in pages)
     assert own.close() == 0
     pages[0].wait_for_selector("#connection:text('not connected')")
-    contexts[0].close()
+    pages[0].once("dialog", lambda dialog: dialog.accept())
+    pages[0].get_by_role("button", name="Forget everything").click()
+    pages[0].wait_for_selector("#not-forgotten:text('The sandbox does not answer')")
+    context.close()

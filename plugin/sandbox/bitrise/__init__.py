@@ -21,9 +21,11 @@ from plugin.sandbox.bitrise.log import log_info
 from plugin.sandbox.bitrise.pages import pages
 from plugin.sandbox.bitrise.runs import Run
 from plugin.sandbox.bitrise.shelf import BOUNDS, Shelf
-from plugin.sandbox.bitrise.shown import shown
+from plugin.sandbox.bitrise.shown import counts, shown
+from plugin.sandbox.bitrise.shown import find as find_shown
 from plugin.sandbox.bitrise.trials import TOUR, TRIALS, held
 from plugin.sandbox.bitrise.trigger import odd_answer, trigger
+from plugin.sandbox.own import OWN
 from plugin.sandbox.service import Service, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
@@ -42,7 +44,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
     def root() -> Response:
         return jsonify(name="Bitrise API", version="v0.1")
 
-    @outside.put("/_sandbox/bitrise")
+    @outside.put(f"{OWN}/bitrise")
     def prepare() -> tuple[Response, int]:
         """Set Switches, and add `builds` (this many more, finished)."""
         wanted: Any = request.get_json(silent=True)
@@ -171,6 +173,8 @@ SERVICE = Service(
     blueprint=blueprint,
     received=received,
     shown=shown,
+    find=find_shown,
+    counts=counts,
     held=held,
 )
 

@@ -57,9 +57,10 @@ def install_path(slug: str) -> str:
 
 @dataclass
 class Artifacts:
-    """The artifacts of the builds whose artifacts were requested, by the build's slug."""
+    """The artifacts of the builds whose artifacts were requested, by the build's slug and by their own."""
 
     by_build: dict[str, list[Artifact]] = field(default_factory=dict)
+    by_slug: dict[str, tuple[Build, Artifact]] = field(default_factory=dict)
 
 
 def artifacts_of(state: State, build: Build) -> list[Artifact]:
@@ -67,10 +68,11 @@ def artifacts_of(state: State, build: Build) -> list[Artifact]:
     if build.aborted or build.status(state.clock.now()) not in (1, 2, 4):
         return []
     with state.lock:
-        artifacts = state.part(Artifacts).by_build
-        if build.slug not in artifacts:
-            artifacts[build.slug] = _made(build)
-        return artifacts[build.slug]
+        artifacts = state.part(Artifacts)
+        if build.slug not in artifacts.by_build:
+            artifacts.by_build[build.slug] = _made(build)
+            artifacts.by_slug |= {each.slug: (build, each) for each in artifacts.by_build[build.slug]}
+        return artifacts.by_build[build.slug]
 
 
 def find(state: State, build: Build, slug: str) -> Artifact:

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import random
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, count, islice
+from functools import cached_property
+from itertools import accumulate, chain, count, islice
 from typing import Any
 
 from plugin.sandbox.bitrise.builds import NEVER, Build
 from plugin.sandbox.bitrise.downloads import signed_url
-from plugin.sandbox.masks import masked, secret_values
+from plugin.sandbox.masks import begun, masked, secret_values, without
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
@@ -38,7 +39,6 @@ ARCHIVED_AFTER = 1.0  # seconds from the end to is_archived
 ADDRESS_AFTER = 0.5  # seconds from there to the address
 LATE = 4.0  # seconds by which `late` delays the archive
 LAST_CHUNKS_AFTER = 0.5  # seconds from the end to the chunks that come late
-MOST_SHOWN = 65_536  # characters of a log's end on the page
 WINDOW = 20  # chunks within which `shuffled` mixes
 STEPS = ("activate-ssh-key@4.1.1", "git-clone@8.2.1", "gradle-runner@3.0.3", "deploy-to-bitrise-io@2.9.0")
 LONG = 100  # lines from which on a log has all the steps
@@ -76,6 +76,24 @@ class Log:
     def written(self, known: int) -> int:
         """Return how many chunks there are when so many deliveries are known."""
         return len(self.chunks) if known == len(self.deliveries) else max(self.deliveries[:known], default=-1) + 1
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The characters before each chunk, and at last those of all."""
+        return [0, *accumulate(map(len, self.chunks))]
+
+    @cached_property
+    def line_ends(self) -> list[int]:
+        """The ends of lines before each chunk, and at last those of all."""
+        return [0, *accumulate(chunk.count("\n") for chunk in self.chunks)]
+
+    def first_of(self, end: int, most: int) -> int:
+        """Return the chunk from which on there are at most so many characters, 0 for all, to before chunk `end`.
+
+        It stays the same for a while, so that a page can add to what it shows.
+        """
+        left_out = self.starts[end] - (most or self.starts[end])
+        return bisect_left(self.starts, -(-left_out // (most // 2)) * (most // 2)) if left_out > 0 else 0
 
 
 @dataclass
@@ -122,23 +140,30 @@ def log_info(state: State, storage: Storage, build: Build, after: str | None, be
     return info
 
 
-def shown_log(state: State, build: Build) -> str:
-    """Return the end of the log as far as it is written, for the page: without colours, and without secrets.
+def shown_log(state: State, build: Build, most: int) -> tuple[str, int]:
+    """Return the end of the log as far as it is written, for the page, and how many lines there are before it.
 
-    Of the build's variables those count as secrets whose names say so.
+    It has at most `most` characters (0: all), in whole lines, without colours, and without secrets. Of the build's
+    variables those count as secrets whose names say so.
     """
     now = state.clock.now()
     if "never" in build.tuning.log_modes or not build.reached(build.prepared_at, now):
-        return ""
+        return "", 0
     log = _log_of(state, build)
     end = log.written(log.known(build, now))
+    first = log.first_of(end, most)
     secrets = {*build.secrets.values(), *secret_values(build.environments.items())}
-    # More than is shown, so that the cut is not inside of a secret.
-    wanted, start = MOST_SHOWN + max(map(len, secrets), default=0), end
-    while start and wanted > 0:
-        start -= 1
-        wanted -= len(log.chunks[start])
-    return masked(COLOUR.sub("", "".join(log.chunks[start:end])), secrets)[-MOST_SHOWN:]
+    secrets |= {COLOUR.sub("", secret) for secret in secrets}
+    text = COLOUR.sub("", "".join(log.chunks[first:end]))
+    if end < len(log.chunks):  # it ends anywhere: within a line, or a secret of several
+        text = text[: text.rfind("\n") + 1]
+        text = text[: begun(text, secrets)]
+    text, before = without(text, secrets), log.line_ends[first]
+    if first:  # it begins anywhere
+        start = text.find("\n", max(map(len, secrets), default=0)) + 1 or len(text)
+        before += text.count("\n", 0, start)
+        text = text[start:]
+    return masked(text, secrets), before
 
 
 def _log_of(state: State, build: Build) -> Log:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from plugin.sandbox.bitrise.artifacts import Artifacts, install_path
 from plugin.sandbox.bitrise.shelf import Shelf
+from plugin.sandbox.own import OWN
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State
 
@@ -32,10 +33,9 @@ def pages(state: State) -> Blueprint:
     @site.get("/artifact/<artifact>/p/<token>")
     def show_install_page(artifact: str, token: str) -> AnyResponse:
         with state.lock:
-            every = [each for made in state.part(Artifacts).by_build.values() for each in made]
-        paths = {install_path(each.slug): each for each in every if each.is_public}
-        found = paths.get(f"{artifact}/p/{token}")
-        return redirect(f"/_sandbox/install/bitrise/{found.slug}") if found else refuse(404, {"message": "Not Found"})
+            _, found = state.part(Artifacts).by_slug.get(artifact, (None, None))
+        is_there = found and found.is_public and install_path(artifact) == f"{artifact}/p/{token}"
+        return redirect(f"{OWN}/install/bitrise/{artifact}") if is_there else refuse(404, {"message": "Not Found"})
 
     return site
 

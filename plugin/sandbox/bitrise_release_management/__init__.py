@@ -16,6 +16,7 @@ from flask import Blueprint, Response, jsonify, request
 from plugin.sandbox.bitrise_release_management import apps, artifacts, code_push, groups, pages
 from plugin.sandbox.bitrise_release_management.shelf import APPS, Artifact, File, Shelf, Switches, made_id
 from plugin.sandbox.bitrise_release_management.trials import TOUR, TRIALS, held
+from plugin.sandbox.own import OWN
 from plugin.sandbox.service import Phase, Service, Shown, refuse
 from plugin.sandbox.state import State
 from plugin.sandbox.storage import Storage
@@ -30,7 +31,7 @@ def blueprint(state: State, storage: Storage) -> Blueprint:
     outside = Blueprint("bitrise-release-management", __name__)
     inside = Blueprint("release-management-v2", __name__, url_prefix="/release-management/v2")
 
-    @outside.put("/_sandbox/bitrise-release-management")
+    @outside.put(f"{OWN}/bitrise-release-management")
     def prepare() -> tuple[Response, int]:
         """Set Switches; `from_ci` makes an artifact of that name."""
         wanted: Any = request.get_json(silent=True)
@@ -76,20 +77,25 @@ def received(state: State) -> dict[str, object]:
 
 
 def shown(state: State) -> Iterator[Shown]:
-    """Yield the artifacts, then CodePush's updates, the newest first."""
+    """Yield the artifacts and CodePush's updates, the newest first."""
     shelf = state.part(Shelf)
-    apps = {app.id: app.name for app in shelf.apps} | {each.id: each.name for each in shelf.deployments}
-    for artifact in reversed(shelf.artifacts.values()):
-        mails = [mail["group"] for mail in shelf.mails if mail["artifact"] == artifact.id]
-        about = {"app": apps.get(artifact.owner), "branch": artifact.about.get("branch")}
-        if contents := artifact.contents:
-            about |= {"package": contents.package, "version": f"{contents.version} ({contents.version_code})"}
-        about |= {"what to test": artifact.what_to_test, "mailed to": ", ".join(mails)}
-        about |= {"public page": "on" if artifact.is_public else None, "links": len(artifact.links) or None}
-        has_page = bool(artifact.is_ready and (artifact.is_public or artifact.links))
-        yield _shown_file(state, "artifact", artifact, about, has_page)
-    for update in reversed(shelf.updates.values()):
-        yield _shown_file(state, "update", update, {"deployment": apps.get(update.owner)})
+    files: list[File] = [*shelf.updates.values(), *shelf.artifacts.values()]
+    files.sort(key=lambda each: max(each.requested_at, each.stored_at))
+    for file in reversed(files):
+        yield _shown(state, file)
+
+
+def find(state: State, id_: str) -> Shown | None:
+    """Return an artifact or an update."""
+    shelf = state.part(Shelf)
+    file = shelf.artifacts.get(id_) or shelf.updates.get(id_)
+    return _shown(state, file) if file else None
+
+
+def counts(state: State) -> dict[str, int]:
+    """Return how many artifacts and updates there are."""
+    shelf = state.part(Shelf)
+    return {"artifact": len(shelf.artifacts), "update": len(shelf.updates)}
 
 
 SERVICE = Service(
@@ -98,14 +104,29 @@ SERVICE = Service(
     received=received,
     held=held,
     shown=shown,
+    find=find,
+    counts=counts,
     tour=TOUR,
     trials=TRIALS,
 )
 
 
-def _shown_file(state: State, kind: str, file: File, about: dict[str, Any], is_installable: bool = False) -> Shown:
-    word = file.stage(state.clock.now(), state.part(Shelf).switches)[0]
-    return Shown(kind, file.id, file.name, word, PHASES.get(word, "running"), about, file.blob, is_installable)
+def _shown(state: State, file: File) -> Shown:
+    shelf = state.part(Shelf)
+    word = file.stage(state.clock.now(), shelf.switches)[0]
+    phase = PHASES.get(word, "running")
+    if not isinstance(file, Artifact):
+        deployment = next((each.name for each in shelf.deployments if each.id == file.owner), None)
+        return Shown("update", file.id, file.name, word, phase, {"deployment": deployment}, file.blob)
+    app = next((each.name for each in shelf.apps if each.id == file.owner), None)
+    about: dict[str, object] = {"app": app, "branch": file.about.get("branch")}
+    if contents := file.contents:
+        about |= {"package": contents.package, "version": f"{contents.version} ({contents.version_code})"}
+    mails = [mail["group"] for mail in shelf.mails if mail["artifact"] == file.id]
+    about |= {"what to test": file.what_to_test, "mailed to": ", ".join(mails)}
+    about |= {"public page": "on" if file.is_public else None, "links": len(file.links) or None}
+    has_page = bool(file.is_ready and (file.is_public or file.links))
+    return Shown("artifact", file.id, file.name, word, phase, about, file.blob, has_page)
 
 
 def _entry(file: File, now: float, switches: Switches) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from plugin.sandbox.bitrise_release_management.facts import SITE, shown
 from plugin.sandbox.bitrise_release_management.shelf import Shelf
+from plugin.sandbox.own import OWN
 from plugin.sandbox.service import refuse
 from plugin.sandbox.state import State
 
@@ -22,4 +23,4 @@ def add_to(site: Blueprint, state: State) -> None:
             pages = {shown(state, each)["public_install_page_url"]: each.id for each in artifacts}
             pages |= {link["url"]: each.id for each in artifacts for link in each.links}
         id_ = pages.get(f"{SITE}{request.path}") or refuse(404, {"message": "Not Found"})
-        return redirect(f"/_sandbox/install/bitrise-release-management/{id_}")
+        return redirect(f"{OWN}/install/bitrise-release-management/{id_}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from plugin.sandbox.own import OWN
 from plugin.sandbox.service import Service
 
 JSON = "-H 'Content-Type: application/json'"
@@ -27,4 +28,4 @@ def attempt_of(name: str, service: Service, origin: str) -> str:
 
 def switch_off(rule: str, origin: str) -> str:
     """Return the command that removes a rule."""
-    return f"curl -X DELETE {JSON} -d {shlex.quote(json.dumps([rule]))} {origin}/_sandbox/faults"
+    return f"curl -X DELETE {JSON} -d {shlex.quote(json.dumps([rule]))} {origin}{OWN}/faults"

@@ -1,4 +1,4 @@
-"""Who may open /_sandbox/: a browser or a program of this machine, and no other website by way of a browser here.
+"""Who may send requests to the sandbox: a browser or a program of this machine, and no website by way of a browser.
 
 A website can make a browser send requests to this machine, under a foreign Origin; and by a name of its own that leads
 to 127.0.0.1 (DNS rebinding), under a foreign Host. Programs such as curl send neither Origin nor Sec-Fetch-Site.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from flask import Flask, Request, Response, request
 
+from plugin.sandbox.own import is_own
 from plugin.sandbox.service import refuse
 
-PREFIX = "/_sandbox"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-OWN = ("same-origin", "none")  # none: typed, or from a bookmark
+LOOPBACK = ("127.0.0.1", "localhost")  # names of the one address at which it listens
+OWN_SITE = ("same-origin", "none")  # none: typed, or from a bookmark
 READING = ("GET", "HEAD")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -25,25 +25,23 @@ HEADERS = {
 
 
 def guard(app: Flask) -> None:
-    """Refuse requests of other websites: at every address what writes, at those of the sandbox itself everything."""
+    """Refuse requests of other websites: at every address what writes, at those of the sandbox itself everything.
+
+    A foreign Host is refused at every address: under one, a website could read what the services answer.
+    """
 
     @app.before_request
     def check() -> None:
-        is_ours = _is_ours(request)
-        if is_ours and _name(request.host) not in LOOPBACK:
+        if _name(request.host) not in LOOPBACK:
             refuse(403, {"error": f"open the sandbox as http://{LOOPBACK[0]}, not under the name {request.host}"})
-        if (is_ours or request.method not in READING) and _is_foreign(request):
+        if (is_own(request.path) or request.method not in READING) and _is_foreign(request):
             refuse(403, {"error": "another website may not do this: open the sandbox's own page"})
 
     @app.after_request
     def protect(answer: Response) -> Response:
-        if _is_ours(request):
+        if is_own(request.path):
             answer.headers.update(HEADERS)
         return answer
-
-
-def _is_ours(asked: Request) -> bool:
-    return asked.path == PREFIX or asked.path.startswith(f"{PREFIX}/")
 
 
 def _name(host: str) -> str:
@@ -56,6 +54,6 @@ def _is_foreign(asked: Request) -> bool:
     """Whether a browser sends this for another website; links may lead here, but only to be read."""
     site = asked.headers.get("Sec-Fetch-Site", "none")
     if asked.method in READING:
-        return site not in OWN and asked.headers.get("Sec-Fetch-Mode") != "navigate"
+        return site not in OWN_SITE and asked.headers.get("Sec-Fetch-Mode") != "navigate"
     origin = asked.headers.get("Origin")
-    return site not in OWN or (origin is not None and origin != asked.host_url.rstrip("/"))
+    return site not in OWN_SITE or (origin is not None and origin != asked.host_url.rstrip("/"))

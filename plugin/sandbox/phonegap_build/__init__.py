@@ -182,8 +182,10 @@ def _add_keys(api: Blueprint, state: State) -> None:
         with state.lock:
             shelf = state.part(Shelf)
             shelf.last_key += 1
-            shown = {"title": data["title"], "updated_at": state.clock.iso(timespec="seconds"), "id": shelf.last_key}
-            shelf.keys.append({"platform": platform, "data": data, "files": files, "shown": shown | names})
+            now = state.clock.now()
+            shown = {"title": data["title"], "updated_at": state.clock.iso(now, "seconds"), "id": shelf.last_key}
+            key = {"platform": platform, "data": data, "files": files, "shown": shown | names, "at": now}
+            shelf.keys.append(key)
         return jsonify(shown | names), 201
 
 
@@ -199,18 +201,22 @@ def received(state: State) -> dict[str, object]:
 
 
 def shown(state: State) -> Iterator[Shown]:
-    """Yield the apps, each with its icon after it, then the keys, the newest first."""
+    """Yield the apps, each with its file and its icon after it, and the keys, what changed last first."""
     shelf = state.part(Shelf)
-    for app in reversed(shelf.apps.values()):
-        statuses = app.statuses(state.clock.now())
-        word, phase = _summed_up(statuses)
-        about = {**statuses, "repository": app.repo_url, "builds": app.builds}
-        yield Shown("app", str(app.id), app.title, word, phase, about)
-        for kind, file in (("file", app.file), ("icon", app.icon)):
-            if file:
-                yield Shown(kind, f"{kind}-{app.id}", file[0], about={"app": app.id}, blob=file[1])
-    for key in reversed(shelf.keys):
-        yield Shown("key", f"key-{key['shown']['id']}", key["shown"]["title"], about={"platform": key["platform"]})
+    every: list[App | dict[str, Any]] = [*shelf.keys, *shelf.apps.values()]
+    every.sort(key=lambda each: each.updated if isinstance(each, App) else each["at"])
+    for each in reversed(every):
+        if isinstance(each, App):
+            yield from _shown_app(each, state.clock.now())
+        else:
+            about = {"platform": each["platform"]}
+            yield Shown("key", f"key-{each['shown']['id']}", each["shown"]["title"], about=about)
+
+
+def counts(state: State) -> dict[str, int]:
+    """Return how many apps and keys there are."""
+    shelf = state.part(Shelf)
+    return {"app": len(shelf.apps), "key": len(shelf.keys)}
 
 
 SERVICE = Service(
@@ -218,10 +224,21 @@ SERVICE = Service(
     blueprint=blueprint,
     received=received,
     shown=shown,
+    counts=counts,
     held=held,
     trials=TRIALS,
     tour=TOUR,
 )
+
+
+def _shown_app(app: App, now: float) -> Iterator[Shown]:
+    statuses = app.statuses(now)
+    word, phase = _summed_up(statuses)
+    about = {**statuses, "repository": app.repo_url, "builds": app.builds}
+    yield Shown("app", str(app.id), app.title, word, phase, about)
+    for kind, file in (("file", app.file), ("icon", app.icon)):
+        if file:
+            yield Shown(kind, f"{kind}-{app.id}", file[0], about={"app": app.id}, blob=file[1])
 
 
 def _summed_up(statuses: Mapping[str, str | None]) -> tuple[str, Phase]:
@@ -241,13 +258,16 @@ def _check(platform: str) -> None:
 
 
 def _data(form: Form) -> dict[str, Any]:
-    """Return the JSON in the part or field `data`; anything else is answered with 400."""
+    """Return the JSON object in the part or field `data`; 400 if it, its title or its repository is something else."""
     try:
         data = json.loads(form.fields.get("data", "{}"))
     except ValueError:
         data = None
     if not isinstance(data, dict):
         refuse(400, {"error": "data is not a JSON object"})
+    for name in ("title", "repo"):
+        if not isinstance(data.get(name, ""), str):
+            refuse(400, {"error": f"{name} is not a text"})
     return data
 
 

@@ -77,7 +77,7 @@ def test_one_connection_serves_many_requests_though_a_body_was_not_wanted(sandbo
 def talk(url: str, *lines: str, body: str = "", last: bool = False) -> bytes:
     """Send a request's head and body, end our side if that was the `last` of it, and return all that comes."""
     with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=5) as connection:
-        connection.sendall("\r\n".join([*lines, "Host: x", "", body]).encode())
+        connection.sendall("\r\n".join([*lines, "Host: 127.0.0.1", "", body]).encode())
         if last:
             connection.shutdown(socket.SHUT_WR)
         heard = b""
@@ -148,7 +148,7 @@ def test_closing_ends_stalled_and_idle_connections_and_frees_the_port(fault: str
     sandbox = Sandbox.start(faults=[f"* * {fault}"])
     address = (urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port)
     with socket.create_connection(address, timeout=5) as idle, socket.create_connection(address, timeout=5) as stalled:
-        stalled.sendall(b"POST /api/v2/builds HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789")
+        stalled.sendall(b"POST /api/v2/builds HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n123456789")
         until_last(sandbox, lambda request: request["fault"] == fault)
         begun = time.monotonic()
         sandbox.close()

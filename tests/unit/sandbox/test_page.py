@@ -16,19 +16,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from plugin import redact
-from plugin.sandbox import SERVICES, Sandbox, app_distribution, masks
+from plugin.sandbox import SERVICES, Sandbox, app_distribution
 from plugin.sandbox.bitrise_release_management.shelf import made_id
-from plugin.sandbox.page import board
+from plugin.sandbox.faults import FAULTS
+from plugin.sandbox.page import _faults, board
 from plugin.sandbox.page.board import Board
 from plugin.sandbox.page.commands import attempt_of
-from plugin.sandbox.page.events import stream
-from plugin.sandbox.rules import Rules
+from plugin.sandbox.page.events import TICK, stream
+from plugin.sandbox.rules import Rules, parse
 from plugin.sandbox.server import Body
 from plugin.sandbox.service import Shown
 from plugin.sandbox.state import MOST_REQUESTS, State
+from tests.end_to_end.browser import may_be_skipped
 from tests.unit.rules.tree import ROOT
-from tests.unit.sandbox.calls import DISTRIBUTION, ask, create_build, form, steer, upload_spec
+from tests.unit.sandbox.calls import DISTRIBUTION, ask, create_build, form, has_ended, steer, until_last, upload_spec
 
 ENVIRON: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": "", "sandbox.header_names": []}
 ENVIRON["wsgi.input"] = Body(io.BufferedReader(io.BytesIO()), 0, None)
@@ -64,7 +65,7 @@ def upload(sandbox: Sandbox, name: str = "app.ipa") -> None:
 
 def test_a_delivery_shows_with_its_size_and_digest(sandbox: Sandbox) -> None:
     upload(sandbox)
-    build, file = rows(sandbox, "service-app-distribution")
+    file, build = rows(sandbox, "service-app-distribution")
     assert texts(build)[:2] == ["1001", "build"]
     digest = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5"
     assert texts(file) == ["app.ipa", "file", "stored", "5 bytes", digest, "build: 1001", "Install page"]
@@ -76,18 +77,10 @@ def test_requests_show_the_latest_first_and_without_secrets(sandbox: Sandbox) ->
     ask(sandbox.storage_url, "GET", "/x?X-Goog-Signature=abcdef&page=2&api_token=a%20b")
     ask(sandbox.url, "GET", f"/{app_distribution.TOKEN}")
     by_path, signed, create = rows(sandbox, "requests")
+    assert create["cells"][0][0]["at"] == pytest.approx(time.time(), abs=60)
     assert texts(by_path)[1:4] == ["GET", "/***", "404"]
     assert texts(signed)[2] == "/x?X-Goog-Signature=***&page=2&api_token=*** storage"
     assert texts(create)[3] == "200" and texts(create)[-1] == "Authorization: ***"
-
-
-def test_what_is_secret_by_its_name_is_so_in_the_program_too() -> None:
-    assert masks.SECRET_NAME.pattern == redact._SIGNATURE.pattern
-
-
-def test_a_secret_is_masked_before_a_text_is_cut(state: State) -> None:
-    shown = Board(state, Rules(), SERVICES)._text("x" * (board.LONGEST - 5) + app_distribution.TOKEN)
-    assert shown["text"].endswith("xx***")
 
 
 def test_half_a_character_from_json_breaks_no_page(state: State) -> None:
@@ -110,11 +103,14 @@ def test_a_new_service_shows_without_a_change_to_the_page(state: State) -> None:
 
 
 def test_the_page_shows_the_latest_alone_and_the_log_forgets_the_oldest(state: State) -> None:
-    service = replace(SERVICES["bitrise"], shown=lambda _: (Shown("build", str(n), str(n)) for n in range(10**9)))
+    things = (Shown("build", str(n), str(n)) for n in range(10**9))
+    service = replace(SERVICES["bitrise"], shown=lambda _: things, counts=lambda _: {"build": 1000, "run": 0})
     for _ in range(MOST_REQUESTS + 5):
         state.begin(ENVIRON, "api")
     parts = Board(state, Rules(), {"bitrise": service}).parts("http://x")
     assert len(json.loads(parts["service-bitrise"])) == board.MOST_THINGS
+    assert json.loads(parts["more-bitrise"]) == "Older, and not shown: 940 more of kind build."
+    assert json.loads(parts["more-requests"]) == "Older, and not shown: 19,900 more of kind request."
     requests = json.loads(parts["requests"])
     assert (len(requests), requests[0]["key"]) == (board.MOST_REQUESTS, str(MOST_REQUESTS + 5))
     assert len(state.requests) == MOST_REQUESTS
@@ -148,6 +144,69 @@ def test_events_are_sent_for_what_has_changed_until_the_browser_leaves() -> None
         assert list(events) == []
 
 
+def test_a_stream_ends_so_that_other_pages_get_a_connection() -> None:
+    ours, browser = socket.socketpair()
+    with ours, browser:
+        *_, last = stream(ours, lambda: {"a": "1"}, tick=0.01, longest=0.03)
+    assert last == "retry: 300\nevent: end\ndata: .\n\n"
+
+
+def test_a_thing_or_a_service_that_fails_hides_no_other(state: State) -> None:
+    def fails(_: State) -> list[Shown]:
+        raise ValueError("lost")
+
+    odd: Any = 5
+    services = {
+        "good": replace(SERVICES["bitrise"], shown=lambda _: [Shown("app", "1", odd, odd, about={"a": {"b": 1}})]),
+        "bad": replace(SERVICES["bitrise"], shown=fails),
+    }
+    parts = Board(state, Rules(), services).parts("http://x")
+    (row,) = json.loads(parts["service-good"])
+    assert texts(row)[:3] == ["5", "app", "5"]
+    assert json.loads(parts["more-bad"]) == "This cannot be shown: ValueError: lost"
+
+
+def test_an_answer_counts_as_done_when_all_of_it_was_sent(state: State) -> None:
+    each = state.begin(ENVIRON, "api")
+    shown = Board(state, Rules(), {})
+    each.status = 200
+    assert shown._request(each)["cells"][3] == [{"text": "200", "mark": "running"}]
+    each.ended = each.started + 1
+    assert shown._request(each)["cells"][3] == [{"text": "200, broke off", "mark": "failed"}]
+    each.is_whole = True
+    assert shown._request(each)["cells"][3] == [{"text": "200", "mark": "done"}]
+
+
+def test_a_download_that_breaks_off_is_shown_as_such(sandbox: Sandbox) -> None:
+    steer(sandbox, "PUT", "faults", ["GET /long huge"])
+    with socket.create_connection((urlsplit(sandbox.url).hostname, urlsplit(sandbox.url).port), timeout=5) as client:
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.recv(4096)
+        assert texts(rows(sandbox, "requests")[0])[3] == "200"
+        assert rows(sandbox, "requests")[0]["cells"][3][0]["mark"] == "running"
+    until_last(sandbox, has_ended)
+    time.sleep(TICK)  # the board is made once a tick
+    assert texts(rows(sandbox, "requests")[0])[3] == "200, broke off"
+
+
+def test_every_fault_of_the_page_can_be_switched_on() -> None:
+    written = _faults()
+    assert {parse(f"* /x {text}").kind for text in written} == set(FAULTS)
+
+
+def test_a_rules_row_stays_the_same_while_its_count_goes_down(state: State) -> None:
+    rules = Rules(["GET /a 500", "GET /b 503x3"])
+    shown = Board(state, rules, {})
+    before = json.loads(shown.parts("http://x")["faults"])[1]
+    rules.take("GET", "/a")
+    rules.take("GET", "/b")
+    (after,) = json.loads(shown.parts("http://x")["faults"])
+    assert (texts(before)[0], texts(after)[0]) == ("GET /b 503x3", "GET /b 503x2")
+    assert (before["key"], before["cells"][1:]) == (after["key"], after["cells"][1:])
+    rules.remove([after["cells"][1][0]["rule"]])
+    assert rules.texts() == []
+
+
 def test_browsers_that_leave_and_a_sandbox_that_ends_leave_no_thread() -> None:
     def threads() -> int:
         return sum("process_request_thread" in thread.name for thread in threading.enumerate())
@@ -174,7 +233,7 @@ def test_browsers_that_leave_and_a_sandbox_that_ends_leave_no_thread() -> None:
 
 def test_texts_of_requests_are_escaped_on_every_page(sandbox: Sandbox) -> None:
     upload(sandbox, HOSTILE)
-    page = ask(sandbox.url, "GET", "/_sandbox/install/app-distribution/5001")
+    page = ask(sandbox.url, "GET", "/_sandbox/install/app-distribution/file-5001")
     assert page.status == 200
     assert b"<img src=x" not in page.body and b"&lt;/script&gt;" in page.body
 
@@ -198,13 +257,15 @@ def test_an_odd_name_breaks_no_page_and_no_header(sandbox: Sandbox, name: str) -
 
 def test_an_app_can_be_downloaded_from_its_install_page(sandbox: Sandbox) -> None:
     upload(sandbox, "a b.ipa")
-    page = "/_sandbox/install/app-distribution/5001"
+    page = "/_sandbox/install/app-distribution/file-5001"
     assert b"5 bytes" in ask(sandbox.url, "GET", page).body
     assert ask(sandbox.url, "GET", f"{page}/qr.svg").body.startswith(b"<?xml")
     file = ask(sandbox.url, "GET", f"{page}/file")
     assert (file.body, file.headers["Content-Disposition"]) == (b"12345", 'attachment; filename="a b.ipa"')
-    for other in ("app-distribution/1001", "app-distribution/9", "unknown/5001"):
-        assert ask(sandbox.url, "GET", f"/_sandbox/install/{other}").status == 404
+    for other in ("app-distribution/1001", "app-distribution/9", "unknown/file-5001"):
+        for page in (f"/_sandbox/install/{other}", f"/_sandbox/log/{other}"):
+            missing = ask(sandbox.url, "GET", page)
+            assert missing.status == 404 and b'<a href="/_sandbox/">' in missing.body
 
 
 def test_a_rule_is_removed_whatever_is_left_of_its_count(sandbox: Sandbox) -> None:
@@ -213,6 +274,13 @@ def test_a_rule_is_removed_whatever_is_left_of_its_count(sandbox: Sandbox) -> No
     assert steer(sandbox, "DELETE", "faults", ["* /other 500"]).json == ["POST /api/v2/builds 503x2", "* /api/* 500x*"]
     assert steer(sandbox, "DELETE", "faults", ["POST /api/v2/builds 503x3"]).json == ["* /api/* 500x*"]
     assert steer(sandbox, "DELETE", "faults", ["nonsense"]).status == 400
+
+
+@pytest.mark.parametrize(
+    ("system", "ci", "skipped"), [("linux", "true", False), ("linux", "", True), ("win32", "1", True)]
+)
+def test_ci_on_linux_does_not_skip_the_browsers_tests(system: str, ci: str, skipped: bool) -> None:
+    assert may_be_skipped(system, {"CI": ci}) is skipped
 
 
 def test_the_pages_icon_is_the_projects() -> None:

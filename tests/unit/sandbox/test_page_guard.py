@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
 
 from plugin.sandbox import Sandbox
+from tests.unit.rules.tree import ROOT
 from tests.unit.sandbox.calls import DISTRIBUTION, ask, create_build, form
 
 JSON = {"Content-Type": "application/json"}
@@ -61,13 +63,18 @@ def test_another_website_cannot_pretend_a_delivery(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example.com", "evil.example.com:80", "127.0.0.1.example.com", "192.168.0.7", "x]"]
 )
-@pytest.mark.parametrize("path", ["", "events", "state", "faults", "static/page.js", "log/bitrise/x"])
+@pytest.mark.parametrize(
+    "path", ["_sandbox/", "_sandbox/events", "_sandbox/state", "_sandbox/log/bitrise/x", "v0.1/me"]
+)
 def test_a_name_of_another_owner_for_this_machine_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
-    answer = ask(sandbox.url, "GET", f"/_sandbox/{path}", headers={"Host": host})
-    assert answer.status == 403 and b"open the sandbox as http://127.0.0.1" in answer.body
+    for origin in (sandbox.url, sandbox.storage_url):
+        for method in ("GET", "POST"):
+            headers = {"Host": host, "Origin": f"http://{host}"}
+            answer = ask(origin, method, f"/{path}", headers=headers)
+            assert answer.status == 403 and b"open the sandbox as http://127.0.0.1" in answer.body
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LOCALHOST", "[::1]:8642", "[::1]"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LOCALHOST"])
 def test_the_loopback_is_served_under_each_of_its_names(sandbox: Sandbox, host: str) -> None:
     assert ask(sandbox.url, "GET", "/_sandbox/", headers={"Host": host}).status == 200
 
@@ -91,6 +98,18 @@ def test_nothing_of_another_address_is_loaded_or_embeds_the_page(sandbox: Sandbo
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Access-Control-Allow-Origin"] is None
+
+
+@pytest.mark.parametrize("path", ["/_sandbox", "/_sandbox/", "/_sandbox/state"])
+def test_no_fault_breaks_the_page_itself(sandbox: Sandbox, path: str) -> None:
+    ask(sandbox.url, "PUT", "/_sandbox/faults", b'["* * 503x*"]', JSON)
+    assert ask(sandbox.url, "GET", path).status in (200, 308)
+    assert ask(sandbox.url, "GET", "/_sandboxes").status == 503
+
+
+def test_the_address_of_the_sandbox_itself_is_in_one_place() -> None:
+    written = [path for path in (ROOT / "plugin").rglob("*.py") if re.search(r"[\"}]/_sandbox", path.read_text())]
+    assert [path.name for path in written] == ["own.py"]
 
 
 def test_no_page_has_a_script_or_a_style_of_its_own(sandbox: Sandbox) -> None:
