@@ -38,7 +38,7 @@ BUILD = {"service": "bitrise", "operation": "create-build", "api-token": "sandbo
 HOSTILE = '</script><img src=x onerror="window.hit=1"><svg onload="window.hit=1">.ipa'
 # An invalid rule; a page that was left; an error that a test makes.
 EXPECTED = ("400 (BAD REQUEST)", "/events: net::ERR_ABORTED", "500 (Internal Server Error)")
-WIDTH, HEIGHT = 1280, 1440
+WIDTH, HEIGHT = 1280, 1960
 CONNECTIONS = 6  # of a browser to one server
 
 
@@ -191,9 +191,10 @@ def test_a_log_and_an_install_page_are_legible_in_both_themes(
 
     folder = Path(os.environ.get("PICTURES") or tmp_path).resolve()
     check(page, folder / "sandbox")
-    page.set_viewport_size({"width": WIDTH, "height": 520})
+    page.set_viewport_size({"width": WIDTH, "height": 560})
     page.get_by_role("link", name="Log: primary").click()
     page.wait_for_selector("[data-part='log']:text('DEPLOY=***')")
+    page.locator("[data-part='log']").evaluate("(log) => { log.scrollTop = 0; }")
     check(page, folder / "sandbox-log")
     page.goto(f"{sandbox.url}/_sandbox/")
     page.get_by_role("link", name="Install page: app-release.apk").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import math
+import re
 import select
 import socket
 import ssl
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 Address = tuple[str, int]
+HOST_LINE = re.compile(rb"(\r\nHost: )[^\r]+(?=\r\n)", re.IGNORECASE)
 
 
 @dataclass
@@ -72,25 +74,27 @@ def _listening(talk: Callable[[Gateway, socket.socket], None]) -> Iterator[Gatew
                 assert not thread.is_alive()
 
 
-def _pass_on(one: socket.socket, other: socket.socket, pace: float = math.inf) -> None:
-    """Copy what comes from either side to the other, until one ends."""
+def _pass_on(one: socket.socket, other: socket.socket, pace: float = math.inf, host: bytes = b"") -> None:
+    """Copy what comes from either side to the other, until one ends; `host` replaces what `one` calls the other."""
     while True:
         waiting = [side for side in (one, other) if isinstance(side, ssl.SSLSocket) and side.pending()]
         for side in waiting or select.select([one, other], [], [])[0]:
             data = side.recv(65536)
             if not data:
                 return
+            if host and side is one:
+                data = HOST_LINE.sub(b"\\g<1>" + host, data)
             (other if side is one else one).sendall(data)
             time.sleep(len(data) / pace)
 
 
 @contextlib.contextmanager
 def tls_before(url: str, context: ssl.SSLContext) -> Iterator[Gateway]:
-    """Speak TLS by `context`, and pass on to `url`."""
+    """Speak TLS by `context`, and pass on to `url`, under its own name as reverse proxies do."""
 
     def talk(gateway: Gateway, connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secured, gateway.go_on(address_of(url)) as inner:
-            _pass_on(secured, inner)
+            _pass_on(secured, inner, host=urlsplit(url).netloc.encode())
 
     with _listening(talk) as gateway:
         yield gateway
@@ -130,7 +134,8 @@ def proxy(
                 if method == "CONNECT":
                     connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:
-                    kept = [line for line in lines[1:] if not line.lower().startswith("proxy-")]
+                    kept = [line for line in lines[1:] if not line.lower().startswith(("proxy-", "host:"))]
+                    kept = [f"Host: {address[0]}:{address[1]}", *kept]  # the sandbox answers under no other name
                     path = target.partition(host)[2] or "/"
                     passed = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
                     inner.sendall(passed.encode("latin-1") + body)
