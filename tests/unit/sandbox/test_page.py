@@ -74,12 +74,12 @@ def test_a_delivery_shows_with_its_size_and_digest(sandbox: Sandbox) -> None:
 
 def test_requests_show_the_latest_first_and_without_secrets(sandbox: Sandbox) -> None:
     upload_spec(sandbox)
-    ask(sandbox.storage_url, "GET", "/x?X-Goog-Signature=abcdef&page=2&api_token=a%20b")
+    ask(sandbox.storage_url, "GET", "/x?X-Goog-Signature=abcdef&page=2&api_token=a%20b&%74oken=c")
     ask(sandbox.url, "GET", f"/{app_distribution.TOKEN}")
     by_path, signed, create = rows(sandbox, "requests")
     assert create["cells"][0][0]["at"] == pytest.approx(time.time(), abs=60)
     assert texts(by_path)[1:4] == ["GET", "/***", "404"]
-    assert texts(signed)[2] == "/x?X-Goog-Signature=***&page=2&api_token=*** storage"
+    assert texts(signed)[2] == "/x?X-Goog-Signature=***&page=2&api_token=***&token=*** storage"
     assert texts(create)[3] == "200" and texts(create)[-1] == "Authorization: ***"
 
 
