@@ -12,47 +12,51 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from plugin.encodings import AFTER_ESCAPE, UNSEEN
+from plugin.scan import unusual
 
 _COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _BLANK = r"[^\S\n]"
 
 
 class Obeyed(NamedTuple):
-    """One form of command. Patterns: the space that breaks it up stands after `head`, if `tail` follows."""
+    """One form of command. Patterns: the space that breaks it up stands after `head`, if `tail` follows.
+
+    One that is obeyed anywhere in a line has a `sign`: a text that is in each such command, and is found quickly.
+    """
 
     by: str
     head: str
     tail: str
-    is_at_start: bool = False  # of a line; else it is obeyed anywhere in it
+    sign: str = ""  # none: it is obeyed at the start of a line only
 
 
 OBEYED = (
     # `::name key=value::text`, after white space: actions/runner, src/Runner.Common/ActionCommand.cs, TryParseV2.
     # Without it: nektos/act, pkg/runner/command.go, commandPatternGA; act_runner of Gitea and Forgejo,
     # internal/pkg/report/reporter.go, cmdRegex.
-    Obeyed("GitHub, Gitea, Forgejo, act", rf"(?:{_BLANK}|\x1b\[[0-9;]*m)*:", rf"{_COLOURS}:", is_at_start=True),
+    Obeyed("GitHub, Gitea, Forgejo, act", rf"(?:{_BLANK}|\x1b\[[0-9;]*m)*:", rf"{_COLOURS}:"),
     # `##[name]text`: ActionCommand.cs, TryParse (anywhere); act, commandPatternADO (at the start); Azure's formatting
     # commands: learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands.
-    Obeyed("GitHub, act, Azure Pipelines", "#", r"#\["),
+    Obeyed("GitHub, act, Azure Pipelines", "#", r"#\[", "##"),
     # `##vso[area.event key=value]text` anywhere: microsoft/azure-pipelines-agent, Command.cs, TryParse (IndexOf).
-    Obeyed("Azure Pipelines", "#", r"#(?i:vso)\["),
+    Obeyed("Azure Pipelines", "#", r"#(?i:vso)\[", "##"),
     # `##teamcity[name key='value']` anywhere in mixed text: JetBrains' ServiceMessage.java, parse (indexOf).
-    Obeyed("TeamCity", "#", r"#(?i:teamcity)\["),
+    Obeyed("TeamCity", "#", r"#(?i:teamcity)\[", "##"),
     # `##octopus[name key='value']` anywhere, its bracket is not looked for, over several lines: OctopusDeploy/Calamari,
     # ServiceMessageParser.cs.
-    Obeyed("Octopus Deploy", "#", "#(?i:octopus)"),
+    Obeyed("Octopus Deploy", "#", "#(?i:octopus)", "##"),
     # `--- title`, `+++ title`, `~~~ title`, `^^^ +++`, colours left out before: buildkite/agent,
     # agent/header_times_streamer.go, isHeader and isHeaderExpansion.
-    Obeyed("Buildkite", _COLOURS, rf"(?P<mark>[-+~^])(?:{_COLOURS}(?P=mark)){{2}}{_COLOURS}{_BLANK}", is_at_start=True),
+    Obeyed("Buildkite", _COLOURS, rf"(?P<mark>[-+~^])(?:{_COLOURS}(?P=mark)){{2}}{_COLOURS}{_BLANK}"),
     # `section_start:time:name[options]` anywhere, and after it \r ESC [0K, which nothing from elsewhere keeps:
     # gitlabhq/gitlabhq, lib/gitlab/regex.rb, build_trace_section_regex; lib/gitlab/ci/ansi2json/converter.rb.
-    Obeyed("GitLab", "section_", "(?:start|end):"),
+    Obeyed("GitLab", "section_", "(?:start|end):", "section_"),
     # `travis_fold:start:name` and `travis_time:…` anywhere, its prefix is not looked for: travis-ci/travis-web,
     # app/utils/log.js, FOLD and TIME.
-    Obeyed("Travis CI (folds)", "fold:", "(?:start|end):"),
-    Obeyed("Travis CI (times)", "time:", "(?:start|end):"),
+    Obeyed("Travis CI (folds)", "fold:", "(?:start|end):", "fold:"),
+    Obeyed("Travis CI (times)", "time:", "(?:start|end):", "time:"),
     # A serialized object after concealed `ha:`: jenkinsci/jenkins, hudson/console/ConsoleNote.java, PREAMBLE_STR.
-    Obeyed("Jenkins", r"\x1b\[8m", "ha:"),
+    Obeyed("Jenkins", r"\x1b\[8m", "ha:", "\x1b[8m"),
 )
 
 # What terminals obey, and with them the log pages of Buildkite (buildkite/terminal-to-html, parser.go: OSC 1337, 1338
@@ -68,14 +72,19 @@ def breaker(table: Iterable[Obeyed], space: str = " ") -> Callable[[str], str]:
     """Return the function that breaks up, in a text of any number of lines, every command in `table`."""
     rows = tuple(table)
     # A pattern that begins with a fixed character is fast: so a line's start is the line feed before it.
-    at_start = re.compile(f"\n(?:{_any(row for row in rows if row.is_at_start)})").sub
-    anywhere = re.compile(_any(row for row in rows if not row.is_at_start)).sub
+    at_start = re.compile(f"\n(?:{_any(row for row in rows if not row.sign)})").sub
+    anywhere = re.compile(_any(row for row in rows if row.sign)).sub
+    signs = {row.sign for row in rows if row.sign}
 
     def spaced(found: re.Match[str]) -> str:
         return found[0] + space
 
-    # In this order, as a space within a line may be what makes a command of its start.
-    return lambda text: at_start(spaced, f"\n{anywhere(spaced, text)}")[1:]
+    def broken(text: str) -> str:
+        # In this order, as a space within a line may be what makes a command of its start.
+        text = anywhere(spaced, text) if any(sign in text for sign in signs) else text
+        return at_start(spaced, f"\n{text}")[1:]
+
+    return broken
 
 
 def _any(rows: Iterable[Obeyed]) -> str:
@@ -83,7 +92,7 @@ def _any(rows: Iterable[Obeyed]) -> str:
 
 
 defuse = breaker(OBEYED)
-_IN_JSON = re.compile(_any(row for row in OBEYED if not row.is_at_start))
+_IN_JSON = re.compile(_any(row for row in OBEYED if row.sign))
 
 
 def visible(text: str) -> str:
@@ -98,7 +107,8 @@ def without_controls(text: str) -> str:
 
 def coloured(text: str) -> str:
     """Return `text` without all that a terminal obeys, except colours and carriage returns."""
-    return _BACKSPACE_TRICKS.sub("", _CURSOR.sub("", text))
+    text = _CURSOR.sub("", text)
+    return _BACKSPACE_TRICKS.sub("", text) if _BACKSPACE_TRICKS.search(unusual(text)) else text
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
+
+from plugin.scan import unusual
 
 UNSEEN = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # controls, line ends, marks of direction
 AFTER_ESCAPE = r"\[[0-?]*[!-/]*[@-~]|[()][0-9A-Za-z]"  # colours, movements, character sets (as `tput sgr0` picks one)
@@ -41,11 +43,21 @@ class Form(NamedTuple):
     is_encoded: bool = False  # as a whole, in base64 or hex: programs wrap that into lines
 
 
+class Step(NamedTuple):
+    """One step of reading a text: the replacements in it, and what it then is, with how many there were.
+
+    The replacements are only needed for the way back, and take longer.
+    """
+
+    pieces: Callable[[str], Sequence[Piece]]
+    read: Callable[[str], tuple[str, int]]
+
+
 class View(NamedTuple):
-    """A text as one reader sees it, and the replacements that made it, one list for each step."""
+    """A text as one reader sees it, and for each step that made it, what gives the replacements."""
 
     text: str
-    steps: tuple[Sequence[Piece], ...] = ()
+    steps: tuple[Callable[[], Sequence[Piece]], ...] = ()
 
 
 def forms(secret: str, shortest: int) -> set[Form]:
@@ -89,11 +101,14 @@ def views(text: str, reach: int) -> Iterator[View]:
     """
     plain = View(text)
     yield plain
-    plain = _next(plain, partial(_far, reach=reach)) or plain
+    if bare := _next(plain, _STEPS["invisible"]):
+        yield bare
+    plain = bare or plain
+    if not _kinds(plain.text):
+        return
+    plain = _next(plain, _step_of(partial(_far, reach=reach))) or plain
     if plain.text in ("", _BETWEEN):
         return
-    plain = _next(plain, _STEPS["invisible"]) or plain
-    yield plain
     kinds = _kinds(plain.text)
     every = set(kinds)
     for name in kinds:
@@ -124,30 +139,21 @@ def _readings(view: View, kind: str) -> Iterator[View]:
         view = following
 
 
-def _next(view: View, step: Callable[[str], Sequence[Piece]]) -> View | None:
+def _next(view: View, step: Step) -> View | None:
     """The view that a step leads to, or None if it changes nothing."""
-    pieces = step(view.text)
-    return View(_replaced(view.text, pieces), (*view.steps, pieces)) if pieces else None
+    text, count = step.read(view.text)
+    return View(text, (*view.steps, partial(step.pieces, view.text))) if count else None
 
 
 def read(text: str, *kinds: str) -> str:
     """Return `text` with the escapes of these kinds read, one kind after the other: see the table of kinds."""
     for kind in kinds:
-        text = _replaced(text, _STEPS[kind](text))
+        text = _STEPS[kind].read(text)[0]
     return text
 
 
-def _replaced(text: str, pieces: Iterable[Piece]) -> str:
-    parts: list[str] = []
-    at = 0
-    for start, end, new in pieces:
-        parts += (text[at:start], new)
-        at = end
-    return "".join(parts) + text[at:]
-
-
 def _far(text: str, reach: int) -> list[Piece]:
-    """Replaces what is further than `reach` from everything that may be escaped by a mark."""
+    """Replaces what is further than `reach` from everything that is escaped by a mark."""
     pieces, at = [], 0
     for match in _ANY.finditer(text):
         start, end = match.span()
@@ -159,7 +165,8 @@ def _far(text: str, reach: int) -> list[Piece]:
 
 def back(view: View, places: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The way back from places in a view to those in the text that it shows."""
-    for pieces in reversed(view.steps if places else ()):
+    for step in reversed(view.steps if places else ()):
+        pieces = step()
         starts, ends, shift = [], [], 0
         for start, end, new in pieces:
             starts.append(start + shift)
@@ -208,12 +215,37 @@ def _meant(escape: str) -> str:
     return chr(code) if code <= 0x10FFFF else escape
 
 
-def _step(pattern: str, becomes: str | None = None) -> Callable[[str], Sequence[Piece]]:
+def _step(pattern: str, becomes: str | None = None) -> Step:
     """A step that reads every escape that the pattern finds, or puts `becomes` in its place."""
-    find = re.compile(pattern).finditer
+    found = re.compile(pattern)
     if becomes is not None:
-        return lambda text: [(*match.span(), becomes) for match in find(text)]
-    return lambda text: [(*match.span(), _meant(match[0])) for match in find(text)]
+        return Step(
+            lambda text: [(*match.span(), becomes) for match in found.finditer(text)], partial(found.subn, becomes)
+        )
+    return Step(
+        lambda text: [(*match.span(), _meant(match[0])) for match in found.finditer(text)],
+        partial(found.subn, lambda match: _meant(match[0])),
+    )
+
+
+def _step_of(pieces: Callable[[str], Sequence[Piece]]) -> Step:
+    """A step that replaces pieces."""
+
+    def read(text: str) -> tuple[str, int]:
+        parts: list[str] = []
+        at, replaced = 0, pieces(text)
+        for start, end, new in replaced:
+            parts += (text[at:start], new)
+            at = end
+        return "".join(parts) + text[at:], len(replaced)
+
+    return Step(pieces, read)
+
+
+def _bare(text: str) -> tuple[str, int]:
+    """What the step "invisible" leaves of a text, and whether it removes anything."""
+    step = _SEQUENCES if _CONTROL.search(unusual(text)) is None else _INVISIBLES
+    return step.read(text)
 
 
 # What a terminal or a cleaned line does not show, so that it can appear in the middle of anything.
@@ -224,14 +256,21 @@ _KINDS = {  # each begins with few characters, so that it is found quickly
     "entity": r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{1,31});?",
     "printable": r"=(?:[0-9a-fA-F]{2}|\r?\n)",  # quoted-printable, which cuts lines too
 }
-_SEQUENCE = rf"(?:(?<=\x1b)(?:{AFTER_ESCAPE}))?"
-_ANY = re.compile(rf"[{_INVISIBLE}%\\&=]{_SEQUENCE}")
-_STEPS = {name: _step(pattern) for name, pattern in _KINDS.items()}
-_STEPS["any"] = _step(
-    r"[%&\\](?:(?<=%){}|(?<=&){}|(?<=\\){})".format(
-        *(_KINDS[name][1:].removeprefix("\\") for name in ("percent", "entity", "backslash"))
-    )
-)
-_STEPS["invisible"] = _step(rf"[{_INVISIBLE}]{_SEQUENCE}", becomes="")
-_STEPS["space"] = _step(r"\s{2,}|[^\S ]", becomes=" ")
 _SIGNS = {name: pattern.removeprefix("\\")[0] for name, pattern in _KINDS.items()}
+
+
+def _any(*kinds: str) -> str:
+    """The pattern for an escape of any of these kinds: their signs first, as that is found quickly."""
+    signs = "".join(rf"\{_SIGNS[kind]}" for kind in kinds)
+    after = "|".join(rf"(?<=\{_SIGNS[kind]}){_KINDS[kind].removeprefix(chr(92))[1:]}" for kind in kinds)
+    return f"[{signs}](?:{after})"
+
+
+_ANY = re.compile(_any(*_KINDS))
+_STEPS = {name: _step(pattern) for name, pattern in _KINDS.items()}
+_STEPS["any"] = _step(_any("percent", "entity", "backslash"))
+_SEQUENCES = _step(rf"\x1b(?:{AFTER_ESCAPE})?", becomes="")  # the same as the next one for text without other controls
+_INVISIBLES = _step(rf"[{_INVISIBLE}](?:(?<=\x1b)(?:{AFTER_ESCAPE}))?", becomes="")
+_CONTROL = re.compile(rf"(?!\x1b)[{_INVISIBLE}]")
+_STEPS["invisible"] = Step(_INVISIBLES.pieces, _bare)
+_STEPS["space"] = _step(r"\s{2,}|[^\S ]", becomes=" ")

@@ -7,6 +7,7 @@ titles, error bodies and remote logs are not trusted.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from plugin.redact import SHORTEST_SECRET, Redactor
 
 COLUMNS = 80  # of a terminal that does not say
 LONGEST = 60_000  # characters of one text in the log
+_COLOURED = re.compile(r"\x1b\[[^\n]*")  # the rest of a line, from its first colour on
 
 
 def inert(text: str) -> str:
@@ -114,7 +116,7 @@ class Log:
     def relay(self, is_redacted: bool = False) -> Iterator[Callable[..., None]]:
         """Return a function that writes a service's own lines, colours kept, without effect on the host.
 
-        It takes one line, or several at a time. Redacted lines are redacted again only if they change.
+        It takes one text of any number of lines, or several. Redacted ones are redacted again only if they change.
         """
         before, after = self._dialect.stop_commands() if self._dialect.stop_commands else (None, None)
         with self._lock:
@@ -195,15 +197,26 @@ class Log:
             self._stream.flush()
 
 
-def _relayed(lines: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
+def _relayed(texts: Sequence[str], redact: Redactor, is_redacted: bool) -> str:
     """Keep colours and line ends of remote text; drop other control characters and end colours with the line."""
-    given = "\n".join(lines)
+    given = "\n".join(texts)
     text = coloured(given)
     text = text if is_redacted and text == given else redact(text)
-    return defuse("\n".join(map(_relayed_line, text.split("\n") if len(lines) > 1 else [text])))
+    if "\r" in text or _has_long_line(text):
+        text = "\n".join(map(_last_state, text.split("\n")))
+    return defuse(_COLOURED.sub(lambda found: f"{found[0]}\x1b[0m", text))
 
 
-def _relayed_line(line: str) -> str:
+def _has_long_line(text: str) -> bool:
+    end = 0
+    while len(text) - end > LONGEST:
+        end = text.rfind("\n", end, end + LONGEST + 1) + 1
+        if not end:
+            return True
+    return False
+
+
+def _last_state(line: str) -> str:
+    """What a terminal shows in the end of a line that carriage returns begin again, cut if it is long."""
     line = line.rstrip("\r")
-    line = _cut(line.rpartition("\r")[2] or line)
-    return line + ("\x1b[0m" if "\x1b[" in line else "")
+    return _cut(line.rpartition("\r")[2])

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from plugin.encodings import Form, back, forms, read, unfinished, views
+from plugin.scan import PART, AnyOf
 
 MASK = "***"
 SHORTEST_SECRET = 3  # shorter ones would blank half the log
 LONGEST_LINE = 32_768  # characters; a line without an end is split there
+LONG = 8192  # characters; for shorter texts it takes longer to prepare a quick test than to search
 # How many times its longest form a cut secret may take in a text: each character may be escaped.
 LONGEST_ESCAPE = 16
 # The text is not trusted: each of these takes time in proportion to its length alone.
@@ -25,12 +27,15 @@ _QUERY = re.compile(r"[?#]|%3f|%23|\\u003f|\\u0023", re.IGNORECASE)
 _SIGNATURE = re.compile(
     "signature|credential|token|sig|secret|pass|pwd|session|cookie|key|auth|code|hmac|jwt|policy", re.IGNORECASE
 )
-_USER_INFO = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
+_PLAIN_URL = re.compile(  # one without `%3a`, from its colon on, which is found quickly
+    r":(?:(?<=[hH][tT][tT][pP]:)|(?<=[hH][tT][tT][pP][sS\u017f]:))(?:\\{0,3}/|%2[fF]){2}[^\s\"'<>]+"
+)
+_USER_INFO = re.compile(r"://[^\s/?#\"'<>]+@")
 _ESCAPED_USER_INFO = re.compile(
     r"(:(?:\\{1,3}/){2}|%3a%2f%2f)(?:(?!%2f|%3f|%23)[^\s/?#\"'<>\\]){1,500}(@|%40)", re.IGNORECASE
 )
-_ENDS = 8  # characters of base64 or hex: what shorter ends of a line show of a secret is of no use
-_ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{_ENDS},}}")
+# In base64 or hex, what shorter ends of a line show of a secret is of no use.
+_ENCODED = re.compile(rf"[A-Za-z0-9+/_-]{{{PART},}}")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENDS_OF_URLS = " \t\"'<>"
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -45,34 +50,40 @@ class _Secrets:
     forms: frozenset[Form] = frozenset()
     reach: int = 0  # characters of the longest form
     encoded: frozenset[str] = frozenset()
-    parts: frozenset[str] = frozenset()  # every _ENDS characters that follow each other in those
+    parts: AnyOf = field(default_factory=lambda: AnyOf(()))  # what of those begins anywhere
+    others: frozenset[Form] = frozenset()  # the forms that have no such part
 
     def and_(self, more: set[Form]) -> _Secrets:
         """Return these and more."""
         every = self.forms | more
         encoded = frozenset(form.text for form in every if form.is_encoded)
-        parts = frozenset(text[at : at + _ENDS] for text in encoded for at in range(len(text) - _ENDS + 1))
-        return _Secrets(every, max(len(form.text) for form in every), encoded, parts)
+        parts = AnyOf(text[at : at + PART] for text in encoded for at in range(len(text) - PART + 1))
+        others = frozenset(form for form in every if not form.is_encoded or len(form.text) < PART)
+        return _Secrets(every, max(len(form.text) for form in every), encoded, parts, others)
 
     def spans(self, text: str) -> list[Span]:
         """Find every secret in `text`."""
         found: list[Span] = []
         for view in views(text, self.reach) if self.forms else ():
-            hits = [place for form in self.forms if form.text in view.text for place in _places(form, view.text)]
+            has_parts = len(view.text) < LONG or self.parts.are_in(view.text)
+            sought = self.forms if has_parts else self.others
+            hits = [place for form in sought if form.text in view.text for place in _places(form, view.text)]
             found += back(view, hits)
-        return found + list(self._wrapped(text))
+            if has_parts and not view.steps:
+                found += self._wrapped(text)
+        return found
 
     def _wrapped(self, text: str) -> Iterator[Span]:
         """Find the lines of an encoded secret that was wrapped, as `base64` and `xxd` do."""
-        for run in _ENCODED.finditer(text) if self.parts else ():
+        for run in _ENCODED.finditer(text):
             start, end = run.span()
-            head, tail = text[start : start + _ENDS], text[end - _ENDS : end]
+            head, tail = text[start : start + PART], text[end - PART : end]
             for form in self.encoded if head in self.parts or tail in self.parts else ():
                 if run[0] in form:
                     yield start, end
-                elif (at := run[0].find(form[:_ENDS])) >= 0 and form.startswith(run[0][at:]):
+                elif (at := run[0].find(form[:PART])) >= 0 and form.startswith(run[0][at:]):
                     yield start + at, end
-                elif (at := run[0].rfind(form[-_ENDS:]) + _ENDS) >= _ENDS and form.endswith(run[0][:at]):
+                elif (at := run[0].rfind(form[-PART:]) + PART) >= PART and form.endswith(run[0][:at]):
                     yield start, start + at
 
     def begun(self, text: str, least: int) -> int:
@@ -161,9 +172,12 @@ class Lines:
         self._is_torn = True  # whether what came before it is missing
 
     def feed(self, text: str) -> list[str]:
-        """Take the next piece; return the lines that it completes. A line that is too long is split."""
+        """Take the next piece; return the lines that it completes, in texts of one or more.
+
+        A line that is too long is split.
+        """
         whole, end, self._rest = (self._rest + text).rpartition("\n")
-        lines = self._shown(whole).split("\n") if end else []
+        lines = [self._shown(whole)] if end else []
         while len(self._rest) > LONGEST_LINE:
             at = self._redact.safe_cut(self._rest)
             is_torn = at <= len(self._rest) - LONGEST_LINE
@@ -191,9 +205,13 @@ def _hidden(text: str, spans: Iterable[Span]) -> str:
         parts += (text[at:start], MASK, *COLOUR.findall(text, start, end))
         at = end
     text = "".join(parts) + text[at:] if parts else text
-    text = _URL.sub(lambda url: _unsigned(url[0]), text)
+    is_escaped = "%" in text and ("%3a" in text or "%3A" in text)
+    if any(sign in text for sign in "?#%\\"):
+        text = (_URL if is_escaped else _PLAIN_URL).sub(lambda url: _unsigned(url[0]), text)
     if "@" in text or "%40" in text:
-        text = _ESCAPED_USER_INFO.sub(rf"\1{MASK}\2", _USER_INFO.sub(f"{MASK}@", text))
+        text = _USER_INFO.sub(f"://{MASK}@", text)
+        if is_escaped or ("\\/" in text and ":\\" in text):
+            text = _ESCAPED_USER_INFO.sub(rf"\1{MASK}\2", text)
     return text
 
 

@@ -67,7 +67,7 @@ def test_pathological_text_is_logged_quickly_and_cut(text: str) -> None:
     started = time.process_time()
     log.line(text)
     with log.relay() as write:
-        write(text)
+        write(text.replace("\n", " "))  # of several lines each would be cut
 
     assert time.process_time() - started < 2
     assert len(stream.getvalue()) < 2 * LONGEST + 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-BLOCK = 256 * 1024  # bytes read at a time
+BLOCK = 64 * 1024  # bytes read at a time: what is done with them then stays in the processor's cache
 Part = tuple[int, int]  # start and end, in bytes
 
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from plugin.log import Log
 from plugin.redact import Lines
 
-# How the Bitrise CLI begins a step: a rule, and below it the step's number and title.
-_RULE = re.compile(r"\+-{20,}\+\s*")
+# How the Bitrise CLI begins a step: a rule, a line of its own, and below it the step's number and title.
+_RULE = re.compile(r"\+(?<![^\n]\+)-{20,}\+[^\S\n]*(?![^\n])")
 LONGEST_TITLE = 500  # characters; the pattern takes long for a line that is almost a title
 _TITLE = re.compile(r"\|\s\((\d+)\)\s(.*?)\s*\|\s*")
 
@@ -41,30 +41,34 @@ class Console:
         self._group.close()
 
     def _finish_line(self) -> None:
-        lines = [] if self._rule is None else [self._rule]
+        rule, self._rule = self._rule, None
+        self._relay([text for text in (rule, *self._lines.end()) if text is not None])
+
+    def _show(self, texts: list[str]) -> None:
+        """Show lines: all up to the next step at once."""
+        if not texts:
+            return
+        text = "\n".join(texts if self._rule is None else [self._rule, *texts])
         self._rule = None
-        self._relay(lines + self._lines.end())
+        shown = 0  # up to where
+        for rule in _RULE.finditer(text):
+            start, end = rule.span()
+            if end == len(text):
+                self._relay([text[shown : start - 1]] if shown < start else [])
+                self._rule = rule[0]
+                return
+            following = text[end + 1 : end + 1 + LONGEST_TITLE].partition("\n")[0]
+            found = _TITLE.fullmatch(following)
+            if found and not self._label:
+                self._relay([text[shown : start - 1]] if shown < start else [])
+                self._group.close()
+                self._group.enter_context(self._log.group(f"step {found[1]}: {found[2]}"))
+                shown = start
+        self._relay([text[shown:]])
 
-    def _show(self, lines: list[str]) -> None:
-        batch: list[str] = []
-        for line in lines:
-            if self._rule is not None:
-                found = _TITLE.fullmatch(line[:LONGEST_TITLE])
-                if found and not self._label:
-                    self._relay(batch)
-                    batch = []
-                    self._group.close()
-                    self._group.enter_context(self._log.group(f"step {found[1]}: {found[2]}"))
-                batch.append(self._rule)
-                self._rule = None
-            if _RULE.fullmatch(line):
-                self._rule = line
-            else:
-                batch.append(line)
-        self._relay(batch)
-
-    def _relay(self, lines: list[str]) -> None:
-        if lines:
+    def _relay(self, texts: list[str]) -> None:
+        if texts:
+            text = "\n".join(texts)
             with self._log.relay(is_redacted=True) as write:
-                write(*(self._label + line for line in lines))
-            self.lines += len(lines)
+                write(self._label + text.replace("\n", f"\n{self._label}"))
+            self.lines += text.count("\n") + 1

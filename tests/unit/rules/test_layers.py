@@ -16,7 +16,7 @@ SHARED = {"services/service", "services/delivery", "services/creation"}  # by al
 
 GROUND = {
     *("__init__", "address", "clock", "commands", "encodings", "errors", "foreign", "log", "paths", "redact", "source"),
-    *("units", "wait"),
+    *("scan", "units", "wait"),
 }
 # Which rooms each room may import, besides itself and the ground. A room is a folder, or a module beside the folders.
 MAY_IMPORT = {
