@@ -16,7 +16,6 @@ from pathlib import Path
 
 from plugin.errors import InputError, Problem
 from plugin.files.digest import sha256_of
-from plugin.files.parallel import Stopped
 from plugin.files.part import Part, arriving, remove_old
 from plugin.log import Log
 
@@ -53,7 +52,7 @@ class OutputDirectory:
         self._overwrite = overwrite
         self._written = set(_read(path / RECORD))
         self._lock = threading.Lock()
-        self._arriving: list[contextlib.ExitStack] = []
+        self._arriving: list[tuple[Part, Log]] = []
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError, with all problems, when files of these names cannot be written here."""
@@ -72,18 +71,19 @@ class OutputDirectory:
             yield Part(self.path / name)
             return
         try:
-            with contextlib.ExitStack() as stack:
-                part = stack.enter_context(arriving(self.path, name, identity, log))
-                self._arriving.append(stack)
+            with arriving(self.path, name, identity, log) as part:
+                self._arriving.append((part, log))
                 yield part
         except OSError as error:
             raise _problem(f"{self.path} cannot be written to: {error.strerror}") from None
 
     def leave(self) -> None:
-        """Clean up for transfers that have not ended, on threads that are not waited for any more."""
-        for stack in self._arriving:
-            with contextlib.suppress(Stopped, OSError):
-                stack.__exit__(Stopped, Stopped(), None)
+        """Clean up for transfers that have not ended, on threads that are not waited for any more.
+
+        These may still write: so each keeps its lock, until the process ends.
+        """
+        for part, log in self._arriving:
+            part.leave(log)
 
     def put(self, file: Path, name: str, sha256: str) -> Path:
         """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""

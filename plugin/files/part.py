@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from plugin import foreign
 from plugin.errors import InputError, RefusedError
@@ -49,35 +49,32 @@ class Part:
         self.done = 0  # bytes
         self.digests: dict[str, Any] = {}  # hashlib's, by name, of these bytes
         self.is_kept = False  # whether the journal has something for a later run
-        self._reached = 0  # bytes, at the last attempt that came further
         self._path = journal
         self._journal: IO[bytes] | None = None
+        self._noted = 0  # bytes, at the last line of the journal
+        self._is_left = False
 
     def begin(self, version: Version | None, md5: bytes | None) -> None:
-        """Start at the first byte, with a file of this version and announced MD5."""
+        """Start at the first byte, with a file of this version and announced MD5: a new one, as another may be open."""
         self.forget()
+        self.file.unlink(missing_ok=True)
         self.version, self.md5 = version, md5
         self.digests = {name: new_digest(name) for name in ("sha256", *(["md5"] if md5 else []))}
 
     def forget(self) -> None:
         """Discard these bytes."""
         self.close()
-        self.version, self.done, self.digests = None, 0, {}
+        self.version, self.done, self._noted, self.digests = None, 0, 0, {}
         self.is_kept = False
         if self._path:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
-    def came_further(self) -> bool:
-        """Return whether a block has arrived since this last was true, which the next attempt need not fetch again."""
-        is_further = bool(self.version) and self.done >= self._reached + BLOCK
-        self._reached = self.done if is_further else self._reached
-        return is_further
-
     def note(self, done: int, digest: Any) -> None:
         """Journal that the first `done` bytes have this SHA-256, hashlib's object."""
-        if not self._path or not self.version or done < BLOCK:
+        if not self._path or not self.version or done < BLOCK or done == self._noted:
             return
+        self._noted = done
         with contextlib.suppress(OSError):  # a run does not fail because a later one could not continue it
             if not self._journal:
                 self._journal = self._begun(self._path, self.version)
@@ -97,34 +94,45 @@ class Part:
             self._journal.close()
             self._journal = None
 
+    def leave(self, log: Log) -> None:
+        """Say what stays for the next run, and remove all that does not; once."""
+        if self._is_left:
+            return
+        self._is_left = True
+        place = self.file.parent
+        if self.is_kept:
+            log.line(f"{self.file.name}: {size_text(self.done)} of it stay in {place}: the next run continues there")
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+
     def take_up(self) -> None:
         """Continue what an earlier run left, as far as its digests are right."""
         if not self._path:
             return
-        with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as stack:
-            opened = stack.enter_context(_own(self.file))
-            found = os.fstat(opened.fileno())
-            first, *lines = stack.enter_context(_own(self._path)).read(LARGEST).decode("ascii").split("\n")
-            header = foreign.parse(first)
-            if not isinstance(header, dict) or header.get("file") != [found.st_dev, found.st_ino]:
-                return
-            version = from_json(header.get("version"))
-            md5 = bytes.fromhex(header["md5"]) if isinstance(header.get("md5"), str) else None
-            most = found.st_size if version.size is None else min(found.st_size, version.size)
-            self.begin_again(version, md5, _right(opened, lines, most, bool(md5)))
+        with contextlib.suppress(OSError, ValueError):
+            with _own(self.file) as opened, _own(self._path) as journal:
+                first, *lines = journal.read(LARGEST).split(b"\n")
+                header = foreign.parse(first)
+                found = os.fstat(opened.fileno())
+                if not isinstance(header, dict) or header.get("file") != [found.st_dev, found.st_ino]:
+                    return
+                version = from_json(header.get("version"))
+                md5 = bytes.fromhex(header["md5"]) if isinstance(header.get("md5"), str) else None
+                most = found.st_size if version.size is None else min(found.st_size, version.size)
+                right = _right(opened, lines[:-1], most, bool(md5))
+            if right:
+                self._journal = self._path.open("ab", buffering=0)
+                self._journal.truncate(len(first) + 1 + right.journaled)
+                self._continue(version, md5, right)
 
-    def begin_again(self, version: Version, md5: bytes | None, right: tuple[int, dict[str, Any]]) -> None:
-        """Continue with the bytes, and their digests, that were found right."""
-        done, digests = right
-        if not done:
-            return
-        self.begin(version, md5)  # a new journal, of what was checked only
-        self.done, self.digests = done, digests
+    def _continue(self, version: Version, md5: bytes | None, right: Right) -> None:
+        """Continue after what was found right, in the same file."""
         probe = self.file.with_name(PROBE)
         probe.touch()
         self.file.chmod(stat.S_IMODE(probe.stat().st_mode))  # as the umask is now
         probe.unlink()
-        self.note(done, digests["sha256"])
+        self.version, self.md5, self.done, self.digests = version, md5, right.done, right.digests
+        self._noted, self.is_kept = right.done, True
 
     def _begun(self, path: Path, version: Version) -> IO[bytes]:
         """Make the journal: for this file alone, as a checkout or a copy may have brought another."""
@@ -150,17 +158,16 @@ def arriving(folder: Path, name: str, identity: str, log: Log) -> Iterator[Part]
     key = hashlib.sha256(f"{identity}\n{name}".encode()).hexdigest()[:16]
     place = folder / FOLDER.format(key=key)
     with ExitStack() as stack:
-        if not _is_ours(stack, place):
-            unseen = tempfile.TemporaryDirectory(prefix=".buildferry-", dir=folder, ignore_cleanup_errors=True)
-            yield Part(Path(stack.enter_context(unseen), name))
-            return
-        part = Part(place / name, place / JOURNAL)
-        part.take_up()
-        if part.done:
-            log.line(f"{name}: continuing after {size_text(part.done)} that an earlier run fetched")
+        if _is_ours(stack, place):
+            part = Part(place / name, place / JOURNAL)
+            part.take_up()
+            if part.done:
+                log.line(f"{name}: continuing after {size_text(part.done)} that an earlier run fetched")
+            else:
+                shutil.rmtree(place)  # what is there may be anything, a link that leads elsewhere for one
+                place.mkdir(mode=0o700)
         else:
-            shutil.rmtree(place)  # what is there may be anything, a link that leads elsewhere for one
-            place.mkdir(mode=0o700)
+            part = Part(Path(tempfile.mkdtemp(prefix=".buildferry-", dir=folder), name))
         try:
             yield part
             part.forget()
@@ -169,10 +176,7 @@ def arriving(folder: Path, name: str, identity: str, log: Log) -> Iterator[Part]
             raise
         finally:
             part.close()
-            if part.is_kept:
-                log.line(f"{name}: {size_text(part.done)} of it stay in {place}: the next run continues there")
-            else:
-                shutil.rmtree(place, ignore_errors=True)
+            part.leave(log)
 
 
 def remove_old(folder: Path, now: Callable[[], float] = time.time) -> None:
@@ -224,14 +228,22 @@ def _is_unsafe(found: os.stat_result, is_folder: bool) -> bool:
     return found.st_uid != os.geteuid() or is_open
 
 
-def _right(opened: IO[bytes], lines: list[str], most: int, has_md5: bool) -> tuple[int, dict[str, Any]]:
-    """Return the length of the longest beginning that has its digest in `lines`, and its digests."""
+class Right(NamedTuple):
+    """The longest beginning of a file that has its digest in a journal."""
+
+    done: int  # bytes
+    digests: dict[str, Any]  # hashlib's, by name
+    journaled: int  # bytes of the lines that say so
+
+
+def _right(opened: IO[bytes], lines: list[bytes], most: int, has_md5: bool) -> Right | None:
+    """Return the longest beginning that has its digest in `lines`, of at most `most` bytes."""
     digests = {name: new_digest(name) for name in ("sha256", *(["md5"] if has_md5 else []))}
-    right: tuple[int, dict[str, Any]] = 0, {}
-    done = 0
+    right: Right | None = None
+    done = journaled = 0
     for line in lines:
-        found = re.fullmatch("([0-9]{1,18}) ([0-9a-f]{64})", line)
-        if not found or not done < int(found[1]) <= most:
+        found = re.fullmatch(b"([0-9]{1,18}) ([0-9a-f]{64})", line)
+        if not found or not done <= int(found[1]) <= most:
             break
         while done < int(found[1]):
             block = opened.read(min(BLOCK, int(found[1]) - done))
@@ -240,7 +252,8 @@ def _right(opened: IO[bytes], lines: list[str], most: int, has_md5: bool) -> tup
             for digest in digests.values():
                 digest.update(block)
             done += len(block)
-        if digests["sha256"].hexdigest() != found[2]:
+        if digests["sha256"].hexdigest() != found[2].decode():
             break
-        right = done, {name: digest.copy() for name, digest in digests.items()}
+        journaled += len(line) + 1
+        right = Right(done, {name: digest.copy() for name, digest in digests.items()}, journaled)
     return right

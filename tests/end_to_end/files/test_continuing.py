@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -153,6 +154,7 @@ def test_50_of_50_files_that_are_replaced_in_between_are_not_mixed(tmp_path: Pat
     assert all(requests[1] for requests in seen.values()), "each was continued"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends signals of POSIX")
 def test_a_download_that_is_killed_again_and_again_is_continued(tmp_path: Path) -> None:
     noise = random.Random(time.time())  # noqa: S311 - protects nothing
     data = noise.randbytes(24 * MIB)

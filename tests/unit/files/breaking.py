@@ -84,14 +84,21 @@ def serving(http: requests_mock.Mocker) -> Storage:
     return made
 
 
-def fetch(folder: Path, name: str = "app.apk", identity: str = "it", query: str = "") -> bytes:
-    """Download as a run does; return what is there at its end."""
-    log = Log(io.StringIO(), Redactor())
+def fetch(
+    folder: Path,
+    name: str = "app.apk",
+    identity: str = "it",
+    query: str = "",
+    size: int | None = None,
+    said: io.StringIO | None = None,
+) -> bytes:
+    """Download as a run does, for a service that says `size`; return what is there at its end."""
+    log = Log(said or io.StringIO(), Redactor())
     clock = Clock(sleep=lambda _: None, jitter=lambda _: 0)
     rest = Rest(Connection("https://service.example", "Token abc"), log, clock)
     request = Request("GET", URL + query, has_credentials=False, is_signed=True)
     with arriving(folder, name, identity, log) as part:
-        sha256 = save(rest, lambda: request, part, Progress(log))
+        sha256 = save(rest, lambda: request, part, Progress(log), size)
         part.file.replace(folder / name)
     content = (folder / name).read_bytes()
     assert sha256 == hashlib.sha256(content).hexdigest()

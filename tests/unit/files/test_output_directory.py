@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ import pytest
 from plugin.errors import InputError, spelled
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
+from plugin.files.parallel import Stopped
+from plugin.files.part import arriving
 from plugin.log import Log
 from plugin.redact import Redactor
+from plugin.rest.exchange import BLOCK
+from plugin.rest.ranges import Version
 
 
 def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
@@ -86,6 +91,42 @@ def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
         open_directory(tmp_path, overwrite=True) as folder,
     ):
         folder.check(["new", "folder", "file"])
+
+
+def test_a_transfer_that_is_not_waited_for_keeps_its_lock(tmp_path: Path) -> None:
+    """Its thread may still write: so no other run may continue the same file."""
+    log = Log(io.StringIO(), Redactor())
+    abandoned = ExitStack()
+    with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
+        part = abandoned.enter_context(folder.arriving("app.apk", "it", log))
+        part.begin(None, None)
+        part.file.write_text("so far")
+        raise KeyboardInterrupt
+    assert not part.file.exists()
+    with open_directory(tmp_path, overwrite=False) as again, again.arriving("app.apk", "it", log) as other:
+        assert other.file.parent != part.file.parent
+    abandoned.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_transfer_that_is_not_waited_for_keeps_stays(tmp_path: Path) -> None:
+    said = io.StringIO()
+    log = Log(said, Redactor())
+    abandoned = ExitStack()
+    version = Version("", '"one"', "", 9 * BLOCK, "")
+    with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
+        part = abandoned.enter_context(folder.arriving("app.apk", "it", log))
+        part.begin(version, None)
+        part.file.write_bytes(bytes(BLOCK))
+        part.digests["sha256"].update(bytes(BLOCK))
+        part.done = BLOCK
+        part.note(BLOCK, part.digests["sha256"])
+        raise KeyboardInterrupt
+    with pytest.raises(Stopped), abandoned:
+        raise Stopped
+    assert said.getvalue().count("the next run continues there") == 1
+    with arriving(tmp_path, "app.apk", "it", log) as again:
+        assert again.done == BLOCK
 
 
 @pytest.mark.parametrize("lay_out", [a_link, a_pipe])

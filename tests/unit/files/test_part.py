@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from plugin.errors import InputError, RefusedError, UnavailableError
-from plugin.files.part import JOURNAL, OLD, arriving, remove_old
+from plugin.files.part import JOURNAL, OLD, Part, arriving, remove_old
 from plugin.log import Log
 from plugin.redact import Redactor
 from tests.unit.files import breaking
@@ -25,7 +25,8 @@ storage = pytest.fixture(breaking.serving)
 def test_a_later_run_continues_what_an_earlier_one_left(storage: Storage, tmp_path: Path) -> None:
     place = break_off(storage, tmp_path, 2 * MIB + 77)
     assert {path.name for path in place.iterdir()} == {"app.apk", JOURNAL}
-    assert [path.stat().st_mode & 0o777 for path in (place, place / JOURNAL)] == [0o700, 0o600]
+    if os.name != "nt":
+        assert [path.stat().st_mode & 0o777 for path in (place, place / JOURNAL)] == [0o700, 0o600]
     assert "Signature" not in (place / JOURNAL).read_text()
     assert fetch(tmp_path, query="?Signature=abc") == OLD_ONE
     assert storage.sent == len(OLD_ONE) - (2 * MIB + 77) + 1
@@ -107,6 +108,7 @@ SPOILT: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes a named pipe, and replaces open files")
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_what_an_earlier_run_left_is_used_only_if_it_is_right(
     storage: Storage, tmp_path: Path, spoil: Callable[[Path], object]
@@ -128,6 +130,7 @@ def test_a_torn_end_costs_only_the_end(storage: Storage, tmp_path: Path) -> None
     assert storage.sent == len(OLD_ONE) - MIB + 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sets modes of POSIX")
 @pytest.mark.parametrize("open_to_others", [0o755, 0o770])
 def test_a_folder_that_others_may_enter_is_left_alone(storage: Storage, tmp_path: Path, open_to_others: int) -> None:
     place = break_off(storage, tmp_path)
@@ -148,6 +151,51 @@ def test_another_file_of_the_same_name_starts_at_its_beginning(
         fetch(tmp_path, name, identity)
     assert storage.sent == len(OLD_ONE)
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_part_that_is_continued_again_is_still_kept(storage: Storage, tmp_path: Path) -> None:
+    """Nothing of it is removed while its files are open, which Windows refuses."""
+    place = break_off(storage, tmp_path)
+    part = Part(place / "app.apk", place / JOURNAL)
+    with (place / JOURNAL).open("ab") as journal:
+        journal.write(b"3000000 torn")
+    before = [(path.name, path.stat().st_ino) for path in sorted(place.iterdir())]
+    part.take_up()
+    part.close()
+    assert [(path.name, path.stat().st_ino) for path in sorted(place.iterdir())] == before
+    assert len((place / JOURNAL).read_bytes().splitlines()) == 1 + 2
+    assert part.is_kept
+    assert fetch(tmp_path) == OLD_ONE
+    assert storage.sent == len(OLD_ONE) - 2 * MIB + 1
+
+
+def test_a_journal_with_the_same_line_twice_is_valid(storage: Storage, tmp_path: Path) -> None:
+    """One byte arrives, of which nothing is new, then more."""
+    storage.data = OLD_ONE * 2
+    break_off(storage, tmp_path, 2 * MIB)
+    storage.cuts = [1, 2 * MIB, *[0] * 9]
+    with pytest.raises(UnavailableError):
+        fetch(tmp_path)
+    (place,) = tmp_path.iterdir()
+    lines = (place / JOURNAL).read_text().splitlines()
+    assert len(lines) == len(set(lines))
+    lines.insert(2, lines[1])
+    (place / JOURNAL).write_text("\n".join([*lines, ""]))
+    storage.cuts, storage.sent = [], 0
+    assert fetch(tmp_path) == storage.data
+    assert storage.sent == len(storage.data) - 4 * MIB + 2
+
+
+def test_a_file_that_is_continued_gets_the_mode_of_the_umask(storage: Storage, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        place = break_off(storage, tmp_path)
+        os.umask(0o002)
+        with arriving(tmp_path, "app.apk", "it", Log(io.StringIO(), Redactor())) as part:
+            assert part.done == 2 * MIB
+            assert (place / "app.apk").stat().st_mode & 0o777 == (0o664 if os.name != "nt" else 0o666)
+    finally:
+        os.umask(before)
 
 
 def test_two_live_runs_do_not_share_a_part(storage: Storage, tmp_path: Path) -> None:
