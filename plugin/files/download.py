@@ -13,36 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
-from plugin.errors import InputError, UnavailableError
-from plugin.files.arrived import PLAIN, broken, check_length, is_unpacked_on_the_way, most_of, verified, writing
+from plugin.errors import UnavailableError
 from plugin.files.digest import Hasher, announced_md5
 from plugin.files.parallel import Stopped
-from plugin.files.part import Part, arriving, remove_old
+from plugin.files.part import Part
 from plugin.files.progress import Progress
+from plugin.files.verification import PLAIN, broken, check_length, is_unpacked_on_the_way, most_of, verified, writing
 from plugin.log import Log
 from plugin.rest.client import TRIES, Rest
 from plugin.rest.exchange import BLOCK, Again, Download, Request
 from plugin.rest.failure import Failure, Kind
 from plugin.rest.ranges import NO_SUCH_RANGE, PARTIAL, encoding_of, is_elsewhere, rest_of, span, version_of
-
-
-def download(
-    rest: Rest, locate: Callable[[], Request], target: Path, progress: Progress, identity: str = "the file"
-) -> str:
-    """Download to `target`, which is replaced once all is right, as `save` does; return the SHA-256.
-
-    `identity` is what no other file has that may ever get this name.
-    """
-    try:
-        remove_old(target.parent)
-        with arriving(target.parent, target.name, f"{rest.connection.url} {identity}", rest.log) as part:
-            sha256 = save(rest, locate, part, progress)
-            part.file.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
-    return sha256
 
 
 def save(
@@ -53,7 +35,7 @@ def save(
     size: int | None = None,
     stop: threading.Event | None = None,
 ) -> str:
-    """Save to `part.file` until length and digest are right; return its SHA-256. What is in `part` is continued.
+    """Save to `part.whole` until length and digest are right; return its SHA-256. What is in `part` is continued.
 
     `locate` gives the request for each attempt; `size` is what the service says, in bytes; `stop` ends it between two
     blocks. Raises as Rest.fetch does, and InputError when the file cannot be written.
@@ -69,7 +51,7 @@ def save(
         with course.attempt(answer):
             return _take(answer, part, progress, size, stop)
 
-    return rest.fetch(part.file.name, request, take)
+    return rest.fetch(part.name, request, take)
 
 
 @dataclass
@@ -110,7 +92,7 @@ class _Course:
             was_elsewhere, self.is_elsewhere = self.is_elsewhere, bool(version and is_elsewhere(answer, version))
             if was_elsewhere or not self.is_elsewhere:
                 text = "the storage did not send the rest of the file as it was: it is fetched from its beginning"
-                self.log.line(f"{self.part.file.name}: {text}")
+                self.log.line(f"{self.part.name}: {text}")
                 self.part.forget()
             raise
 
@@ -152,7 +134,7 @@ def _take(answer: Download, part: Part, progress: Progress, size: int | None, st
         part.begin(None if is_unpacked else version_of(answer, bool(md5)), md5)
     most = most_of(size, encoding)
     total = size if length is None and encoding in PLAIN else length  # of the bytes as they come
-    with progress.of(part.file.name, total, part.done) as moved:
+    with progress.of(part.name, total, part.done) as moved:
         _receive(part, blocks, length if most is None else most, stop, moved)
     if part.version and part.version.size is not None and part.done < part.version.size:
         raise broken("did not arrive whole")
@@ -190,7 +172,7 @@ def _receive(
     moved: Callable[[int], None],
 ) -> None:
     """Write blocks to the end of the file, at most one more than `most` bytes: the rest may be endless."""
-    with writing(part.file, part.file.name, part.done) as write:
+    with writing(part, part.file, part.done) as write:
         hashers = {name: Hasher(digest) for name, digest in part.digests.items()}
         try:
             for block in blocks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,20 @@ def test_without_a_strong_validator_a_download_starts_again(
     storage.cuts = [2 * MIB]
     assert fetch(tmp_path) == OLD_ONE
     assert storage.asked == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Transfer-Encoding": "chunked"}, {"Content-Encoding": "br"}], ids=["chunked", "br"]
+)
+def test_what_arrives_before_a_body_breaks_is_kept_to_the_last_byte(
+    storage: Storage, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    """Also where it comes in small pieces, which are gathered."""
+    storage.headers |= headers
+    storage.cuts = [2 * MIB + 700_000]
+    with suppress(RefusedError):  # of br, which was not requested, at the end
+        assert fetch(tmp_path) == OLD_ONE
+    assert storage.asked[1]["Range"] == f"bytes={2 * MIB + 700_000 - 1}-"
 
 
 def replaced(storage: Storage, data: bytes, **headers: str) -> None:

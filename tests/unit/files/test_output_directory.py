@@ -13,22 +13,21 @@ from pathlib import Path
 import pytest
 
 from plugin.errors import InputError, spelled
+from plugin.files.arriving import arriving
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
 from plugin.files.parallel import Stopped
-from plugin.files.part import arriving
-from plugin.log import Log
-from plugin.redact import Redactor
 from plugin.rest.exchange import BLOCK
 from plugin.rest.ranges import Version
+from tests.unit.files.breaking import client
 
 
 def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
     with open_directory(path, overwrite) as folder:
         folder.check([name])
-        with folder.arriving(name, "it", Log(io.StringIO(), Redactor())) as part:
+        with folder.arriving(name, "it", client()) as part:
             part.file.write_text(text)
-            folder.put(part.file, name, hashlib.sha256(text.encode()).hexdigest())
+            folder.put(part, name, hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_files_of_earlier_downloads_are_replaced_every_time(tmp_path: Path) -> None:
@@ -95,15 +94,14 @@ def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
 
 def test_a_transfer_that_is_not_waited_for_keeps_its_lock(tmp_path: Path) -> None:
     """Its thread may still write: so no other run may continue the same file."""
-    log = Log(io.StringIO(), Redactor())
     abandoned = ExitStack()
     with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
-        part = abandoned.enter_context(folder.arriving("app.apk", "it", log))
+        part = abandoned.enter_context(folder.arriving("app.apk", "it", client()))
         part.begin(None, None)
         part.file.write_text("so far")
         raise KeyboardInterrupt
     assert not part.file.exists()
-    with open_directory(tmp_path, overwrite=False) as again, again.arriving("app.apk", "it", log) as other:
+    with open_directory(tmp_path, overwrite=False) as again, again.arriving("app.apk", "it", client()) as other:
         assert other.file.parent != part.file.parent
     abandoned.close()
     assert list(tmp_path.iterdir()) == []
@@ -111,11 +109,10 @@ def test_a_transfer_that_is_not_waited_for_keeps_its_lock(tmp_path: Path) -> Non
 
 def test_what_a_transfer_that_is_not_waited_for_keeps_stays(tmp_path: Path) -> None:
     said = io.StringIO()
-    log = Log(said, Redactor())
     abandoned = ExitStack()
     version = Version("", '"one"', "", 9 * BLOCK, "")
     with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
-        part = abandoned.enter_context(folder.arriving("app.apk", "it", log))
+        part = abandoned.enter_context(folder.arriving("app.apk", "it", client(said)))
         part.begin(version, None)
         part.file.write_bytes(bytes(BLOCK))
         part.digests["sha256"].update(bytes(BLOCK))
@@ -125,7 +122,7 @@ def test_what_a_transfer_that_is_not_waited_for_keeps_stays(tmp_path: Path) -> N
     with pytest.raises(Stopped), abandoned:
         raise Stopped
     assert said.getvalue().count("the next run continues there") == 1
-    with arriving(tmp_path, "app.apk", "it", log) as again:
+    with arriving(tmp_path, "app.apk", "it", client()) as again:
         assert again.done == BLOCK
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from plugin.errors import InputError, RefusedError, UnavailableError
 from plugin.files.digest import digests
-from plugin.files.part import UNPACKED, Part
+from plugin.files.part import FULL, UNPACKED, Part
 from plugin.rest.exchange import BLOCK
 from plugin.rest.failure import Failure, Kind
 
@@ -41,12 +41,12 @@ def verified(part: Part, encoding: str, size: int | None) -> str:
     sha256: bytes = part.digests["sha256"].digest()
     md5 = part.md5
     is_md5_open = bool(md5) and part.digests["md5"].digest() != md5  # it may be of the compressed file
-    is_meant_packed = done == size or (size is None and part.file.name.lower().endswith(GZIP_ENDINGS))
+    is_meant_packed = done == size or (size is None and part.name.lower().endswith(GZIP_ENDINGS))
     if encoding not in PLAIN and (encoding in GZIP if is_md5_open else not is_meant_packed):
         if encoding not in GZIP:
             text = f"it is compressed as {encoding[:20]!r}, which was not requested"
             raise Failure(RefusedError(text), Kind.REJECTED, is_final=True)
-        done, (sha256, unpacked_md5) = _unpack(part.file, size)
+        done, (sha256, unpacked_md5) = _unpack(part, size)
         is_md5_open = is_md5_open and unpacked_md5 != md5
     if is_md5_open:
         raise broken("does not have the MD5 that the storage announced")
@@ -69,14 +69,17 @@ def is_unpacked_on_the_way(headers: Mapping[str, str]) -> bool:
     )
 
 
-def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
-    """Decompress a file in its place; return its size, at most one block more than `size`, its SHA-256 and its MD5."""
-    unpacked = file.with_name(UNPACKED)
+def _unpack(part: Part, size: int | None) -> tuple[int, list[bytes]]:
+    """Decompress a file beside it; return its size, at most one block more than `size`, its SHA-256 and its MD5.
+
+    The packed one stays until the other is moved: else a later run would have to fetch it again.
+    """
+    unpacked = part.file.with_name(UNPACKED)
     unpacked.unlink(missing_ok=True)
     try:
-        if not file.stat().st_size:
+        if not part.file.stat().st_size:
             raise broken("is empty, although it should be a gzip stream")
-        with gzip.open(file) as opened, writing(unpacked, file.name) as write:
+        with gzip.open(part.file) as opened, writing(part, unpacked) as write:
             done = 0
 
             def blocks() -> Iterator[bytes]:
@@ -87,40 +90,39 @@ def _unpack(file: Path, size: int | None) -> tuple[int, list[bytes]]:
                     done += len(block)
 
             made = digests(blocks(), "sha256", "md5")
-        unpacked.replace(file)
     except EOFError:
         raise broken("is an incomplete gzip stream") from None
     except (gzip.BadGzipFile, zlib.error):
         raise broken("is not a valid gzip stream") from None
-    finally:
-        unpacked.unlink(missing_ok=True)
+    part.whole = unpacked
     return done, made
 
 
 @contextlib.contextmanager
-def writing(file: Path, name: str, start: int = 0) -> Iterator[Callable[[bytes | memoryview], None]]:
-    """Give a function that writes to `file` from byte `start` on, to its end.
+def writing(part: Part, file: Path, start: int = 0) -> Iterator[Callable[[bytes | memoryview], None]]:
+    """Give a function that writes to a `file` of the part from byte `start` on, to its end.
 
-    Its InputError, if the disk refuses, names the file that is to become `name`.
+    Its InputError, if the disk refuses, names the target. A full disk is emptied of what other runs have left.
     """
 
     def cannot(error: OSError) -> InputError:
-        return InputError(f"{file.parent.parent / name}: cannot be written: {error.strerror}")
+        return InputError(f"{part.target}: cannot be written: {error.strerror}")
 
     def write(block: bytes | memoryview) -> None:
         view = memoryview(block)
-        try:
-            while view:
+        while view:
+            try:
                 view = view[opened.write(view) :]
-        except OSError as error:
-            raise cannot(error) from None
+            except OSError as error:
+                if error.errno not in FULL or not part.make_room():
+                    raise cannot(error) from error
 
     try:
         opened = file.open("r+b" if start else "xb", buffering=0)  # a file that is there may be open elsewhere
         opened.seek(start)
         opened.truncate()
     except OSError as error:
-        raise cannot(error) from None
+        raise cannot(error) from error
     with opened:
         yield write
 
