@@ -129,25 +129,21 @@ class Part:
                 right = _right(opened, lines[:-1], most, bool(md5))
             if not right:
                 return "it was changed"
+            probe = self.file.with_name(PROBE)
+            probe.touch()
+            self.file.chmod(stat.S_IMODE(probe.stat().st_mode))  # as the umask is now
+            probe.unlink()
             self._journal = self._path.open("ab", buffering=0)
             self._journal.truncate(len(first) + 1 + right.journaled)
-            self._continue(version, md5, right)
         except FileNotFoundError:
             return None  # there is nothing, or not enough to be continued
         except OSError as error:
             return error.strerror
         except (ValueError, TypeError, KeyError):
             return "its journal is not valid"
-        return None
-
-    def _continue(self, version: Version, md5: bytes | None, right: Right) -> None:
-        """Continue after what was found right, in the same file."""
-        probe = self.file.with_name(PROBE)
-        probe.touch()
-        self.file.chmod(stat.S_IMODE(probe.stat().st_mode))  # as the umask is now
-        probe.unlink()
         self.version, self.md5, self.done, self.digests = version, md5, right.done, right.digests
         self._noted, self.is_kept = right.done, True
+        return None
 
     def _begun(self, path: Path, version: Version) -> IO[bytes]:
         """Make the journal: for this file alone, as a checkout or a cache may bring a copy, which has another inode.
