@@ -20,6 +20,7 @@ from plugin.errors import RefusedError
 from plugin.files.lock import OLD, HeldError, held, remove_old, remove_unheld
 from plugin.files.owned import REACHABLE, why_not_own
 from plugin.files.part import FULL, JOURNAL, PART, Part
+from plugin.log import Log
 from plugin.rest.client import Rest
 from plugin.units import size_text
 
@@ -52,6 +53,15 @@ def arriving(folder: Path, name: str, path: str | None, rest: Rest) -> Iterator[
         finally:
             part.close()
             part.leave(rest.log)
+
+
+def abandon(part: Part, log: Log) -> None:
+    """Leave a part whose transfer may still run, on a thread that is not waited for: it opens nothing there any more.
+
+    What stays is locked until the process ends.
+    """
+    if not part.leave(log):
+        _lock_of(part.file.parent).unlink(missing_ok=True)
 
 
 def remove_left(folder: Path, now: Callable[[], float] = time.time) -> None:

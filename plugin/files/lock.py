@@ -50,7 +50,7 @@ def held(path: Path, holder: str) -> Iterator[bool]:
         try:
             yield is_locked
         finally:
-            if sys.platform != "win32":
+            if sys.platform != "win32" and _is_at(handle, path):
                 path.unlink(missing_ok=True)  # while still locked, so that no process waits for a removed file
     finally:
         os.close(handle)

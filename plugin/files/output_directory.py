@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plugin.errors import InputError, Problem
-from plugin.files.arriving import arriving
+from plugin.files.arriving import abandon, arriving
 from plugin.files.digest import sha256_of
 from plugin.files.owned import open_plain
 from plugin.files.part import Part
@@ -80,12 +80,10 @@ class OutputDirectory:
             raise _problem(f"{self.path} cannot be written to: {error.strerror}") from error
 
     def leave(self) -> None:
-        """Clean up for transfers that have not ended, on threads that are not waited for any more.
-
-        These may still write: so each keeps its lock, until the process ends.
-        """
+        """Clean up for transfers that have not ended, on threads that are not waited for any more."""
         for part, log in self._arriving:
-            part.leave(log)
+            with contextlib.suppress(OSError):
+                abandon(part, log)
 
     def put(self, part: Part, name: str, sha256: str) -> Path:
         """Move the whole file of a part, whose digest is `sha256`, here; return its path. Raises InputError."""

@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, NamedTuple
 
 from plugin import foreign
@@ -54,6 +55,7 @@ class Part:
         self._path = journal
         self._journal: IO[bytes] | None = None
         self._noted = 0  # bytes, at the last line of the journal
+        self._lock = Lock()
         self._is_left = False
 
     @property
@@ -64,7 +66,8 @@ class Part:
     def begin(self, version: Version | None, md5: bytes | None) -> None:
         """Start at the first byte, with a file of this version and announced MD5. Raises OSError."""
         self.forget()
-        self.file.unlink(missing_ok=True)  # a transfer that was given up may still write to the old one
+        with self._in_place():
+            self.file.unlink(missing_ok=True)  # a transfer that was given up may still write to the old one
         self.version, self.md5 = version, md5
         self.digests = {name: new_digest(name) for name in ("sha256", *(["md5"] if md5 else []))}
 
@@ -74,7 +77,7 @@ class Part:
         self.version, self.done, self._noted, self.digests = None, 0, 0, {}
         self.whole, self.is_kept = self.file, False
         for path in (self.file, self.file.with_name(UNPACKED), *([self._path] if self._path else [])):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self._in_place():
                 path.unlink(missing_ok=True)
 
     def note(self, done: int, digest: Any) -> None:
@@ -82,11 +85,27 @@ class Part:
         if not self._path or not self.version or done < BLOCK or done == self._noted:
             return
         self._noted = done
-        with contextlib.suppress(OSError):  # a run does not fail because a later one could not continue it
+        with contextlib.suppress(OSError), self._in_place():  # no run fails because a later one could not continue it
             if not self._journal:
                 self._journal = self._begun(self._path, self.version)
             self._journal.write(f"{done} {digest.hexdigest()}\n".encode())
             self.is_kept = True
+
+    def open(self, file: Path, start: int) -> IO[bytes]:
+        """Open a file of the part to write to it from byte `start` on. Raises OSError."""
+        with self._in_place():
+            opened = file.open("r+b" if start else "xb", buffering=0)  # a file that is there may be open elsewhere
+        opened.seek(start)
+        opened.truncate()
+        return opened
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """Do something at the place, unless it was left: then it may be another run's."""
+        with self._lock:
+            if self._is_left:
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+            yield
 
     def last_byte(self) -> bytes:
         """Return the last of the bytes that have arrived; nothing if it cannot be read."""
@@ -101,16 +120,18 @@ class Part:
             self._journal.close()
             self._journal = None
 
-    def leave(self, log: Log) -> None:
-        """Say what stays for the next run, and remove all that does not; once."""
-        if self._is_left:
-            return
-        self._is_left = True
-        place = self.file.parent
-        if self.is_kept:
-            log.line(f"{self.name}: {size_text(self.done)} of it stay in {place}: the next run continues there")
-        else:
-            shutil.rmtree(place, ignore_errors=True)
+    def leave(self, log: Log) -> bool:
+        """Say what stays for the next run, and remove all that does not, once; return whether something stays."""
+        with self._lock:
+            if self._is_left:
+                return True
+            self._is_left = True
+            place = self.file.parent
+            if self.is_kept:
+                log.line(f"{self.name}: {size_text(self.done)} of it stay in {place}: the next run continues there")
+            else:
+                shutil.rmtree(place, ignore_errors=True)
+            return self.is_kept
 
     def take_up(self) -> str | None:
         """Continue what an earlier run left, as far as its digests are right; return why, if it is not used."""

@@ -118,9 +118,7 @@ def writing(part: Part, file: Path, start: int = 0) -> Iterator[Callable[[bytes 
                     raise cannot(error) from error
 
     try:
-        opened = file.open("r+b" if start else "xb", buffering=0)  # a file that is there may be open elsewhere
-        opened.seek(start)
-        opened.truncate()
+        opened = part.open(file, start)
     except OSError as error:
         raise cannot(error) from error
     with opened:

@@ -17,6 +17,7 @@ from plugin.files.arriving import arriving
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
 from plugin.files.parallel import Stopped
+from plugin.files.part import Part
 from plugin.rest.exchange import BLOCK
 from plugin.rest.ranges import Version
 from tests.unit.files.breaking import client
@@ -92,34 +93,44 @@ def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
         folder.check(["new", "folder", "file"])
 
 
-def test_a_transfer_that_is_not_waited_for_keeps_its_lock(tmp_path: Path) -> None:
-    """Its thread may still write: so no other run may continue the same file."""
-    abandoned = ExitStack()
-    with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
-        part = abandoned.enter_context(folder.arriving("app.apk", "it", client()))
-        part.begin(None, None)
-        part.file.write_text("so far")
+def given_up(folder: Path, arrived: int, said: io.StringIO) -> tuple[Part, ExitStack]:
+    """Let a run that is cancelled give up a transfer; return its part, and what its thread will leave in the end."""
+    thread = ExitStack()
+    with pytest.raises(KeyboardInterrupt), open_directory(folder, overwrite=False) as opened:
+        part = thread.enter_context(opened.arriving("app.apk", "it", client(said)))
+        part.begin(Version("", '"one"', "", 9 * BLOCK, ""), None)
+        part.file.write_bytes(bytes(arrived))
+        part.digests["sha256"].update(bytes(arrived))
+        part.done = arrived
+        part.note(arrived, part.digests["sha256"])
         raise KeyboardInterrupt
-    assert not part.file.exists()
+    return part, thread
+
+
+def test_a_transfer_that_is_given_up_leaves_the_place_to_others(tmp_path: Path) -> None:
+    part, thread = given_up(tmp_path, 9, io.StringIO())
+    assert list(tmp_path.iterdir()) == []
     with open_directory(tmp_path, overwrite=False) as again, again.arriving("app.apk", "it", client()) as other:
-        assert other.file.parent != part.file.parent
-    abandoned.close()
+        assert other.file == part.file
+        other.file.write_text("of the other run")
+        for late in (lambda: part.begin(None, None), lambda: part.open(part.file, 1), lambda: part.open(part.file, 0)):
+            with pytest.raises(OSError, match="cancel"):
+                late()
+        part.forget()
+        thread.close()
+        assert other.file.read_text() == "of the other run"
+        with arriving(tmp_path, "app.apk", "it", client()) as third:
+            assert third.file != other.file, "the other run still holds its lock"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_transfer_that_is_not_waited_for_keeps_stays(tmp_path: Path) -> None:
+def test_what_a_transfer_that_is_given_up_keeps_stays_locked(tmp_path: Path) -> None:
+    """Its thread may still write."""
     said = io.StringIO()
-    abandoned = ExitStack()
-    version = Version("", '"one"', "", 9 * BLOCK, "")
-    with pytest.raises(KeyboardInterrupt), open_directory(tmp_path, overwrite=False) as folder:
-        part = abandoned.enter_context(folder.arriving("app.apk", "it", client(said)))
-        part.begin(version, None)
-        part.file.write_bytes(bytes(BLOCK))
-        part.digests["sha256"].update(bytes(BLOCK))
-        part.done = BLOCK
-        part.note(BLOCK, part.digests["sha256"])
-        raise KeyboardInterrupt
-    with pytest.raises(Stopped), abandoned:
+    part, thread = given_up(tmp_path, BLOCK, said)
+    with arriving(tmp_path, "app.apk", "it", client()) as other:
+        assert other.file != part.file
+    with pytest.raises(Stopped), thread:
         raise Stopped
     assert said.getvalue().count("the next run continues there") == 1
     with arriving(tmp_path, "app.apk", "it", client()) as again:
