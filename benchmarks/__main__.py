@@ -13,12 +13,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import builds, downloads, logs, memory, page, results, sink, starts, uploads
+from benchmarks import broken, builds, downloads, logs, memory, page, results, sink, starts, uploads
 from benchmarks.results import Record
 from benchmarks.row import GIB, MIB, Bench
 from tests.end_to_end.program import ROOT
 
-ROWS = {**uploads.ROWS, **downloads.ROWS, **logs.ROWS, **memory.ROWS, **starts.ROWS, **builds.ROWS}
+ROWS = {**uploads.ROWS, **downloads.ROWS, **broken.ROWS, **logs.ROWS, **memory.ROWS, **starts.ROWS, **builds.ROWS}
 PAGE = "page"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - the files are large and go away: better in memory than on a disk
 ROOM = 8  # times the size of the large artifact that must be free

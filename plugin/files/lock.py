@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from plugin.files.owned import open_plain
 
 if sys.platform == "win32":
     import msvcrt
@@ -20,6 +23,7 @@ else:
 
 LONGEST_HOLDER = 500  # bytes to read of a lock's holder
 FAR = 1 << 30  # the byte that Windows locks: those before it can still be read
+OLD = 7 * 24 * 3600.0  # seconds after which what a run has left is removed, unless that run lives
 BUSY = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
@@ -40,12 +44,13 @@ def held(path: Path, holder: str) -> Iterator[bool]:
             os.close(handle)
             handle = _opened(path)
             is_locked = _lock(handle, path)
-        os.ftruncate(handle, 0)
-        os.write(handle, holder.encode("utf-8", "replace")[:LONGEST_HOLDER])
+        with contextlib.suppress(OSError):  # a full disk: it is locked, and what it guards may be what has to go
+            os.ftruncate(handle, 0)
+            os.write(handle, holder.encode("utf-8", "replace")[:LONGEST_HOLDER])
         try:
             yield is_locked
         finally:
-            if sys.platform != "win32":
+            if sys.platform != "win32" and _is_at(handle, path):
                 path.unlink(missing_ok=True)  # while still locked, so that no process waits for a removed file
     finally:
         os.close(handle)
@@ -54,8 +59,28 @@ def held(path: Path, holder: str) -> Iterator[bool]:
                 path.unlink()
 
 
+def remove_old(path: Path, lock: Path, now: float) -> None:
+    """Remove a file or folder that is OLD, if no run holds `lock`; `now` is Unix time."""
+    with contextlib.suppress(OSError):
+        if now - path.lstat().st_mtime > OLD:
+            remove_unheld(path, lock)
+
+
+def remove_unheld(path: Path, lock: Path) -> bool:
+    """Remove a file or folder, if no run holds `lock`; return whether it has gone."""
+    try:
+        with held(lock, f"process {os.getpid()}, which cleans up") as is_locked:
+            if is_locked and path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif is_locked:
+                path.unlink(missing_ok=True)
+            return not os.path.lexists(path)
+    except (HeldError, OSError):
+        return False
+
+
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    return open_plain(path, os.O_RDWR | os.O_CREAT)  # not another name of a file that is to keep its text
 
 
 def _lock(handle: int, path: Path) -> bool:

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from plugin.errors import InputError, Problem
+from plugin.files.arriving import abandon, arriving
 from plugin.files.digest import sha256_of
-from plugin.files.parallel import Stopped
-from plugin.files.part import Part, arriving, remove_old
+from plugin.files.owned import open_plain
+from plugin.files.part import Part
 from plugin.log import Log
+from plugin.rest.client import Rest
 
 INPUT = "output-directory"
 RECORD = ".buildferry.sha256"
@@ -34,7 +36,6 @@ def open_directory(path: Path, overwrite: bool) -> Iterator[OutputDirectory]:
             pass
     except OSError as error:
         raise _problem(f"{path} cannot be written to: {error.strerror}") from None
-    remove_old(path)
     folder = OutputDirectory(path, overwrite)
     try:
         yield folder
@@ -53,7 +54,7 @@ class OutputDirectory:
         self._overwrite = overwrite
         self._written = set(_read(path / RECORD))
         self._lock = threading.Lock()
-        self._arriving: list[contextlib.ExitStack] = []
+        self._arriving: list[tuple[Part, Log]] = []
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError, with all problems, when files of these names cannot be written here."""
@@ -66,35 +67,34 @@ class OutputDirectory:
         return any(written == name for written, _ in self._written)
 
     @contextlib.contextmanager
-    def arriving(self, name: str, identity: str, log: Log) -> Iterator[Part]:
-        """Give the place for a file that `put` is to move here, as `part.arriving` does. Raises InputError."""
+    def arriving(self, name: str, path: str, rest: Rest) -> Iterator[Part]:
+        """Give the place for a file that `put` is to move here, as `arriving.arriving` does. Raises InputError."""
         if self._is_dry:
-            yield Part(self.path / name)
+            yield Part(self.path / name, self.path / name)
             return
         try:
-            with contextlib.ExitStack() as stack:
-                part = stack.enter_context(arriving(self.path, name, identity, log))
-                self._arriving.append(stack)
+            with arriving(self.path, name, path, rest) as part:
+                self._arriving.append((part, rest.log))
                 yield part
         except OSError as error:
-            raise _problem(f"{self.path} cannot be written to: {error.strerror}") from None
+            raise _problem(f"{self.path} cannot be written to: {error.strerror}") from error
 
     def leave(self) -> None:
         """Clean up for transfers that have not ended, on threads that are not waited for any more."""
-        for stack in self._arriving:
-            with contextlib.suppress(Stopped, OSError):
-                stack.__exit__(Stopped, Stopped(), None)
+        for part, log in self._arriving:
+            with contextlib.suppress(OSError):
+                abandon(part, log)
 
-    def put(self, file: Path, name: str, sha256: str) -> Path:
-        """Move `file`, whose digest is `sha256`, here; return its path. Raises InputError."""
+    def put(self, part: Part, name: str, sha256: str) -> Path:
+        """Move the whole file of a part, whose digest is `sha256`, here; return its path. Raises InputError."""
         target = self.path / RECORD
         try:
             with self._lock:
                 self._record(name, sha256)  # first: a run that is killed in between must not leave an unrecorded file
             target = self.path / name
-            file.replace(target)
+            part.whole.replace(target)
         except OSError as error:
-            raise _problem(f"{target} cannot be written: {error.strerror}") from None
+            raise _problem(f"{target} cannot be written: {error.strerror}") from error
         return target
 
     def _problem(self, name: str) -> str | None:
@@ -118,22 +118,18 @@ class OutputDirectory:
         if (name, sha256) in self._written:
             return
         self._written.add((name, sha256))
-        # A checkout may contain any kind of file of this name: a link is not followed, a pipe does not hang.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with open(os.open(self.path / RECORD, flags, 0o666), "ab") as file:  # noqa: PTH123 - it is a handle
+        # a checkout may contain anything of this name
+        with os.fdopen(open_plain(self.path / RECORD, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666), "ab") as file:
             file.write(f"{sha256}  {name}\n".encode())
 
 
 def _read(record: Path) -> Iterator[tuple[str, str]]:
     """The names and digests in a record; empty if it is not a record."""
-    with contextlib.suppress(OSError):
-        info = record.lstat()
-        if stat.S_ISREG(info.st_mode):
-            with record.open("rb") as file:
-                file.seek(max(0, info.st_size - LARGEST))
-                for line in file.read(LARGEST).decode("utf-8", "replace").split("\n"):
-                    if found := re.fullmatch(r"([0-9a-f]{64})  (.+)", line):
-                        yield found[2], found[1]
+    with contextlib.suppress(OSError), os.fdopen(open_plain(record, os.O_RDONLY), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LARGEST))
+        for line in file.read(LARGEST).decode("utf-8", "replace").split("\n"):
+            if found := re.fullmatch(r"([0-9a-f]{64})  (.+)", line):
+                yield found[2], found[1]
 
 
 def _problem(text: str) -> InputError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import sys
 import tempfile
 import time
@@ -22,15 +21,14 @@ from uuid import uuid4
 
 from plugin import __version__, foreign
 from plugin.errors import Cancelled
-from plugin.files.lock import HeldError, held
+from plugin.files.lock import HeldError, held, remove_old
+from plugin.files.owned import open_own, why_not_own
 from plugin.files.record import redacted
 from plugin.files.whole import write_whole
 from plugin.log import Log
 
 FOLDER = "buildferry-running"
 LARGEST = 1024 * 1024  # bytes of a file to read
-OLD = 7 * 24 * 3600.0  # seconds after which another job's file is removed, unless its run lives
-WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Running:
     def _locked(self, folder: Path) -> Path:
         """Return a new path in `folder`, which this process holds from now on. Raises OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if why := _why_not_safe(folder.lstat(), is_folder=True):
+        if why := why_not_own(folder.lstat(), is_folder=True):
             raise OSError(f"{folder} {why}")
         path = folder / f"{uuid4().hex}.json"
         if not self._stack.enter_context(held(path.with_suffix(".lock"), f"process {os.getpid()}")):
@@ -144,9 +142,9 @@ class Running:
                     yield from self._taken(path, record["service"])
                 else:
                     others += record is not None
-                    _remove_old(path, self._wall())
+                    remove_old(path, _lock_of(path), self._wall())
             for path in [*folder.glob("*.lock"), *folder.glob(".*.json-*")]:  # of runs killed while they wrote
-                _remove_old(path, self._wall())
+                remove_old(path, _lock_of(path), self._wall())
         if others:
             self._log.debug(f"files of other CI jobs, which are left alone: {others}")
 
@@ -175,10 +173,7 @@ class Running:
     def _read(self, path: Path) -> dict[str, Any] | None:
         """Return what a file says; None if it has gone, and after a warning if no run of ours wrote it."""
         try:
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-            with os.fdopen(handle, "rb") as file:
-                if why := _why_not_safe(os.fstat(handle)):
-                    raise ValueError(f"it {why}")
+            with open_own(path) as file:
                 record = foreign.parse(file.read(LARGEST))
             names = ("service", "service-url", "job", "since")
             if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in names):
@@ -202,38 +197,13 @@ class Running:
 
 def _why_not_read(folder: Path) -> str | None:
     try:
-        return _why_not_safe(folder.lstat(), is_folder=True)
+        return why_not_own(folder.lstat(), is_folder=True)
     except FileNotFoundError:
         return None
     except OSError as error:
         return error.strerror
 
 
-def _why_not_safe(found: os.stat_result, is_folder: bool = False) -> str | None:
-    """Return why others than this user may have written a file or folder, or None: what it names is aborted."""
-    if not (stat.S_ISDIR if is_folder else stat.S_ISREG)(found.st_mode):
-        return f"is not a {'folder' if is_folder else 'file'}"
-    if sys.platform == "win32":
-        return None
-    if found.st_uid != os.geteuid():
-        return "belongs to another user"
-    return "can be written by other users" if found.st_mode & WRITABLE_BY_OTHERS else None
-
-
-def _is_old(path: Path, now: float) -> bool:
-    try:
-        return now - path.lstat().st_mtime > OLD
-    except OSError:
-        return False
-
-
-def _remove_old(path: Path, now: float) -> None:
-    """Remove an old file, if the run that it is of does not live."""
-    if _is_old(path, now):
-        try:
-            lock = path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.lock")
-            with held(lock, f"process {os.getpid()}, cleanup") as is_locked:
-                if is_locked:
-                    path.unlink(missing_ok=True)
-        except (HeldError, OSError):
-            return
+def _lock_of(path: Path) -> Path:
+    """The lock of the run that a file is of: also of one that it was writing, which begins with a dot."""
+    return path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.lock")

@@ -8,7 +8,7 @@ unknown (sent, no usable answer). What may be retried depends on that, and on wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urljoin
@@ -20,7 +20,7 @@ from plugin.clock import Clock
 from plugin.errors import PluginError, RefusedError, UnavailableError
 from plugin.log import Log
 from plugin.rest.attempt import Attempts
-from plugin.rest.exchange import Answer, Connection, Download, Request
+from plugin.rest.exchange import Again, Answer, Connection, Download, Request
 from plugin.rest.failure import Failure, Kind, in_doubt
 from plugin.rest.network import check_certificates, check_proxy, proxy_secrets
 
@@ -115,7 +115,8 @@ class Rest:
         """GET a file: `locate` it on every attempt, follow redirects without credentials, let `take` read it.
 
         A refusal at a signed address is retried with a new one; a failure that `take` marks as `came_further` counts as
-        the first one. Raises as `send` does, each error with `what` in front.
+        the first one. When `take` raises Again, a few times at most, the file is located again at once. Raises as
+        `send` does, each error with `what` in front.
         """
         if self.connection.dry_run:
             self._show(locate())
@@ -134,7 +135,9 @@ class Rest:
 
         def named() -> T:
             try:
-                return once()
+                while True:
+                    with suppress(Again):
+                        return once()
             except (Failure, RefusedError, UnavailableError) as caught:
                 error = caught.error if isinstance(caught, Failure) else caught
                 if not str(error).startswith(f"{what}: "):

@@ -79,6 +79,10 @@ class Download:
     blocks: Iterator[bytes]
 
 
+class Again(Exception):  # noqa: N818 - not an error: another request gets what this answer is not
+    """An answer is of no use, but the next one may be: to be requested at once."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """Where the service is and how to reach it."""

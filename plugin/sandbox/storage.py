@@ -217,7 +217,8 @@ def _serve(blob: Blob, grant: Grant) -> Response:
     first, end, status = 0, blob.size, 200
     tag = parse_etags(grant.sent.get("ETag"))
     is_same = "If-Range" not in request.headers or (request.if_range.etag or "") in tag
-    if request.range and tag and is_same:
+    is_one = request.range is not None and request.range.units == "bytes" and len(request.range.ranges) == 1
+    if request.range and is_one and tag and is_same:  # RFC 9110, 14.2: another unit is ignored, and others may be
         found = request.range.range_for_length(blob.size)
         if not found:
             return error_xml(416, "InvalidRange", "The requested range is not satisfiable", ActualObjectSize=blob.size)

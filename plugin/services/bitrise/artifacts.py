@@ -133,11 +133,10 @@ def _get(
 ) -> Delivery:
     """Download one artifact."""
     started = job.clock.now()
-    identity = f"{job.rest.connection.url} {_path(job, artifact.build, artifact.slug)}"
-    with folder.arriving(name, identity, job.log) as part:
+    with folder.arriving(name, _path(job, artifact.build, artifact.slug), job.rest) as part:
         sha256 = save(job.rest, lambda: _locate(job, artifact, pages), part, job.progress, artifact.size, stop)
         job.progress.whole(name)
-        target = folder.put(part.file, name, sha256)
+        target = folder.put(part, name, sha256)
     renamed = f" (its title is {artifact.title!r})" if name != artifact.title else ""
     job.log.line(f"downloaded {target}: {size_text(target.stat().st_size)}, sha256 {sha256}{renamed}")
     return _delivery(artifact, target, sha256, round(job.clock.now() - started, 3))

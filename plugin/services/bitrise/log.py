@@ -10,12 +10,13 @@ import codecs
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from plugin.errors import InputError, NotFinishedError, Problem, RefusedError, UnavailableError
-from plugin.files.download import download
+from plugin.files.arriving import arriving
+from plugin.files.download import save as save_file
 from plugin.files.whole import is_device
 from plugin.rest.exchange import Request
 from plugin.rest.failure import Failure, Kind
@@ -154,30 +155,53 @@ def save(job: Job, build: Build, target: Path, path: str, stream: Stream | None 
     `stream` waits at a gap until the archive has arrived, or for GAP_SECONDS; then everything that has arrived is
     shown. Raises RefusedError when there is no log, InputError when `target` cannot be written.
     """
-    patience = ARCHIVE_POLLS * job.values.poll_interval if build.is_finished else 0
     what = f"the archived log of {build.name}"
     lost: UnavailableError | None = None
-    try:
-        is_there = False
-        if stream and stream.lacks:
-            is_there = _is_archived(job, build, what, min(GAP_SECONDS, patience))
-            patience = max(0, patience - GAP_SECONDS)
-        if stream and not is_there:
-            stream.drain()
-        if is_there or _is_archived(job, build, what, patience):
-            download(job.rest, lambda: _locate(job, build), target, job.progress, f"{build_path(job, build.slug)}/log")
-            if path:
-                job.say(f"{what} is in {path}: {target.stat().st_size} bytes")
-            return
-    except UnavailableError as error:
-        lost = error
-        job.log.warning(f"{what}: {error}")
+    with ExitStack() as arrival:  # once the log is here, from the archive or from chunks, nothing is kept beside it
+        try:
+            if _wait_for_archive(job, build, what, stream):
+                with _writing(path or target):
+                    kept = f"{build_path(job, build.slug)}/log" if path else None
+                    part = arrival.enter_context(arriving(target.parent, target.name, kept, job.rest))
+                save_file(job.rest, lambda: _locate(job, build), part, job.progress)
+                with _writing(path or target):
+                    part.whole.replace(target)
+                if path:
+                    job.say(f"{what} is in {path}: {target.stat().st_size} bytes")
+                return
+        except UnavailableError as error:
+            lost = error
+            job.log.warning(f"{what}: {error}")
+        lacking = _save_chunks(job, build, target, stream, lost)
+    why = "is not available" if build.is_finished else f"exists when the build has finished; it is {build.phase}"
+    lacks = f", of which {lacking} are missing" if lacking else ""
+    job.log.warning(f"{what} {why}: the log's chunks are used instead{lacks}")
+
+
+def _wait_for_archive(job: Job, build: Build, what: str, stream: Stream | None) -> bool:
+    """Wait for the archive, and show meanwhile what has arrived; return whether it is available."""
+    patience = ARCHIVE_POLLS * job.values.poll_interval if build.is_finished else 0
+    if stream and stream.lacks:
+        if _is_archived(job, build, what, min(GAP_SECONDS, patience)):
+            return True
+        patience = max(0, patience - GAP_SECONDS)
+    if stream:
+        stream.drain()
+    return _is_archived(job, build, what, patience)
+
+
+def _save_chunks(job: Job, build: Build, target: Path, stream: Stream | None, lost: UnavailableError | None) -> int:
+    """Save all chunks that Bitrise still has; return how many are missing.
+
+    Raises `lost`, why there is no archive, or another UnavailableError, when there are none.
+    """
     if stream:
         stream.drain()
     own = stream.chunks if stream else Chunks()
     try:
         lacking = _collect(job, build.slug, own)
         if not own.count and (lost or lacking):
+            what = f"the archived log of {build.name}"
             raise lost or UnavailableError(f"{what} is not available, nor are its {lacking} chunks: run again later")
         with _writing(target):
             target.unlink(missing_ok=True)  # it may be a link in the checkout that leads anywhere
@@ -186,9 +210,7 @@ def save(job: Job, build: Build, target: Path, path: str, stream: Stream | None 
     finally:
         if not stream:
             own.close()
-    why = "is not available" if build.is_finished else f"exists when the build has finished; it is {build.phase}"
-    lacks = f", of which {lacking} are missing" if lacking else ""
-    job.log.warning(f"{what} {why}: the log's chunks are used instead{lacks}")
+    return lacking
 
 
 def _is_archived(job: Job, build: Build, what: str, patience: float) -> bool:

@@ -157,10 +157,10 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
     The API redirects to a storage, which gets no credentials. Raises RefusedError when the file is something else.
     """
     request = Request("GET", path)
-    with folder.arriving(stem, f"{job.rest.connection.url} {path}", job.log) as part:
+    with folder.arriving(stem, path, job.rest) as part:
         sha256 = save(job.rest, lambda: request, part, job.progress)
         job.progress.whole(stem)
-        with part.file.open("rb") as file:
+        with part.whole.open("rb") as file:
             head = file.read(HEAD)
         found = (name for name, kind in zip(_names(stem, kinds), kinds, strict=True) if kind.match(head))
         if (name := next(found, None)) is None:
@@ -168,7 +168,7 @@ def _save(job: Job, path: str, folder: OutputDirectory, stem: str, kinds: Mappin
             if PAGE.match(head):
                 said = words(head, job.log.redact, is_cut=len(head) == HEAD)
             raise RefusedError(f"{request.name}: not a {' or '.join(dict.fromkeys(kinds.values()))} file: {said}")
-        target = folder.put(part.file, name, sha256)
+        target = folder.put(part, name, sha256)
     saved = Saved(target, target.stat().st_size, sha256)
     job.log.line(f"saved {saved.path}: {saved.size} bytes, sha256 {sha256}")
     return saved

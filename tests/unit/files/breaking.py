@@ -15,8 +15,8 @@ import requests_mock
 
 from plugin.clock import Clock
 from plugin.errors import UnavailableError
+from plugin.files.arriving import arriving
 from plugin.files.download import save
-from plugin.files.part import arriving
 from plugin.files.progress import Progress
 from plugin.log import Log
 from plugin.redact import Redactor
@@ -84,15 +84,30 @@ def serving(http: requests_mock.Mocker) -> Storage:
     return made
 
 
-def fetch(folder: Path, name: str = "app.apk", identity: str = "it", query: str = "") -> bytes:
-    """Download as a run does; return what is there at its end."""
-    log = Log(io.StringIO(), Redactor())
+def request(query: str = "") -> Request:
+    """The request for the file at URL."""
+    return Request("GET", URL + query, has_credentials=False, is_signed=True)
+
+
+def client(said: io.StringIO | None = None) -> Rest:
+    """A client that never sleeps; what it says goes to `said`."""
     clock = Clock(sleep=lambda _: None, jitter=lambda _: 0)
-    rest = Rest(Connection("https://service.example", "Token abc"), log, clock)
-    request = Request("GET", URL + query, has_credentials=False, is_signed=True)
-    with arriving(folder, name, identity, log) as part:
-        sha256 = save(rest, lambda: request, part, Progress(log))
-        part.file.replace(folder / name)
+    return Rest(Connection("https://service.example", "Token abc"), Log(said or io.StringIO(), Redactor()), clock)
+
+
+def fetch(
+    folder: Path,
+    name: str = "app.apk",
+    identity: str = "it",
+    query: str = "",
+    size: int | None = None,
+    said: io.StringIO | None = None,
+) -> bytes:
+    """Download as a run does, for a service that says `size`; return what is there at its end."""
+    rest = client(said)
+    with arriving(folder, name, identity, rest) as part:
+        sha256 = save(rest, lambda: request(query), part, Progress(rest.log), size)
+        part.whole.replace(folder / name)
     content = (folder / name).read_bytes()
     assert sha256 == hashlib.sha256(content).hexdigest()
     (folder / name).unlink()

@@ -7,23 +7,28 @@ import io
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from plugin.errors import InputError, spelled
+from plugin.files.arriving import arriving
 from plugin.files.names import safe_name
 from plugin.files.output_directory import RECORD, open_directory
-from plugin.log import Log
-from plugin.redact import Redactor
+from plugin.files.parallel import Stopped
+from plugin.files.part import Part
+from plugin.rest.exchange import BLOCK
+from plugin.rest.ranges import Version
+from tests.unit.files.breaking import client
 
 
 def put(path: Path, name: str, text: str, overwrite: bool = False) -> None:
     with open_directory(path, overwrite) as folder:
         folder.check([name])
-        with folder.arriving(name, "it", Log(io.StringIO(), Redactor())) as part:
+        with folder.arriving(name, "it", client()) as part:
             part.file.write_text(text)
-            folder.put(part.file, name, hashlib.sha256(text.encode()).hexdigest())
+            folder.put(part, name, hashlib.sha256(text.encode()).hexdigest())
 
 
 def test_files_of_earlier_downloads_are_replaced_every_time(tmp_path: Path) -> None:
@@ -86,6 +91,50 @@ def test_all_conflicting_files_are_reported_together(tmp_path: Path) -> None:
         open_directory(tmp_path, overwrite=True) as folder,
     ):
         folder.check(["new", "folder", "file"])
+
+
+def given_up(folder: Path, arrived: int, said: io.StringIO) -> tuple[Part, ExitStack]:
+    """Let a run that is cancelled give up a transfer; return its part, and what its thread will leave in the end."""
+    thread = ExitStack()
+    with pytest.raises(KeyboardInterrupt), open_directory(folder, overwrite=False) as opened:
+        part = thread.enter_context(opened.arriving("app.apk", "it", client(said)))
+        part.begin(Version("", '"one"', "", 9 * BLOCK, ""), None)
+        part.file.write_bytes(bytes(arrived))
+        part.digests["sha256"].update(bytes(arrived))
+        part.done = arrived
+        part.note(arrived, part.digests["sha256"])
+        raise KeyboardInterrupt
+    return part, thread
+
+
+def test_a_transfer_that_is_given_up_leaves_the_place_to_others(tmp_path: Path) -> None:
+    part, thread = given_up(tmp_path, 9, io.StringIO())
+    assert list(tmp_path.iterdir()) == []
+    with open_directory(tmp_path, overwrite=False) as again, again.arriving("app.apk", "it", client()) as other:
+        assert other.file == part.file
+        other.file.write_text("of the other run")
+        for late in (lambda: part.begin(None, None), lambda: part.open(part.file, 1), lambda: part.open(part.file, 0)):
+            with pytest.raises(OSError, match="cancel"):
+                late()
+        part.forget()
+        thread.close()
+        assert other.file.read_text() == "of the other run"
+        with arriving(tmp_path, "app.apk", "it", client()) as third:
+            assert third.file != other.file, "the other run still holds its lock"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_transfer_that_is_given_up_keeps_stays_locked(tmp_path: Path) -> None:
+    """Its thread may still write."""
+    said = io.StringIO()
+    part, thread = given_up(tmp_path, BLOCK, said)
+    with arriving(tmp_path, "app.apk", "it", client()) as other:
+        assert other.file != part.file
+    with pytest.raises(Stopped), thread:
+        raise Stopped
+    assert said.getvalue().count("the next run continues there") == 1
+    with arriving(tmp_path, "app.apk", "it", client()) as again:
+        assert again.done == BLOCK
 
 
 @pytest.mark.parametrize("lay_out", [a_link, a_pipe])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from plugin.errors import Cancelled, UnavailableError
-from plugin.files.lock import held
-from plugin.files.running import FOLDER, OLD, Running, folders
+from plugin.files.lock import OLD, held
+from plugin.files.running import FOLDER, Running, folders
 from plugin.hosts import HOSTS, ci_of
 from plugin.log import Log
 from plugin.redact import Redactor
