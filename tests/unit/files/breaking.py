@@ -75,6 +75,9 @@ class Breaking(io.BytesIO):
             return data
         raise ConnectionResetError(104, "Connection reset by peer")
 
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return self.read(size)
+
 
 def serving(http: requests_mock.Mocker) -> Storage:
     """Serve a file at URL."""
