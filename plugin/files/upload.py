@@ -15,18 +15,20 @@ from plugin.files.progress import Progress
 from plugin.rest.exchange import BLOCK, Body
 
 BUFFERS = AHEAD + 1  # of a block each: the others are hashed while one is read and sent
+WITH_WHOLE_BLOCKS = 4  # uploads at a time; the blocks of more take no more memory
 
 
 class Upload:
     """An artifact's upload: gives its bytes for each attempt, and afterwards the SHA-256 of those that were sent."""
 
-    def __init__(self, artifact: Artifact, progress: Progress, stop: threading.Event) -> None:
-        """Upload `artifact`; `stop` ends it between two blocks."""
+    def __init__(self, artifact: Artifact, progress: Progress, stop: threading.Event, at_a_time: int = 1) -> None:
+        """Upload `artifact`, one of so many `at_a_time`; `stop` ends it between two blocks."""
         self.artifact = artifact
         self.sha256 = ""
         self.was_there = False  # the service had it, so that nothing was sent
         self._progress = progress
         self._stop = stop
+        self._block = BLOCK * WITH_WHOLE_BLOCKS // max(WITH_WHOLE_BLOCKS, at_a_time)
 
     def body(self) -> Body:
         """The file alone, as a PUT sends it."""
@@ -36,7 +38,7 @@ class Upload:
     def _blocks(self) -> Iterator[memoryview]:
         path, size = self.artifact.path, self.artifact.size
         hasher = Hasher("sha256")
-        buffers = cycle([bytearray(min(BLOCK, size)) for _ in range(BUFFERS)])
+        buffers = cycle([bytearray(min(self._block, size)) for _ in range(BUFFERS)])
         try:
             with path.open("rb", buffering=0) as file, self._progress.of(self.artifact.shown, size) as moved:
                 sent = 0

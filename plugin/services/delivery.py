@@ -65,7 +65,7 @@ def upload_all(job: Job, send: Send, where: str = "") -> list[Delivery]:
     def deliver(index: int, stop: threading.Event) -> Delivery:
         artifact = job.artifacts[index]
         started = job.clock.now()
-        upload = Upload(artifact, job.progress, stop)
+        upload = Upload(artifact, job.progress, stop, min(limit, len(missing)))
         with job.receipt.intent(f"uploading {artifact.shown}{where}", path=artifact.shown) as entry:
             id_, build_id = send(upload, entry)
             job.progress.whole(artifact.shown)

@@ -77,13 +77,16 @@ def _app_line(app: Any) -> str:
 
 def list_builds(job: Job) -> None:
     """List the builds that pass the filters, the newest first."""
-    builds = list(islice(_filtered(job), job.values.limit))
-    job.receipt.add("builds", [build.as_json() for build in builds])
-    if builds:
-        job.receipt.note(build_ids=[build.slug for build in builds])
-    for build in builds:
-        job.log.line(f"{build.slug}  {build.line()}")
-    job.say(f"{len(builds)} builds")
+    shown, lines = [], []
+    for build in islice(_filtered(job), job.values.limit):  # of which nothing else is kept: there may be thousands
+        shown.append(build.as_json())
+        lines.append(f"{build.slug}  {build.line()}")
+    job.receipt.add("builds", shown)
+    if shown:
+        job.receipt.note(build_ids=[build["id"] for build in shown])
+    for line in lines:
+        job.log.line(line)
+    job.say(f"{len(shown)} builds")
 
 
 def _filtered(job: Job) -> Iterator[Build]:

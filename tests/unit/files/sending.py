@@ -14,10 +14,10 @@ from plugin.redact import Redactor
 from plugin.rest.exchange import Body
 
 
-def upload(path: Path, data: bytes, stop: threading.Event | None = None) -> Upload:
+def upload(path: Path, data: bytes, stop: threading.Event | None = None, at_a_time: int = 1) -> Upload:
     path.write_bytes(data)
     progress = Progress(Log(io.StringIO(), Redactor()))
-    return Upload(Artifact(path, len(data), path.name), progress, stop or threading.Event())
+    return Upload(Artifact(path, len(data), path.name), progress, stop or threading.Event(), at_a_time)
 
 
 def sent(body: Body) -> bytes:

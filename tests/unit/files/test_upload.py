@@ -47,6 +47,15 @@ def test_a_block_does_not_change_before_a_slow_digest_has_read_it(
     assert file.sha256 == hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.parametrize("at_a_time", [1, 4, 5, 10, 20])
+def test_the_blocks_of_many_uploads_take_no_more_than_those_of_4(tmp_path: Path, at_a_time: int) -> None:
+    file = upload(tmp_path / "app.apk", b"x" * 3 * BLOCK, at_a_time=at_a_time)
+    sizes = [len(block) for block in file.body().open()]
+
+    assert sum(sizes) == 3 * BLOCK
+    assert max(sizes) == BLOCK if at_a_time <= 4 else 4 * BLOCK - at_a_time < at_a_time * max(sizes) <= 4 * BLOCK
+
+
 def test_a_file_is_reopened_for_each_attempt(tmp_path: Path) -> None:
     file = upload(tmp_path / "app.apk", b"x" * 3 * BLOCK)
     body = file.body()
