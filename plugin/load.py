@@ -1,4 +1,4 @@
-"""Load each package of a new environment once: proves that it works, and keeps the bytecode of all that was loaded.
+"""Load the packages of a new environment once: proves that they work, and keeps the bytecode of all that was loaded.
 
 prepare.py starts this file with the environment's own Python: `python -I load.py SITE MADE FINAL`, the folder of its
 packages, where it is made and where it will be.
@@ -12,11 +12,15 @@ import shutil
 import sys
 from pathlib import Path
 
+# What no delivery loads, and has no binary module that might not fit this Python: a third of the time that loading all
+# would take. The start that first needs one, for a rejected input or a QR code, keeps its bytecode.
+LATER = {"attr", "attrs", "jsonschema", "jsonschema_specifications", "referencing", "segno", "typing_extensions"}
+
 
 def load(site: Path, made: Path, final: Path) -> None:
     """Load what is in `site`; put bytecode where `-X pycache_prefix` expects it, under the name `final`."""
     for entry in sorted(site.iterdir()):
-        if entry.suffix == ".py" or (entry / "__init__.py").is_file():
+        if entry.stem not in LATER and (entry.suffix == ".py" or (entry / "__init__.py").is_file()):
             importlib.import_module(entry.stem)
     sys.pycache_prefix = str(made / "pycache")
     for spec in [getattr(module, "__spec__", None) for module in list(sys.modules.values())]:

@@ -87,12 +87,15 @@ def install(
     said = None
     for installer, environment in installers:
         before = len(list(site.iterdir()))
-        said, code = run([*installer, "--no-deps", *arguments], environment)
+        command = [*installer, "--no-deps", *arguments]
+        said, code = run(command, environment)
+        if code != 0 and re.search(ABSENT, said, re.IGNORECASE):
+            # Only pip's log says what it could not reach; as it has a line for each file of the index, it is slow.
+            said, code = run(command, {**environment, "PIP_LOG": str(log), "PIP_RETRIES": "0"})
+            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            said = "\n".join((*re.findall("Could not fetch URL .*", text), said))
         if code == 0 and len(list(site.iterdir())) > before:  # a setting may request another target, or a dry run
             return True, said
-        if log.exists():  # only the log says what pip could not reach
-            text = log.read_text(encoding="utf-8", errors="replace")
-            said = "\n".join((*re.findall("Could not fetch URL .*", text), said))
     return False, said
 
 
@@ -115,7 +118,7 @@ def pip_command(python: str, site: Path) -> list[str]:
     return [python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(site)]
 
 
-def passed_on(environ: Mapping[str, str], log: Path) -> dict[str, str]:
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """Select a tool's environment: how to reach packages. No secret of the job, no PYTHON* variable, no target."""
     names = re.compile(PASSED_ON, re.VERBOSE | re.IGNORECASE)
     known = {name: value for name, value in environ.items() if names.fullmatch(name)}
@@ -123,7 +126,7 @@ def passed_on(environ: Mapping[str, str], log: Path) -> dict[str, str]:
         known.setdefault(f"UV_{name}", separator.join(known.get(f"PIP_{name}", "").split()))
     known.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does; the hashes identify the right package
     quiet = {"NO_COLOR": "1", "PIP_NO_COLOR": "1", "PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
-    quiet |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PIP_LOG": str(log)}
+    quiet |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     return known | quiet | {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
 

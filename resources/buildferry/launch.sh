@@ -177,13 +177,15 @@ ready() {
     return 1
 }
 
-find_python() { # sets $python, which may be two words
+find_python() { # sets $python, which may be two words, and $interpreter, the file behind it: a shim takes its time
     seen=
     for python in python3 python 'py -3' python3.14 python3.13 python3.12 python3.11 python3.10; do
         command -v "${python%% *}" >/dev/null || continue
         # Flags and code that Python 2 also accepts. The Windows Store's placeholder prints nothing.
-        version=$($python -E -s -S -c 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])' \
-            </dev/null 2>/dev/null)
+        version=$($python -E -s -S -c 'import sys; write = sys.stdout.write
+write("%d.%d.%d " % sys.version_info[:3]); write(sys.executable)' </dev/null 2>/dev/null)
+        interpreter=${version#* } version=${version%% *}
+        [ -x "$interpreter" ] || interpreter=$(command -v "${python%% *}")
         case $version in
             3.[1-9][0-9].* | [4-9].*) return ;;
             [0-9].*) seen="$seen, $python is $version" ;;
@@ -207,8 +209,7 @@ prepare() { # creates the environment, unless another start did, and writes the 
     said=$cache/$start.said.$$ # where prepare.py writes the sentence that explains a failure
     trap 'stop 130 SIGINT' INT
     trap 'stop 143 SIGTERM' TERM
-    # shellcheck disable=SC2086
-    $python -I -X utf8 "$here/prepare.py" "$cache" "$start" "$lock" "$package" "$(command -v "${python%% *}")" \
+    "$interpreter" -I -X utf8 "$here/prepare.py" "$cache" "$start" "$lock" "$package" "$(command -v "${python%% *}")" \
         "$(command -v uv)" "$said" >&2 &
     wait "$!"
     code=$?

@@ -189,11 +189,11 @@ def python_of(folder: Path) -> Path:
 
 
 def make(environment: Environment, order: Order, environ: Mapping[str, str]) -> None:
-    """Create the environment with all packages, and load each once. Raises PreparationError."""
+    """Create the environment with all packages, and load them once. Raises PreparationError."""
     made, scratch = environment.made, environment.scratch
     scratch.mkdir(parents=True)
     site = _make_empty(made, environment.interpreter)
-    known = packages.passed_on(environ, environment.log)
+    known = packages.passed_on(environ)
 
     def install(*arguments: str) -> None:
         ways = _installers(environment, site, order, known)

@@ -23,7 +23,7 @@ LOG = Path("/scratch/pip.log")
 def test_a_tool_gets_only_the_settings_that_locate_packages() -> None:
     environ = {"PATH": "/bin", "PIP_INDEX_URL": "https://i.invalid", "https_proxy": "http://p", "PIP_CERT": "/c"}
     others = ("API_TOKEN", "PLUGIN_API_TOKEN", "PYTHONPATH", "PIP_TARGET", "PIP_ROOT", "PIP_DRY_RUN", "PIP_CONSTRAINT")
-    known = packages.passed_on(environ | dict.fromkeys(others, "x"), LOG)
+    known = packages.passed_on(environ | dict.fromkeys(others, "x"))
     assert known.items() >= environ.items()
     assert not set(others) & set(known)
     assert known["UV_INDEX_URL"] == "https://i.invalid"
@@ -145,6 +145,27 @@ def test_an_installer_that_installs_nothing_is_followed_by_the_next(tmp_path: Pa
     assert packages.install(site, ["x"], iter([]), LOG) == (False, None)
     assert packages.install(site, ["x"], iter(ways[:1]), LOG) == (False, "")
     assert packages.install(site, ["x"], iter(ways), LOG)[0]
+
+
+def test_pip_writes_its_slow_log_only_after_a_failure(tmp_path: Path) -> None:
+    """And the log's reason, here of an index that could not be reached, comes first in the output."""
+    code = """
+import os, sys
+with open(sys.argv[2], "a") as starts:
+    starts.write(os.environ.get("PIP_LOG", "none") + os.environ.get("PIP_RETRIES", "") + ";")
+if "PIP_LOG" in os.environ:
+    open(os.environ["PIP_LOG"], "w").write("x Could not fetch URL y: connection error: refused")
+print(sys.argv[3])
+sys.exit(sys.argv[3] != "works")
+"""
+    log, starts = tmp_path / "pip.log", tmp_path / "starts"
+    found = {}
+    for word in ("works", "no space left", "no matching distribution"):
+        starts.unlink(missing_ok=True)
+        way: tuple[list[str], dict[str, str]] = ([sys.executable, "-I", "-c", code], {})
+        _, said = packages.install(tmp_path, [str(starts), word], iter([way]), log)
+        found[starts.read_text(encoding="utf-8")] = packages.cause(said or "")[0]
+    assert found == {"none;": 2, f"none;{log}0;": 5}
 
 
 def test_a_tool_killed_by_a_signal_means_the_job_was_cancelled() -> None:
