@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from plugin.errors import Cancelled, InputError, PluginError
 
 if TYPE_CHECKING:  # all else is imported where signals are handled
-    from plugin.cli import Edges
     from plugin.hosts.host import Host
     from plugin.hosts.publisher import Publisher
     from plugin.log import Log
@@ -103,10 +102,13 @@ class _Start:
 
         return Publisher(self.host, self._env, self.log, self._seen)
 
-    def edges(self) -> Edges:
-        from plugin.cli import Edges
+    def command(self) -> Any:
+        if self._argv == ["run"]:  # what the command does with no option, without loading click
+            return self.run(self.read(), None)
+        from plugin import cli
 
-        return Edges(self.run, self.perform, self.examine, self.read, self._stdin, self._stdout)
+        edges = cli.Edges(self.run, self.perform, self.examine, self.read, self._stdin, self._stdout)
+        return cli.command(edges).main(self._argv, prog_name="buildferry", standalone_mode=False)
 
     def read(self) -> dict[str, str]:
         """Return the raw inputs from the host."""
@@ -211,10 +213,10 @@ class _Start:
 
     def failure(self, error: BaseException) -> PluginError | Cancelled:
         """Return what ended the run as an error with an exit code; a bug's traceback goes into the log."""
-        import click
-
         if isinstance(error, (PluginError, Cancelled)):
             return error
+        import click
+
         if isinstance(error, click.ClickException):
             return InputError(error.format_message())
         if isinstance(error, OSError) and "log" not in vars(self):  # the help or version, on a full disk
@@ -245,9 +247,7 @@ def main(
     failure = None
     try:
         try:
-            from plugin import cli
-
-            cli.command(start.edges()).main(argv, prog_name="buildferry", standalone_mode=False)
+            start.command()
         except (Exception, Cancelled) as error:
             failure = start.failure(error)
         return start.end(failure)

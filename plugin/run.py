@@ -67,7 +67,6 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
             problems.append(why)
         raise InputError(*problems)
     from plugin import services
-    from plugin.files.apps.check import outputs_of, with_apps
     from plugin.files.digest import sha256_of
     from plugin.files.progress import Progress
     from plugin.rest.client import Rest
@@ -90,7 +89,12 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     log.line(f"buildferry {__version__}: {values.service} {values.operation} at {values.service_url}")
     if found:
         log.line(f"to upload: {artifacts.describe(found)}")
-    files = with_apps(found, log, around.clock.wall()) if values.app_check else found
+    files, about_app = found, {}
+    if values.app_check and any(file.is_app for file in found):
+        from plugin.files.apps.check import outputs_of, with_apps
+
+        files = with_apps(found, log, around.clock.wall())
+        about_app = outputs_of(files)
     receipt = _receipt(values, source, around)
     ci = _ci_job(values, source, around)
     running = _running(values, ci, around)
@@ -110,7 +114,7 @@ def run(raw: Mapping[str, Any], around: Surroundings) -> None:
     )
     try:
         with receipt.opened([(file.shown, partial(sha256_of, file.path)) for file in found]):
-            receipt.outputs |= {name: log.redact.declared(value) for name, value in outputs_of(files).items()}
+            receipt.outputs |= {name: log.redact.declared(value) for name, value in about_app.items()}
             with running.kept():
                 _perform(service.operations[values.operation], job)
             if not receipt.is_noteworthy:

@@ -9,8 +9,7 @@ from plugin import inputs
 
 HEAD = '''"""The checked inputs of one run. Made by scripts/manifests.py from plugin/schema.json: edit that."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: NamedTuple would compile the text of each annotation, at every start.
 from typing import Any, Literal, NamedTuple
 
 from plugin.inputs.fields import inputs

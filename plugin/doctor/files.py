@@ -10,7 +10,7 @@ from plugin.doctor.finding import Finding, ok, problem, skipped, warn
 from plugin.doctor.setup import Setup
 from plugin.errors import InputError
 from plugin.files import artifacts, record
-from plugin.files.apps import ENDINGS, App, UnreadableError, read
+from plugin.files.apps import App, UnreadableError, read
 from plugin.files.artifacts import FEW, Artifact
 from plugin.files.patterns import EXCLUDES
 from plugin.files.whole import is_device
@@ -35,7 +35,7 @@ def check(setup: Setup) -> Iterator[Finding]:
     for text in whole.problems:
         yield problem("artifacts", text, "correct §artifacts§, or let an earlier step create the file")
     yield from (warn("artifacts", text) for text in whole.notices)
-    apps = [file for file in whole.artifacts if file.name.lower().endswith(ENDINGS)]
+    apps = [file for file in whole.artifacts if file.is_app]
     for file in apps[:MOST_APPS]:
         yield _app(file, datetime.fromtimestamp(around.clock.wall(), timezone.utc), values.app_check)
     if len(apps) > MOST_APPS:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plugin.files.apps import App
 
 FEW = 3  # paths to name in one message
+APPS = (".apk", ".aab", ".ipa")  # the endings of apps
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Artifact:
     def name(self) -> str:
         """Its file name."""
         return self.path.name
+
+    @property
+    def is_app(self) -> bool:
+        """Whether it counts as an app, by its ending."""
+        return self.name.lower().endswith(APPS)
 
 
 @dataclass

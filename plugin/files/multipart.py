@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from uuid import uuid4
 
 from urllib3.fields import RequestField
 
@@ -13,7 +13,7 @@ from plugin.rest.exchange import Body
 
 def multipart(fields: Mapping[str, str], files: Mapping[str, Upload] | None = None) -> Body:
     """Return a multipart/form-data body: fields with a Content-Disposition alone, then files, streamed."""
-    boundary = uuid4().hex
+    boundary = os.urandom(16).hex()
     parts: list[tuple[bytes, Body | None]] = [
         (_part_head(boundary, name) + value.encode() + b"\r\n", None) for name, value in fields.items()
     ]

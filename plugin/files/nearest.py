@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ def nearest(pattern: str, folder: Path) -> str:
 
     First those with a similar path, then those with a similar end, then those of the pattern's own folder.
     """
+    import difflib  # here: most patterns match
+
     try:
         start = start_of(pattern, folder)
     except ValueError:

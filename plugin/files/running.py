@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from plugin import __version__, foreign
 from plugin.errors import Cancelled
@@ -124,7 +123,7 @@ class Running:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if why := why_not_own(folder.lstat(), is_folder=True):
             raise OSError(f"{folder} {why}")
-        path = folder / f"{uuid4().hex}.json"
+        path = folder / f"{os.urandom(16).hex()}.json"
         if not self._stack.enter_context(held(path.with_suffix(".lock"), f"process {os.getpid()}")):
             raise OSError(f"{folder} is on a file system without locks")
         return path

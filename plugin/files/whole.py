@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
 
 
 def is_device(path: Path) -> bool:
@@ -23,7 +22,7 @@ def write_whole(path: Path, content: str | bytes, private: bool = True) -> None:
             device.write(data)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    made = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
     handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -5,7 +5,6 @@ Variables belong to the whole workflow: the outputs of one use of the step are i
 
 from __future__ import annotations
 
-import difflib
 import re
 import shutil
 import tempfile
@@ -49,6 +48,8 @@ def begin(env: Env, log: Log, patience: float) -> None:
 
 def _mistyped(env: Env) -> Iterator[tuple[str, str]]:
     """Variables in lower case, as only inputs are, whose name is almost an input's."""
+    import difflib  # here: no other host needs it
+
     names = [field.attribute for field in inputs.inputs().values()]
     for variable, value in env.items():
         is_like_one = value.strip() and variable not in names and re.fullmatch("[a-z_]{4,}", variable)

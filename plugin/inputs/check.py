@@ -5,7 +5,6 @@ The problems are in our own words: jsonschema's messages quote values, and a val
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -110,6 +109,8 @@ def receipt_problem(data: Any) -> str | None:
 
 def _similar(word: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `word` was probably meant to be."""
+    import difflib  # here: most inputs are right
+
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
 
 

@@ -15,9 +15,8 @@ from plugin.files.apps import aab, apk, ipa
 from plugin.files.apps.app import DAMAGE, App, UnreadableError
 from plugin.files.apps.archive import Archive
 
-__all__ = ["ENDINGS", "App", "UnreadableError", "read"]
+__all__ = ["App", "UnreadableError", "read"]
 
-ENDINGS = (".apk", ".aab", ".ipa")
 # The entry by which a kind of app is recognized, and the function that reads it.
 KINDS: tuple[tuple[str, Callable[[Archive, Path], App]], ...] = (
     (apk.MAIN, apk.read),

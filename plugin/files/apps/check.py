@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from plugin.errors import InputError, Problem
-from plugin.files.apps import ENDINGS, UnreadableError, read
+from plugin.files.apps import UnreadableError, read
 from plugin.files.artifacts import FEW, Artifact
 from plugin.log import Log
 
@@ -17,8 +17,7 @@ ANYWAY = "or set §app-check§ to off to send it anyway"  # the end of every ref
 def with_apps(artifacts: Sequence[Artifact], log: Log, now: float) -> list[Artifact]:
     """Return `artifacts`, with an App for each one that is an app; `now` is in seconds since 1970.
 
-    A file counts as an app by its ending. One that cannot be read causes a notice. Raises InputError for those whose
-    provisioning profile has expired.
+    An app that cannot be read causes a notice. Raises InputError for those whose provisioning profile has expired.
     """
     unread: list[str] = []
     found = [_with_app(artifact, log, unread) for artifact in artifacts]
@@ -54,7 +53,7 @@ def outputs_of(artifacts: Sequence[Artifact]) -> dict[str, str]:
 
 
 def _with_app(artifact: Artifact, log: Log, unread: list[str]) -> Artifact:
-    if not artifact.name.lower().endswith(ENDINGS):
+    if not artifact.is_app:
         return artifact
     try:
         app = read(artifact.path)
