@@ -27,7 +27,7 @@ from plugin.source import Source
 if TYPE_CHECKING:  # all that a rejected input need not wait for is imported where it is used
     from plugin.files.receipt import Receipt
     from plugin.files.running import Running
-    from plugin.rest.exchange import Connection
+    from plugin.rest.exchange import Connection, block_of
     from plugin.services.service import CIJob, Job, Operation
 
 
@@ -252,5 +252,6 @@ def connection(
         ca_variable=variable,
         client_certificate=values.client_certificate or None,
         stall_timeout=values.stall_timeout,
+        block=block_of(values.parallel),
         dry_run=values.dry_run,
     )

@@ -12,10 +12,9 @@ from plugin.files.artifacts import Artifact
 from plugin.files.digest import AHEAD, Hasher
 from plugin.files.parallel import Stopped
 from plugin.files.progress import Progress
-from plugin.rest.exchange import BLOCK, Body
+from plugin.rest.exchange import Body, block_of
 
 BUFFERS = AHEAD + 1  # of a block each: the others are hashed while one is read and sent
-WITH_WHOLE_BLOCKS = 4  # uploads at a time; the blocks of more take no more memory
 
 
 class Upload:
@@ -28,7 +27,7 @@ class Upload:
         self.was_there = False  # the service had it, so that nothing was sent
         self._progress = progress
         self._stop = stop
-        self._block = BLOCK * WITH_WHOLE_BLOCKS // max(WITH_WHOLE_BLOCKS, at_a_time)
+        self._block = block_of(at_a_time)
 
     def body(self) -> Body:
         """The file alone, as a PUT sends it."""

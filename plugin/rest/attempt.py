@@ -19,7 +19,7 @@ from plugin import __version__, foreign
 from plugin.clock import Clock
 from plugin.errors import RefusedError, UnavailableError
 from plugin.log import Log
-from plugin.rest.exchange import BLOCK, Answer, Connection, Request
+from plugin.rest.exchange import Answer, Connection, Request
 from plugin.rest.failure import Failure, Kind, Sending, lost, rejected, words
 from plugin.rest.network import Peers, check_proxy
 from plugin.rest.packed import Content
@@ -124,7 +124,7 @@ class Attempts:
         try:
             for piece in self._pieces(request, response, self.connection.stall_timeout, content):
                 gathered += piece
-                if len(gathered) >= BLOCK:
+                if len(gathered) >= self.connection.block:
                     yield bytes(gathered)
                     gathered.clear()
         except Failure as caught:
@@ -177,7 +177,7 @@ class Attempts:
 
     def _read(self, request: Request, read: Callable[[int], bytes]) -> bytes:
         try:
-            return read(BLOCK)
+            return read(self.connection.block)
         except LOST as error:
             raise self._lost(request, error, _SENT) from None
 

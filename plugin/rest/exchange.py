@@ -10,7 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 BLOCK = 1024 * 1024  # bytes read at a time: smaller ones make threads wait for each other, larger ones gain nothing
+WITH_WHOLE_BLOCKS = 4  # transfers at a time; the blocks of more take no more memory
 CREATE_ONLY = {"x-goog-if-generation-match": "0", "if-none-match": "*"}  # headers that forbid replacing a file
+
+
+def block_of(at_a_time: int) -> int:
+    """Return how many bytes each of so many transfers reads at a time."""
+    return BLOCK * WITH_WHOLE_BLOCKS // max(WITH_WHOLE_BLOCKS, at_a_time)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Connection:
     ca_variable: str | None = None  # the environment variable that names it, if no input does
     client_certificate: str | None = None
     stall_timeout: float = 120.0  # seconds
+    block: int = BLOCK  # bytes of an answer to read at a time
     dry_run: bool = False
 
     def owns(self, url: str) -> bool:

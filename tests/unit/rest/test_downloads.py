@@ -10,7 +10,7 @@ import pytest
 import requests_mock
 
 from plugin.errors import AuthError, RefusedError, UnavailableError
-from plugin.rest.exchange import Request
+from plugin.rest.exchange import BLOCK, Request, block_of
 from tests.unit.rest.calls import CREATE, NOON, URL, answer, client, read_all, reset_after, reset_in_body, serve
 
 
@@ -22,6 +22,15 @@ def test_credentials_go_to_the_service_and_to_no_other_origin(http: requests_moc
     first, *others = http.request_history
     assert first.headers["Authorization"] == "Token abc"
     assert [other.headers.get("Authorization") for other in others] == [None, None]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}])
+def test_each_of_many_downloads_reads_smaller_blocks(http: requests_mock.Mocker, headers: dict[str, str]) -> None:
+    http.get(f"{URL}/file", content=b"x" * BLOCK, headers=headers)
+    for at_a_time, most in ((4, BLOCK), (20, BLOCK // 5)):
+        rest = client(block=block_of(at_a_time)).rest
+        sizes = rest.fetch("a", lambda: Request("GET", "/file"), lambda download: [*map(len, download.blocks)])
+        assert (sum(sizes), max(sizes)) == (BLOCK, most)
 
 
 @pytest.mark.parametrize(
