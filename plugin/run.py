@@ -27,7 +27,7 @@ from plugin.source import Source
 if TYPE_CHECKING:  # all that a rejected input need not wait for is imported where it is used
     from plugin.files.receipt import Receipt
     from plugin.files.running import Running
-    from plugin.rest.exchange import Connection, block_of
+    from plugin.rest.exchange import Connection
     from plugin.services.service import CIJob, Job, Operation
 
 
@@ -239,7 +239,7 @@ def connection(
     values: inputs.Values, authorization: str, origins: tuple[str, ...], environment: Mapping[str, str]
 ) -> Connection:
     """Return where the service is and how these inputs reach it."""
-    from plugin.rest.exchange import Connection
+    from plugin.rest.exchange import Connection, block_of
     from plugin.rest.network import ca_bundle
 
     bundle, variable = ca_bundle(values.ca_bundle, environment)
