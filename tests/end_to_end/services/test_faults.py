@@ -31,7 +31,7 @@ class Outcome:
     code: int
     says: str = ""  # in its log
     sent: int | None = 1  # times that the struck request reaches the service; None: depends on how it gets there
-    otherwise: Outcome | None = None  # just as right, where it depends on what the kernel had taken when it broke off
+    otherwise: Outcome | None = None  # just as right: it depends on the kernel, when it breaks off, or on the service
 
 
 AGAIN = Outcome(0, "(attempt 2 of 5)", 2)
@@ -121,8 +121,11 @@ def stored_before(_: Step) -> Outcome:
 
 
 def begun_again(_: Step) -> Outcome:
-    """What it continues with is of another length: it is requested whole at once, which is no further attempt."""
-    return Outcome(0, "it is fetched from its beginning", 3)
+    """What it continues with is of another length: it is requested whole at once, which is no further attempt.
+
+    Where the service says the size, the first answer is refused already.
+    """
+    return Outcome(0, "it is fetched from its beginning", 3, otherwise=AGAIN)
 
 
 def round_and_round(_: Step) -> Outcome:
