@@ -39,6 +39,11 @@ def test_a_warm_start_starts_no_other_python_and_needs_no_packages(warm: Machine
     assert not (warm.commands / "starts").exists()
 
 
+def test_a_cold_start_goes_through_a_shim_once(cold: Machine) -> None:
+    cold.report()
+    assert (cold.commands / "starts").read_text() == "start\n"
+
+
 def test_neither_checkout_nor_user_settings_reach_python_or_pip(cold: Machine, tmp_path: Path) -> None:
     for name in ("json", "pip", "venv", "parcel", "hashlib", "sitecustomize", "usercustomize", "startup"):
         for folder in (cold.checkout, cold.checkout / "plugin"):
