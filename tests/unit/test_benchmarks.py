@@ -151,10 +151,10 @@ def test_only_the_real_size_is_written(
     root: Path, monkeypatch: pytest.MonkeyPatch, size: str, written: list[str]
 ) -> None:
     monkeypatch.setattr(entry, "ROOT", root)
-    monkeypatch.setitem(entry.ROWS, "builds", Row("Many", lambda _bench: Result((MET,), ())))
+    monkeypatch.setitem(entry.ROWS, "builds", Row("Only here", lambda _bench: Result((MET,), ())))
     assert entry.main(["builds", "--size", size]) == 0
     assert list(results.read(root)) == written
-    assert ("### Many" in (root / page.PAGE).read_text(encoding="utf-8")) == bool(written)
+    assert ("### Only here" in (root / page.PAGE).read_text(encoding="utf-8")) == bool(written)
 
 
 @pytest.mark.real_sockets
